@@ -1,0 +1,80 @@
+"""docs/policies.md says what the code says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from policies.document import Main, Match, PolicyLayer, Route, Team
+from policies.kinds import KINDS
+from policies.load import assemble
+from policies.local import GgufModel, LocalLimits
+from policies.model import Policy, Timeouts, UpstreamFields
+from policies.resolve import RequestFacts
+from policies.soft import HfModel, Soft
+from policies.sources import SourceFile, Sources
+
+PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+ROWS = {
+    tuple(cell.strip() for cell in line.strip("|").split(" | "))
+    for line in PAGE.splitlines()
+    if line.startswith("| `")
+}
+BLOCKS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+def shown(field: FieldInfo) -> str:
+    """A default as the page writes it."""
+    default = field.default
+    if field.is_required():
+        return "required"
+    if isinstance(default, BaseModel):
+        return "see below"
+    if isinstance(default, frozenset | tuple) and len(default) > 6:
+        return "all but " + ", ".join(f"`{kind}`" for kind in KINDS if kind not in default)
+    if isinstance(default, frozenset | tuple):
+        return ", ".join(f"`{entry}`" for entry in sorted(default)) or "none"
+    if default in ("", {}):
+        return "none"
+    if isinstance(default, str):
+        return f"`{default}`"
+    whole = isinstance(default, float) and default.is_integer()
+    return f"`{json.dumps(int(default) if whole else default)}`"
+
+
+@pytest.mark.parametrize("model", [PolicyLayer, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft])
+def test_every_field_is_on_the_page_with_its_default_and_meaning(model: type[BaseModel]) -> None:
+    expected = {(f"`{name}`", shown(field), field.description) for name, field in model.model_fields.items()}
+    assert expected - ROWS == set()
+
+
+@pytest.mark.parametrize("model", [Route, Match])
+def test_every_key_of_a_route_is_on_the_page_with_its_meaning(model: type[BaseModel]) -> None:
+    assert {(f"`{name}`", field.description) for name, field in model.model_fields.items()} - ROWS == set()
+
+
+def test_the_page_has_no_field_that_the_code_has_not() -> None:
+    shapes: tuple[type[BaseModel], ...] = (
+        Policy, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, Route, Match,
+    )  # fmt: skip
+    known = {f"`{name}`" for model in shapes for name in model.model_fields}
+    assert {row[0] for row in ROWS} <= known
+
+
+@pytest.mark.parametrize("name", [*Main.model_fields, *Team.model_fields, *KINDS])
+def test_every_section_and_kind_is_named(name: str) -> None:
+    assert f"`{name}`" in PAGE
+
+
+def test_the_files_on_the_page_load_and_do_what_they_say() -> None:
+    main, team = (block.encode() for block in BLOCKS)
+    sources = Sources(SourceFile("moos.yaml", "moos", main), (SourceFile("search.yaml", "search", team),))
+    found = assemble(sources, {"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b"})
+    decision = found.decide(RequestFacts("search", "gpt-4o"))
+    assert [upstream.name for upstream in decision.upstreams] == ["openai", "claude"]
+    assert (decision.policy.name, decision.policy.ratio, decision.policy.min_tokens) == ("rag", 4, 800)

@@ -1,0 +1,41 @@
+"""Text in, shorter text out. Knows no HTTP, no YAML, no Redis."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compressor.compressor import Compressor
+    from compressor.errors import CheckpointError, CompressorError, SettingsError
+    from compressor.result import CompressionResult, KeptSpans
+    from compressor.settings import CompressionSettings, Kind, OutlierReading
+
+_HOMES = {
+    "CheckpointError": "errors",
+    "CompressionResult": "result",
+    "CompressionSettings": "settings",
+    "Compressor": "compressor",
+    "CompressorError": "errors",
+    "KeptSpans": "result",
+    "Kind": "settings",
+    "OutlierReading": "settings",
+    "SettingsError": "errors",
+}
+
+__all__ = [
+    "CheckpointError",
+    "CompressionResult",
+    "CompressionSettings",
+    "Compressor",
+    "CompressorError",
+    "KeptSpans",
+    "Kind",
+    "OutlierReading",
+    "SettingsError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names are imported when first asked for, so that `moos --help` stays quick."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,100 @@
+"""The compressor: one class that ties the stages together.
+
+plan (no model) -> score (the model, any mixture of windows) -> finish (no model). compress() does all three.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from compressor import checkpoint as checkpoints
+from compressor import finish as finishing
+from compressor import plan as planning
+from compressor import scoring
+from compressor.checkpoint import Checkpoint
+from compressor.engines import Engine, open_engine
+from compressor.plan import Plan
+from compressor.result import CompressionResult, Span
+from compressor.scoring import WindowScores
+from compressor.settings import CompressionSettings
+from compressor.windows import Window
+
+# Windows handed to the engine at once by compress(): bounds memory and paces the progress report.
+_BATCH = 64
+
+
+class Compressor:
+    """Shortens texts with one checkpoint. Thread-safe.
+
+    >>> with Compressor.load() as compressor:
+    ...     result = compressor.compress(document, CompressionSettings(ratio=4))
+    """
+
+    def __init__(self, checkpoint: Checkpoint, engine: Engine):
+        self.checkpoint, self.engine = checkpoint, engine
+        self._reduce = scoring.reducer(checkpoint.preserve)
+
+    @classmethod
+    def load(
+        cls, directory: Path | str | None = None, *, engine: str = "auto", threads: int | None = None
+    ) -> Self:
+        """Opens a checkpoint directory, the bundled one by default, in the fastest engine installed.
+
+        Raises CheckpointError for a missing or damaged checkpoint, SettingsError for an unknown engine.
+        """
+        checkpoint = checkpoints.load(directory)
+        return cls(checkpoint, open_engine(checkpoint, engine, threads))
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for everything but text and settings that decides the result: part of every cache key."""
+        return self.checkpoint.fingerprint
+
+    def plan(self, text: str, settings: CompressionSettings, spans: Sequence[Span] = ()) -> Plan:
+        """Words, protection, question and windows of a text. spans: never cut, beside what settings protect."""
+        return planning.make(text, settings, spans, self.checkpoint)
+
+    def score(self, windows: Sequence[Window]) -> list[WindowScores]:
+        """Scores of windows, of one plan or of many; a window's scores do not depend on the others."""
+        return self.engine.run(windows, self._reduce)
+
+    def finish(self, plan: Plan, scores: Sequence[WindowScores], *, words: bool = False) -> CompressionResult:
+        """The result, once every window of the plan is scored. words: with the score of every word."""
+        return finishing.finish(plan, scores, self.fingerprint, words=words)
+
+    def compress(
+        self,
+        text: str,
+        settings: CompressionSettings | None = None,
+        *,
+        spans: Sequence[Span] = (),
+        words: bool = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> CompressionResult:
+        """Shortens one text. progress: called with windows done and windows in all."""
+        plan = self.plan(text, settings or CompressionSettings(), spans)
+        began = time.perf_counter()
+        scores: list[WindowScores] = []
+        needed = plan.windows if plan.settings.ratio > 1 else ()
+        for at in range(0, len(needed), _BATCH):
+            scores += self.score(needed[at : at + _BATCH])
+            if progress:
+                progress(len(scores), len(needed))
+        plan.timings["score"] = time.perf_counter() - began
+        return self.finish(plan, scores, words=words)
+
+    def close(self) -> None:
+        """Frees the engine; idempotent."""
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,111 @@
+"""What an engine is, and which one to take.
+
+Every engine computes each window by itself, in one thread, padded to a length that depends on that window
+alone: so a score never depends on what else is in the batch, on the number of threads, or on the process.
+Parallelism comes from running several windows side by side, which also survives a busy neighbour: there is no
+barrier to spin on.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from compressor.checkpoint import Checkpoint
+from compressor.errors import CheckpointError, SettingsError
+from compressor.windows import Window
+
+FloatArray = npt.NDArray[np.float32]
+T = TypeVar("T")
+# Receives the logits (pieces, 2) and last hidden states (pieces, width) of the window's text pieces and, last,
+# the logits (2,) of the first special token. The arrays are only valid during the call.
+Reduce = Callable[[Window, FloatArray, FloatArray, FloatArray], T]
+
+PAD_MULTIPLE = 32
+NAMES = ("openvino", "onnxruntime", "torch")
+
+
+class Engine(Protocol):
+    """Runs windows through the encoder."""
+
+    name: str
+
+    def run(self, windows: Sequence[Window], reduce: Reduce[T]) -> list[T]:
+        """What `reduce` makes of each window, in order. Thread-safe; releases the GIL while computing."""
+
+    def close(self) -> None:
+        """Frees threads and memory; idempotent."""
+
+
+def padded_length(window: Window) -> int:
+    """The length that this window is always padded to: the next multiple of PAD_MULTIPLE."""
+    return -(-len(window.ids) // PAD_MULTIPLE) * PAD_MULTIPLE
+
+
+def padded_inputs(window: Window, pad: int, type_vocabulary: int) -> dict[str, npt.NDArray[np.int64]]:
+    """The three input arrays of one window, each int64 of shape (1, padded length)."""
+    size, length = len(window.ids), padded_length(window)
+    ids = np.full((1, length), pad, np.int64)
+    ids[0, :size] = window.ids
+    types = np.zeros((1, length), np.int64)
+    if type_vocabulary > 1:
+        types[0, :size] = window.type_ids
+    mask = np.zeros((1, length), np.int64)
+    mask[0, :size] = 1
+    return {"input_ids": ids, "token_type_ids": types, "attention_mask": mask}
+
+
+def reduce_outputs(window: Window, logits: FloatArray, hidden: FloatArray, reduce: Reduce[T]) -> T:
+    """Calls `reduce` with the part of one window's outputs, (length, 2) and (length, width), that is text."""
+    text = slice(window.offset, window.offset + window.stop - window.start)
+    return reduce(window, logits[text], hidden[text], logits[0])
+
+
+def available_threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None = None) -> Engine:
+    """Loads the checkpoint into the named engine; "auto" takes the fastest that is installed.
+
+    Raises SettingsError for an unknown or uninstalled engine, CheckpointError if the model cannot be loaded.
+    """
+    if name not in ("auto", *NAMES):
+        raise SettingsError(f"unknown engine {name!r}; known: auto, {', '.join(NAMES)}")
+    threads = threads or available_threads()
+    chosen = _choose(checkpoint) if name == "auto" else name
+    if importlib.util.find_spec(chosen) is None:
+        raise SettingsError(f"engine {chosen} is not installed; install moosproxy[{_extra(chosen)}]")
+    if chosen == "openvino":
+        from compressor.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(checkpoint, threads)
+    if chosen == "onnxruntime":
+        from compressor.engines.onnxruntime import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine(checkpoint, threads)
+    from compressor.engines.torch import TorchEngine
+
+    return TorchEngine(checkpoint, threads)
+
+
+def _choose(checkpoint: Checkpoint) -> str:
+    has_graph = (checkpoint.directory / "model.onnx").is_file()
+    for name in NAMES if has_graph else ("torch",):
+        if importlib.util.find_spec(name) is not None:
+            return name
+    if not has_graph:
+        raise CheckpointError(
+            f"checkpoint {checkpoint.directory} has no model.onnx and needs torch: install moosproxy[torch]"
+        )
+    raise SettingsError("no engine is installed; install moosproxy[onnx]")
+
+
+def _extra(name: str) -> str:
+    return {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}[name]

@@ -1,0 +1,49 @@
+"""The portable engine: onnxruntime in fp32, several windows side by side, each in one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from compressor.checkpoint import Checkpoint
+from compressor.engines.base import Reduce, padded_inputs, reduce_outputs
+from compressor.errors import CheckpointError
+from compressor.windows import Window
+
+T = TypeVar("T")
+
+
+class OnnxRuntimeEngine:
+    """One session without threads of its own, called from a small pool."""
+
+    name = "onnxruntime"
+
+    def __init__(self, checkpoint: Checkpoint, threads: int):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.enable_cpu_mem_arena = False  # the arena never gives back its peak
+        options.log_severity_level = 3
+        path = checkpoint.directory / "model.onnx"
+        try:
+            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as fault:  # its own exception types share no public base
+            raise CheckpointError(f"{path} cannot be loaded: {str(fault).splitlines()[0]}") from None
+        self._inputs = {node.name for node in self._session.get_inputs()}
+        self._pad, self._types = checkpoint.encoder.pad, int(checkpoint.config.get("type_vocab_size", 1))
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="moos-onnx")
+
+    def run(self, windows: Sequence[Window], reduce: Reduce[T]) -> list[T]:
+        def one(window: Window) -> T:
+            inputs = padded_inputs(window, self._pad, self._types)
+            feed = {name: value for name, value in inputs.items() if name in self._inputs}
+            logits, hidden = self._session.run(["logits", "hidden"], feed)
+            return reduce_outputs(window, logits[0], hidden[0], reduce)
+
+        return list(self._pool.map(one, windows))
+
+    def close(self) -> None:
+        self._pool.shutdown()

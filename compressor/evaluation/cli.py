@@ -1,0 +1,212 @@
+"""`moos eval` and `moos bench compress`. Importing this loads no model and needs no torch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import click
+
+from compressor.errors import CompressorError
+from compressor.soft.cli import evaluate_soft
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_OUT = Path("runs/eval")
+
+_data = click.option(
+    "--data", type=_FOLDER, default=None, help="Folder with train/ and eval/; default MOOS_DATA or ./data."
+)
+_checkpoint = click.option(
+    "--checkpoint", type=_FOLDER, default=None, help="Checkpoint directory; default the bundled one."
+)
+_threads = click.option("--threads", type=click.IntRange(1), default=None, help="Threads; all by default.")
+
+
+def _one_line(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Faults of the input end in one line and exit code 2."""
+
+    @wraps(command)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except CompressorError as fault:
+            click.echo(f"moos: {fault}", err=True)
+        except ModuleNotFoundError as fault:
+            click.echo(f"moos: this needs {fault.name}; install moosproxy[train]", err=True)
+        sys.exit(2)
+
+    return guarded
+
+
+@click.group("eval")
+def evaluate() -> None:
+    """Measure what compression keeps, against floors, a ceiling and a rival."""
+
+
+evaluate.add_command(evaluate_soft)
+
+
+@evaluate.command("run")
+@_data
+@_checkpoint
+@click.option("--rival", type=_FOLDER, help="Checkpoint trained the LLMLingua-2 way; left out if not given.")
+@click.option("--reader", type=_FOLDER, help="Trained reader (`moos eval train-reader`).")
+@click.option("--model", help="Judge with this chat model instead of the reader.")
+@click.option("--base-url", help="OpenAI-compatible API of --model, such as http://127.0.0.1:8080/v1.")
+@click.option("--task", "names", multiple=True, help="Only these tasks. Repeatable.")
+@click.option("--method", "methods", multiple=True, help="Only methods whose name starts so. Repeatable.")
+@click.option("--ratio", "ratios", multiple=True, type=click.FloatRange(min=1, min_open=True), help="Repeatable.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many records or questions a task.")
+@click.option("--out", type=_FOLDER, default=_OUT, show_default=True, help="Results and what was worked out.")
+@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
+@_threads
+@_one_line
+def run_command(
+    data: Path | None,
+    checkpoint: Path | None,
+    rival: Path | None,
+    reader: Path | None,
+    model: str | None,
+    base_url: str | None,
+    names: tuple[str, ...],
+    methods: tuple[str, ...],
+    ratios: tuple[float, ...],
+    limit: int | None,
+    out: Path,
+    engine: str,
+    threads: int | None,
+) -> None:
+    """Run the tasks and write results.json. Whatever a former run worked out is not done again."""
+    from compressor.evaluation import session
+
+    if bool(model) != bool(base_url):
+        raise CompressorError("--model and --base-url go together")
+    session.evaluate(
+        session.Choice(
+            data=data,
+            checkpoint=checkpoint,
+            rival=rival,
+            reader=reader,
+            api=(model, base_url, os.environ.get("OPENAI_API_KEY")) if model and base_url else None,
+            tasks=names,
+            methods=methods,
+            ratios=ratios,
+            limit=limit,
+            out=out,
+            engine=engine,
+            threads=threads,
+        )
+    )
+
+
+@evaluate.command("report")
+@click.option("--out", type=_FOLDER, default=_OUT, show_default=True, help="Where `moos eval run` wrote.")
+@click.option("--docs", type=_FOLDER, default=Path("docs"), show_default=True, help="Gets results.md and plots/.")
+@_one_line
+def report_command(out: Path, docs: Path) -> None:
+    """Write docs/results.md and its plots from results.json."""
+    from compressor.evaluation import plots, report
+    from compressor.evaluation.results import Results
+
+    results = Results.load(out / "results.json")
+    names = plots.draw(results, docs / "plots")
+    (docs / "results.md").write_text(report.markdown(results, names), encoding="utf-8")
+    click.echo(f"{docs / 'results.md'} and {len(names)} plots")
+
+
+@evaluate.command("compare")
+@click.argument("before", type=_FILE)
+@click.argument("after", type=_FILE)
+@click.option("--measure", default="f1", show_default=True, help="f1, em, intact, recall and the like.")
+@_one_line
+def compare_command(before: Path, after: Path, measure: str) -> None:
+    """Points of the full text's score that AFTER gains over BEFORE, two results.json, paired by text."""
+    from compressor.evaluation import compare
+    from compressor.evaluation.results import Results
+
+    for task, method, ratio, gain in compare.differences(Results.load(before), Results.load(after), measure):
+        click.echo(f"{task}  {method}  {ratio}  {gain:+.2f}")
+
+
+@evaluate.command("train-reader")
+@_data
+@click.option("--out", type=_FOLDER, required=True, help="Where the reader is written.")
+@click.option("--base", type=_FOLDER, help="Encoder to start from; default all-MiniLM-L6-v2.")
+@click.option("--seed", default=0, show_default=True)
+@click.option("--epochs", default=1.2, show_default=True, type=click.FloatRange(min=0, min_open=True))
+@click.option(
+    "--lowest-rate", default=0.2, show_default=True, type=click.FloatRange(0, 1), help="Smallest keep rate."
+)
+@_threads
+@_one_line
+def train_reader_command(
+    data: Path | None,
+    out: Path,
+    base: Path | None,
+    seed: int,
+    epochs: float,
+    lowest_rate: float,
+    threads: int | None,
+) -> None:
+    """Train the extractive reader that judges compressed text. Goes on where it was interrupted."""
+    from compressor.evaluation import train_reader
+
+    train_reader.from_options(data, out, base, seed, epochs, lowest_rate, threads)
+
+
+@evaluate.command("outliers")
+@_data
+@click.option("--checkpoint", "checkpoints", multiple=True, type=_FOLDER, help="One per beta. Repeatable.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many texts.")
+@click.option("--out", type=_FILE, help="Write the table here as Markdown; default standard output.")
+@_threads
+@_one_line
+def outliers_command(
+    data: Path | None, checkpoints: tuple[Path, ...], limit: int | None, out: Path | None, threads: int | None
+) -> None:
+    """Ablate alpha, the reading of the outlier score and beta, on planted critical words and on questions."""
+    from compressor.evaluation import outlier_ablation
+
+    table = outlier_ablation.ablate(data, checkpoints, limit, threads)
+    if out:
+        out.write_text(table, encoding="utf-8")
+    else:
+        click.echo(table)
+
+
+@click.command("compress")
+@_checkpoint
+@click.option("--lengths", default="1000,10000,100000,1000000", show_default=True, help="Pieces, comma-separated.")
+@click.option("--ratio", default=3.0, show_default=True, type=click.FloatRange(min=1, min_open=True))
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="Alternating rounds.")
+@click.option("--text", type=_FILE, help="Text to repeat to length; default words of the tokenizer's vocabulary.")
+@click.option("--peer/--no-peer", default=True, show_default=True, help="Run the llmlingua package beside.")
+@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
+@_threads
+@_one_line
+def bench_compress(
+    checkpoint: Path | None,
+    lengths: str,
+    ratio: float,
+    rounds: int,
+    text: Path | None,
+    peer: bool,
+    engine: str,
+    threads: int | None,
+) -> None:
+    """Tokens per second, latency by length, memory and cold start, beside llmlingua in the same run."""
+    from compressor.evaluation import bench
+
+    try:
+        sizes = [int(length) for length in lengths.split(",")]
+    except ValueError:
+        raise CompressorError(f"--lengths takes whole numbers, got {lengths!r}") from None
+    bench.bench(bench.Choice(checkpoint, sizes, ratio, rounds, text, peer, engine, threads))

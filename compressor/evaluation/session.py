@@ -1,0 +1,171 @@
+"""One run from its options: loads what is asked for, measures, writes results.json with the facts of the run."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from compressor.compressor import Compressor
+from compressor.errors import CompressorError
+from compressor.evaluation import methods, records, run
+from compressor.evaluation.judges import ApiJudge, Judge, ReaderJudge
+from compressor.evaluation.lexicon import DocumentFrequencies
+from compressor.evaluation.results import Results
+from compressor.evaluation.store import Store
+from compressor.evaluation.tasks import TASKS
+from compressor.settings import CompressionSettings
+
+# Texts that document frequencies are counted over, in chunks of this many characters.
+FREQUENCY_CHUNK = 1500
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options of `moos eval run`; None or empty means the default."""
+
+    data: Path | None
+    checkpoint: Path | None
+    rival: Path | None
+    reader: Path | None
+    api: tuple[str, str, str | None] | None
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    ratios: tuple[float, ...]
+    limit: int | None
+    out: Path
+    engine: str
+    threads: int | None
+
+
+def evaluate(choice: Choice) -> None:
+    """Measures every chosen task and writes choice.out/results.json. Raises CompressorError."""
+    data = records.data_directory(choice.data)
+    unknown = set(choice.tasks) - set(TASKS)
+    if unknown:
+        raise CompressorError(f"unknown task {', '.join(sorted(unknown))}; known: {', '.join(TASKS)}")
+    judge = _judge(choice)
+    compressor = Compressor.load(choice.checkpoint, engine=choice.engine, threads=choice.threads)
+    rival = None
+    if choice.rival:
+        rival = Compressor.load(choice.rival, engine=choice.engine, threads=choice.threads)
+    with Store(choice.out / "store.db") as store, run.bars() as progress:
+        every = [
+            method
+            for method in _methods(data, compressor, rival)
+            if not choice.methods or method.name.startswith(choice.methods)
+        ]
+        if not every:
+            raise CompressorError(f"no method is named like {', '.join(choice.methods)}")
+        one = run.Run(data, store, judge, choice.ratios or run.RATIOS, choice.limit)
+        one.results = _continued(choice.out, _facts(choice, data, compressor, rival, judge))
+        for name in choice.tasks or TASKS:
+            one.results.sums.pop(name, None)
+            one.task(TASKS[name], every, progress)
+            one.results.save(choice.out / "results.json")
+            progress.console.print(name)
+    click.echo(f"{choice.out / 'results.json'}; `moos eval report` writes the tables")
+
+
+def _continued(out: Path, facts: dict[str, Any]) -> Results:
+    """The results of a former run of the same checkpoint, rival, judge and data, or none."""
+    same = ("checkpoint", "rival", "judge", "data", "limit", "metric")
+    try:
+        former = Results.load(out / "results.json")
+    except CompressorError:
+        return Results(facts)
+    if any(former.facts.get(key) != facts[key] for key in same):
+        return Results(facts)
+    return Results(facts, former.sums)
+
+
+def _judge(choice: Choice) -> Judge | None:
+    if choice.api:
+        return ApiJudge(*choice.api)
+    if choice.reader:
+        import torch
+
+        from compressor.evaluation.reader import Reader
+
+        if choice.threads:
+            torch.set_num_threads(choice.threads)
+        return ReaderJudge(Reader.load(choice.reader))
+    return None
+
+
+def _methods(data: Path, compressor: Compressor, rival: Compressor | None) -> list[methods.Method]:
+    encoder = compressor.checkpoint.encoder
+    found: list[methods.Method] = [
+        methods.RandomWords(encoder),
+        methods.HeadAndTail(encoder),
+        methods.IdfPruning(encoder, frequencies(data)),
+        methods.LexicalSentences(encoder),
+    ]
+    if rival:
+        by_rival = methods.Scorer(rival)
+        found += [methods.Rival(by_rival, forced=True), methods.Rival(by_rival, forced=False)]
+    scorer = methods.Scorer(compressor)
+    modes = (False, True) if compressor.checkpoint.question_aware else (False,)
+    for protected in (False, True):
+        found += [methods.Ours(scorer, aware=aware, protected=protected) for aware in modes]
+    return found
+
+
+def frequencies(data: Path) -> DocumentFrequencies:
+    """Document frequencies over the training texts: paragraphs, meetings and agent text."""
+
+    def chunks(text: str) -> list[str]:
+        return [text[at : at + FREQUENCY_CHUNK] for at in range(0, len(text), FREQUENCY_CHUNK)]
+
+    texts = [row["context"] for row in records.read(data, "train/qa_spans")]
+    for row in records.read(data, "train/meetings"):
+        texts += chunks(row["transcript"])
+    for row in records.read(data, "train/unlabeled_agent_text"):
+        texts += chunks(row["text"])
+    return DocumentFrequencies(texts)
+
+
+def _facts(
+    choice: Choice, data: Path, compressor: Compressor, rival: Compressor | None, judge: Judge | None
+) -> dict[str, Any]:
+    """What identifies the run."""
+    sources = data / "SOURCES.json"
+    return {
+        "checkpoint": compressor.fingerprint,
+        "training": dict(compressor.checkpoint.facts),
+        "rival": rival.fingerprint if rival else None,
+        "rival training": dict(rival.checkpoint.facts) if rival else {},
+        "engine": type(compressor.engine).__name__,
+        "metric": _metric(CompressionSettings()),
+        "judge": judge.name if judge else None,
+        "data": hashlib.sha256(sources.read_bytes()).hexdigest()[:16] if sources.exists() else None,
+        "commit": commit(),
+        "limit": choice.limit,
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def _metric(settings: CompressionSettings) -> str:
+    reading = settings.outlier
+    return f"alpha {settings.alpha:g}, {reading.scope} {reading.stat}, {reading.sided}-sided, {reading.norm}"
+
+
+def commit() -> str | None:
+    """The commit that this code stands at, with a plus if the tree differs; None outside a checkout."""
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+" if changed else "")
+
+
+def _git(*words: str) -> str:
+    room = str(Path(__file__).parent.parent)
+    done = subprocess.run(["git", "-C", room, *words], capture_output=True, check=True, text=True)  # noqa: S603, S607
+    return done.stdout.strip()

@@ -1,0 +1,20 @@
+"""The tasks, by name. Each module knows one set of records and what must survive in it."""
+
+from __future__ import annotations
+
+from compressor.evaluation.item import Task
+from compressor.evaluation.tasks import agents, code, deletion, documents, logs, meetings, questions, reasoning
+
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        *questions.TASKS,
+        *documents.TASKS,
+        *meetings.TASKS,
+        *logs.TASKS,
+        *agents.TASKS,
+        *code.TASKS,
+        *reasoning.TASKS,
+        *deletion.TASKS,
+    )
+}

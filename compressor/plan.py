@@ -1,0 +1,162 @@
+"""Everything about a text that is known before the model runs: words, protection, question, windows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from compressor import protect, question, structure, templates, windows
+from compressor.checkpoint import Checkpoint
+from compressor.encoding import Encoding, IntArray
+from compressor.protect import ProtectedSpan
+from compressor.result import Span
+from compressor.settings import CompressionSettings, Kind
+from compressor.tokens import TokenCounter, counter_for
+from compressor.verify import Verifier
+from compressor.windows import Window
+
+BoolArray = npt.NDArray[np.bool_]
+
+# Protected runs of at least this many words are not shown to the model at all.
+_SKIP_WORDS = 64
+# The kinds of spans that the caller gives.
+CALLER_KINDS = frozenset({"pattern", "span"})
+# The kinds that verification knows how to put back.
+_VERIFIED = frozenset({Kind.NUMBER, Kind.NEGATION, Kind.ID, Kind.VERSION, Kind.SEVERITY, Kind.QUOTED})
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One text, ready to be scored; all arrays are per word of `encoding`, shape (words,).
+
+    costs: tokens of each word. forced: kept whatever the budget. marker: belongs to its line's marker.
+    strength: of the break after the word. line_rarity: in [0, 1] for log-like text, else None.
+    found: protected spans, all verified kinds included whether or not they are forced.
+    passages: spans of the material, empty where no question shares the text with several.
+    """
+
+    text: str
+    settings: CompressionSettings
+    encoding: Encoding
+    counter: TokenCounter | None
+    costs: IntArray
+    forced: BoolArray
+    marker: BoolArray
+    strength: npt.NDArray[np.int8]
+    line_rarity: npt.NDArray[np.float64] | None
+    found: Sequence[ProtectedSpan]
+    question: Span | None
+    question_text: str | None
+    passages: Sequence[Span]
+    windows: Sequence[Window]
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def verifier(self) -> Verifier:
+        """What kept sentences owe."""
+        return Verifier(self.text, self.encoding.word_starts, self.encoding.word_ends, self.found)
+
+    @property
+    def compressible(self) -> int:
+        """Tokens that selection may drop."""
+        return int(self.costs[~self.forced].sum())
+
+
+def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkpoint: Checkpoint) -> Plan:
+    """Plans one text. spans: caller-given protected spans. Linear in the length of the text."""
+    clock = _Stopwatch()
+    encoding = checkpoint.encoder.encode(text)
+    starts, ends = encoding.word_starts, encoding.word_ends
+    clock.lap("tokenise")
+    found = protect.find(text, settings.protect | _VERIFIED, settings.patterns, spans)
+    forcing = settings.protect | CALLER_KINDS
+    forced_spans = [(span.start, span.end) for span in found if span.kind in forcing]
+    asked, asked_text, passages = _question(text, settings, checkpoint)
+    if asked is not None:
+        forced_spans.append(asked)
+    forced = structure.covered(forced_spans, starts, ends)
+    clock.lap("protect")
+    strength = windows.breaks(text, starts, ends)
+    for passage in passages:
+        last = int(np.searchsorted(starts, passage[1])) - 1
+        if last >= 0:
+            strength[last] = windows.PASSAGE_END
+    asked_pieces = checkpoint.encoder.encode(asked_text).ids if asked_text else None
+    ranges = windows.cut(
+        encoding, strength, _long_runs(forced), windows.text_limit(asked_pieces, checkpoint.encoder)
+    )
+    reading = settings.outlier if settings.alpha < 1 else None
+    built = windows.build(checkpoint.encoder, encoding, ranges, asked_pieces, reading)
+    clock.lap("windows")
+    counter = counter_for(settings.tokenizer)
+    costs = encoding.word_costs if counter is None else counter.word_costs(text, encoding)
+    clock.lap("count")
+    return Plan(
+        text=text,
+        settings=settings,
+        encoding=encoding,
+        counter=counter,
+        costs=costs,
+        forced=forced,
+        marker=structure.markers(text, starts, ends) & ~forced,
+        strength=strength,
+        line_rarity=_rarity(text, starts, strength),
+        found=found,
+        question=asked,
+        question_text=asked_text,
+        passages=passages,
+        windows=built,
+        timings=clock.laps,
+    )
+
+
+def _question(
+    text: str, settings: CompressionSettings, checkpoint: Checkpoint
+) -> tuple[Span | None, str | None, Sequence[Span]]:
+    """Where the question stands in the text (if it does), its words, and the passages it is about."""
+    if settings.question == "off" or not checkpoint.question_aware:
+        return None, None, ()
+    if settings.question != "auto":
+        return None, settings.question, question.passages(text)
+    span = question.find(text)
+    if span is None:
+        return None, None, ()
+    return span, text[span[0] : span[1]], question.passages(text)
+
+
+def _long_runs(forced: BoolArray) -> BoolArray | None:
+    """Words in forced runs so long that scoring them would be wasted work; None if there are none."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], forced, [False])).astype(np.int8)))
+    skip = np.zeros(len(forced), bool)
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        if stop - start >= _SKIP_WORDS:
+            skip[start:stop] = True
+    return skip if skip.any() else None
+
+
+def _rarity(text: str, starts: IntArray, strength: npt.NDArray[np.int8]) -> npt.NDArray[np.float64] | None:
+    """How rare the template of each word's line is, for log-like text; None for any other."""
+    lines = templates.find_log_lines(text)
+    if not lines:
+        return None
+    rarity = np.asarray(templates.rarity(text), np.float64)
+    begins = np.array([line[0] for line in lines])
+    return rarity[np.maximum(np.searchsorted(begins, starts, side="right") - 1, 0)]
+
+
+class _Stopwatch:
+    """Seconds per stage."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._at = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = now - self._at
+        self._at = now

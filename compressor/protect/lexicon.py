@@ -1,0 +1,54 @@
+"""Regular expressions for long lists of words that cost almost nothing where no word of the list begins.
+
+Python's `re` skips to the next possible first character in C only if every branch of a pattern starts with a
+literal and case is not ignored. So the words are factored by their first letters, the test for a word start
+comes after the first letter, and the spellings (lower, Capitalised, UPPER) are listed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+Trie = dict[str, "Trie"]
+
+
+def words(listed: str) -> list[str]:
+    """The words of a list separated by white space; an underscore stands for a space inside a phrase."""
+    return [word.replace("_", " ") for word in listed.split()]
+
+
+def spellings(words: Iterable[str]) -> set[str]:
+    """Each word in lower case, capitalised and in upper case."""
+    return {form for word in words for form in (word, word[:1].upper() + word[1:], word.upper())}
+
+
+def any_of(words: Iterable[str]) -> str:
+    """Source of an expression that matches any of the words, as written, the longest first."""
+    root: Trie = {}
+    for word in words:
+        node = root
+        for letter in word:
+            node = node.setdefault(letter, {})
+        node[""] = {}
+    return _source(root)
+
+
+def whole_word(words: Iterable[str]) -> str:
+    """Like any_of, but only where a word starts and ends."""
+    starts: dict[str, set[str]] = {}
+    for word in words:
+        starts.setdefault(word[0], set()).add(word[1:])
+    branches = [rf"{re.escape(letter)}(?<!\w.)(?:{any_of(rest)})" for letter, rest in sorted(starts.items())]
+    return rf"(?:{'|'.join(branches)})(?!\w)"
+
+
+def _source(node: Trie) -> str:
+    branches = []
+    for letter in sorted(filter(None, node)):
+        child = node[letter]
+        branches.append(re.escape(letter) + ("" if list(child) == [""] else _source(child)))
+    if not branches:
+        return ""
+    body = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    return f"(?:{body})?" if "" in node else body

@@ -1,0 +1,109 @@
+"""What a caller may choose for one compression. Values only: nothing here reads a file or a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+import regex
+
+from compressor.errors import SettingsError
+
+
+class Kind(StrEnum):
+    """A named kind of protected span: text of that kind is never cut."""
+
+    FENCED_CODE = "fenced_code"
+    INLINE_CODE = "inline_code"
+    JSON = "json"
+    XML = "xml"
+    URL = "url"
+    PATH = "path"
+    EMAIL = "email"
+    ID = "id"
+    VERSION = "version"
+    NUMBER = "number"
+    DATE = "date"
+    QUOTED = "quoted"
+    SEVERITY = "severity"
+    NEGATION = "negation"
+    QUESTION = "question"
+    INSTRUCTION = "instruction"
+    HEADING = "heading"
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierReading:
+    """One reading of MOOSComp's outlier score, which the paper leaves open (section "outlier score").
+
+    scope: over which tokens mean and deviation are taken: those of the same predicted class, or the window.
+    stat: distance to the centroid, or root mean square / mean absolute value of per-dimension Z-scores.
+    sided: "one" keeps the sign (far from the centroid is rare), "two" takes the absolute value.
+    norm: how s becomes s_norm in [0, 1].
+    layer: which hidden state, -1 is the last; other layers need a checkpoint that exports them.
+    """
+
+    scope: Literal["class", "sequence"] = "class"
+    stat: Literal["centroid", "perdim_rms", "perdim_abs"] = "centroid"
+    sided: Literal["one", "two"] = "one"
+    norm: Literal["minmax", "rank", "sigmoid"] = "rank"
+    layer: int = -1
+
+
+DEFAULT_PROTECT: frozenset[Kind] = frozenset(Kind) - {Kind.QUOTED}
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionSettings:
+    """Everything that decides the compressed form of a text, besides the text and the checkpoint.
+
+    ratio: original tokens / kept tokens of the compressible text, >= 1; 1 is the identity.
+    alpha: weight of the classifier in m = alpha * p + (1 - alpha) * s_norm, in [0, 1].
+    protect: kinds of spans that are never cut.
+    patterns: regular expressions whose matches are never cut.
+    question: "auto" finds the question in the text itself, "off" never looks, any other string is the question.
+    tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name), None for the
+        encoder's own pieces.
+    """
+
+    ratio: float = 2.0
+    alpha: float = 0.9
+    protect: frozenset[Kind] = DEFAULT_PROTECT
+    patterns: tuple[str, ...] = ()
+    question: str = "auto"
+    tokenizer: str | None = None
+    outlier: OutlierReading = field(default_factory=OutlierReading)
+
+    def __post_init__(self) -> None:
+        if not _within(self.ratio, 1, math.inf):
+            raise SettingsError(f"ratio must be a number of at least 1, got {self.ratio!r}")
+        if not _within(self.alpha, 0, 1):
+            raise SettingsError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
+        for pattern in self.patterns:
+            try:
+                regex.compile(pattern)
+            except regex.error as fault:
+                raise SettingsError(f"pattern {pattern!r} is not a regular expression: {fault}") from None
+
+    def digest(self) -> str:
+        """Hex SHA-256 over every field: the settings' share of a cache key."""
+        values = asdict(self) | {"protect": sorted(self.protect)}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _within(value: object, low: float, high: float) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and low <= value <= high
+
+
+def parse_kinds(names: list[str] | tuple[str, ...]) -> frozenset[Kind]:
+    """Kinds by name; raises SettingsError that lists the known ones."""
+    try:
+        return frozenset(Kind(name) for name in names)
+    except ValueError:
+        unknown = sorted(set(names) - {kind.value for kind in Kind})
+        known = ", ".join(kind.value for kind in Kind)
+        raise SettingsError(f"unknown protected kind {', '.join(unknown)}; known kinds: {known}") from None

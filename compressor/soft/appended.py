@@ -1,0 +1,40 @@
+"""ICAE and a method like the 500xCompressor, for comparison: learned tokens appended to the context collect it.
+
+Both run the language model with LoRA over [context ; memory tokens], causally. ICAE hands on the final states of
+the memory tokens as input embeddings; the other one their keys and values of every layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from compressor.soft.base import FrozenModel, causal_mask
+from compressor.soft.config import SoftConfig
+from compressor.soft.lora import Adapter
+from compressor.soft.memory import Memory
+from compressor.soft.methods import SoftCompressor
+from compressor.soft.positions import slots
+from compressor.soft.sac import encoded
+
+
+class Appended(SoftCompressor):
+    """Trained: the memory tokens, LoRA on q and v, the markers. A shorter memory uses the first memory tokens."""
+
+    def __init__(self, base: FrozenModel, config: SoftConfig) -> None:
+        super().__init__(base, config)
+        self.memory = nn.Parameter(torch.randn(slots(config.chunk, min(config.ratios)), base.width) * 0.02)
+        self._adapter = Adapter(base, config.rank, config.alpha) if config.rank else None
+        self.lora = nn.ParameterDict(self._adapter.weights if self._adapter else {})
+
+    def encode(self, ids: Tensor, ratio: int) -> Memory:
+        count = slots(ids.shape[1], ratio)
+        memory = self.memory[:count].to(self.base.dtype).expand(ids.shape[0], -1, -1)
+        embeddings = torch.cat([self.base.embed(ids), memory], dim=1)
+        mask = causal_mask(embeddings.shape[1], 0, embeddings)
+        states, cache = encoded(self.base, self._adapter, embeddings, mask)
+        if self.config.method == "icae":
+            return Memory(ids.shape[1], count, states[:, -count:])
+        keys = tuple(layer.keys[:, :, -count:] for layer in cache.layers)
+        values = tuple(layer.values[:, :, -count:] for layer in cache.layers)
+        return Memory(ids.shape[1], embeddings.shape[1], None, keys, values)

@@ -1,0 +1,85 @@
+"""Soft compressors on disk: model.safetensors and soft.json, bound to the weights that they were trained for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from compressor.soft.appended import Appended
+from compressor.soft.base import FrozenModel
+from compressor.soft.config import Method, SoftConfig
+from compressor.soft.errors import BaseMismatch, SoftError
+from compressor.soft.icformer import IcFormer
+from compressor.soft.methods import SoftCompressor
+from compressor.soft.sac import Sac
+
+_CLASSES: Final[dict[Method, type[SoftCompressor]]] = {
+    "sac": Sac,
+    "icformer": IcFormer,
+    "icae": Appended,
+    "500x": Appended,
+}
+_WEIGHTS, _ABOUT = "model.safetensors", "soft.json"
+
+
+def build(base: FrozenModel, config: SoftConfig) -> SoftCompressor:
+    """An untrained compressor for `base`."""
+    return _CLASSES[config.method](base, config).to(base.device)
+
+
+def save(compressor: SoftCompressor, folder: Path, training: dict[str, Any] | None = None) -> None:
+    """Writes the trained parameters, the configuration and the base's name and fingerprint.
+
+    training: how it came to be, for a reader.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.detach().contiguous() for name, value in compressor.state_dict().items()}
+    save_file(weights, folder / _WEIGHTS)
+    base = {"name": compressor.base.name, "fingerprint": compressor.base.fingerprint}
+    about = {"base": base, "config": compressor.config.to_json(), "training": training or {}}
+    (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def digest(folder: Path) -> str:
+    """Hexadecimal SHA-256 of the weights and the configuration: part of the key of whatever they made."""
+    found = hashlib.sha256((folder / _ABOUT).read_bytes())
+    found.update((folder / _WEIGHTS).read_bytes())
+    return found.hexdigest()
+
+
+def about(folder: Path) -> dict[str, Any]:
+    """soft.json; raises SoftError if there is none."""
+    try:
+        value: dict[str, Any] = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as fault:
+        raise SoftError(f"{folder} is not a soft compressor: {_ABOUT} cannot be read ({fault})") from None
+    if not {"base", "config"} <= value.keys():
+        raise SoftError(f"{folder / _ABOUT} names no base or no config: train it with `moos train soft`")
+    return value
+
+
+def load(folder: Path, base: FrozenModel) -> SoftCompressor:
+    """The compressor of a directory, for the base it was trained with; raises BaseMismatch for any other."""
+    facts = check(folder, base)
+    compressor = build(base, SoftConfig.from_json(facts["config"]))
+    try:
+        compressor.load_state_dict(load_file(folder / _WEIGHTS))
+    except (OSError, SafetensorError, RuntimeError) as fault:
+        raise SoftError(f"{folder / _WEIGHTS} is missing or damaged: {str(fault).splitlines()[0]}") from None
+    return compressor.requires_grad_(False).eval()
+
+
+def check(folder: Path, base: FrozenModel) -> dict[str, Any]:
+    """soft.json of a directory; raises BaseMismatch if it belongs to another base."""
+    facts = about(folder)
+    if facts["base"]["fingerprint"] != base.fingerprint:
+        raise BaseMismatch(
+            f"{folder.name} was trained for {facts['base']['name']} ({facts['base']['fingerprint']}), not for "
+            f"{base.name} ({base.fingerprint}): train one for it with `moos train soft`"
+        )
+    return facts

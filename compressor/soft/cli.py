@@ -1,0 +1,242 @@
+"""`moos train soft` and `moos eval soft`. Importing this loads no model and needs no torch."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from compressor.errors import CompressorError
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_METHODS = ("sac", "icformer", "icae", "500x")
+
+_threads = click.option("--threads", type=click.IntRange(1), help="CPU threads; default torch's choice.")
+_device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+_base = click.option(
+    "--base", type=_FOLDER, required=True, help="Language model in Hugging Face form: Qwen2 or Llama family."
+)
+_data = click.option(
+    "--data", type=_FOLDER, help="Folder with qa_spans.jsonl.gz: questions on real text as well as templates."
+)
+
+
+def _one_line(command: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Faults of the input end in one line and exit code 2."""
+
+    @wraps(command)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return command(*args, **kwargs)
+        except CompressorError as fault:
+            click.echo(f"moos: {fault}", err=True)
+        except ModuleNotFoundError as fault:
+            click.echo(f"moos: this needs {fault.name}; install moosproxy[soft]", err=True)
+        except RuntimeError as fault:
+            # torch's words for too little memory; anything else is a defect and keeps its trace.
+            if "memory" not in str(fault):
+                raise
+            click.echo(f"moos: not enough memory; take a smaller --batch or shorter contexts ({fault})", err=True)
+        sys.exit(2)
+
+    return guarded
+
+
+def _whole_numbers(_: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(each) for each in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"takes whole numbers with commas between, got {value!r}") from None
+    if min(numbers) < 1:
+        raise click.BadParameter("takes numbers of at least 1")
+    return numbers
+
+
+@click.group("soft")
+def train_soft() -> None:
+    """Train soft compressors, or the small language model that stands in for a real one."""
+
+
+@train_soft.command("base")
+@click.option("--out", type=_FOLDER, required=True, help="Where model and tokenizer are written.")
+@click.option("--steps", type=click.IntRange(1), default=1500, show_default=True)
+@click.option("--batch", type=click.IntRange(256), default=2048, show_default=True, help="Tokens a step.")
+@click.option("--width", type=click.IntRange(32), default=128, show_default=True)
+@click.option("--layers", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--vocabulary", type=click.IntRange(300), default=1024, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@_data
+@_threads
+@_one_line
+def base_command(out: Path, data: Path | None, threads: int | None, batch: int, **chosen: Any) -> None:
+    """Train the small Qwen2-architecture model on recall and questions. A run found in --out is resumed."""
+    from compressor.soft import small_lm
+
+    _torch(threads)
+    with _Bar() as bar:
+        small_lm.train(small_lm.SmallConfig(tokens=batch, **chosen), out, bar.base, data)
+
+
+@train_soft.command("compressor")
+@_base
+@click.option("--method", type=click.Choice(_METHODS), required=True)
+@click.option(
+    "--ratio", "ratios", default="5", show_default=True, callback=_whole_numbers, help="One or more, with commas."
+)
+@click.option("--out", type=_FOLDER, required=True, help="Where the compressor is written; resumed if unfinished.")
+@click.option(
+    "--chunk", type=click.IntRange(1), default=510, show_default=True, help="Tokens compressed together."
+)
+@click.option("--rank", type=click.IntRange(1), default=128, show_default=True, help="LoRA rank; its scale is 2.")
+@click.option("--anchor-table", is_flag=True, help="SAC: a vector for each anchor instead of one for all.")
+@click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True, help="On questions.")
+@click.option("--text-steps", type=click.IntRange(0), default=20_000, show_default=True, help="On text, before.")
+@click.option("--lengths", default="510,1020", show_default=True, callback=_whole_numbers, help="Of contexts.")
+@click.option("--batch", type=click.IntRange(1), default=8192, show_default=True, help="Context tokens a step.")
+@click.option("--asked", type=click.IntRange(1), default=8, show_default=True, help="Questions a context.")
+@click.option("--lr", type=float, default=1e-4, show_default=True)
+@click.option(
+    "--muon", type=float, default=0.0, show_default=True, help="Rate of Muon for matrices; 0: AdamW alone."
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
+@_data
+@_device
+@_threads
+@_one_line
+def compressor_command(
+    base: Path,
+    out: Path,
+    data: Path | None,
+    device: str,
+    dtype: str,
+    threads: int | None,
+    method: Any,
+    ratios: tuple[int, ...],
+    chunk: int,
+    rank: int,
+    anchor_table: bool,
+    batch: int,
+    **chosen: Any,
+) -> None:
+    """Train one compressor for a frozen model, at all the given ratios together."""
+    from compressor.soft import session
+    from compressor.soft.config import SoftConfig
+    from compressor.soft.train import SoftTraining, train
+
+    _torch(threads)
+    config = SoftConfig(method, ratios, chunk, rank, 2 * rank, anchor_table=anchor_table)
+    model, tokenizer = session.base(base, dtype, device)
+    sources = session.training_sources(tokenizer, data)
+    with _Bar() as bar:
+        train(model, sources, config, SoftTraining(tokens=batch, **chosen), out, bar.compressor)
+
+
+@click.group("soft")
+def evaluate_soft() -> None:
+    """Measure soft compression beside hard compression, the full context and none."""
+
+
+@evaluate_soft.command("run")
+@_base
+@click.option("--compressor", "folders", multiple=True, type=_FOLDER, help="Trained for that base. Repeatable.")
+@click.option("--ratios", default="4,5,15,51", show_default=True, callback=_whole_numbers)
+@click.option("--questions", type=click.IntRange(1), default=300, show_default=True, help="Of each part.")
+@click.option("--length", type=click.IntRange(8), default=204, show_default=True, help="Tokens of a context.")
+@click.option("--hard/--no-hard", default=True, show_default=True, help="The bundled compressor beside.")
+@click.option("--out", type=_FOLDER, default=Path("runs/soft"), show_default=True)
+@_data
+@_device
+@_threads
+@_one_line
+def run_command(threads: int | None, **chosen: Any) -> None:
+    """Ask every question behind every compressor and write results.json. What is there is not done again."""
+    from compressor.soft import session
+
+    _torch(threads)
+    session.evaluate(session.Choice(**chosen), lambda text: click.echo(text, err=True))
+
+
+@evaluate_soft.command("cost")
+@click.option("--out", type=_FOLDER, default=Path("runs/soft"), show_default=True)
+@click.option("--base", type=_FOLDER, help="Measure the time at this model's shape too.")
+@click.option("--shape", "shapes", multiple=True, help="Measure at this shape with random weights. Repeatable.")
+@click.option("--lengths", default="512,1024,2048,4096", show_default=True, callback=_whole_numbers)
+@click.option(
+    "--up-to", type=click.IntRange(1), default=1024, show_default=True, help="Longest one run at a --shape."
+)
+@click.option("--ratio", type=click.IntRange(1), default=4, show_default=True)
+@_device
+@_threads
+@_one_line
+def cost_command(threads: int | None, **chosen: Any) -> None:
+    """Count the arithmetic of compression at several shapes, measure its time, and write cost.json."""
+    from compressor.soft import timing
+
+    _torch(threads)
+    timing.measure(timing.Choice(**chosen), lambda text: click.echo(text, err=True))
+
+
+@evaluate_soft.command("report")
+@click.option("--out", type=_FOLDER, default=Path("runs/soft"), show_default=True, help="Where the others wrote.")
+@click.option("--docs", type=_FOLDER, default=Path("docs"), show_default=True)
+@click.option("--note", default="", help="A remark to stand above the figures.")
+@_one_line
+def report_command(out: Path, docs: Path, note: str) -> None:
+    """Write docs/results-soft.md and its plots."""
+    from compressor.soft import report
+
+    click.echo(report.write(out, docs, note))
+
+
+def _torch(threads: int | None) -> None:
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+
+
+class _Bar:
+    """A progress bar on a terminal, a line every fifty steps elsewhere."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        console = Console(stderr=True)
+        self._live = console.is_terminal
+        columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        self._progress = Progress(
+            *columns, TextColumn("{task.description}"), console=console, disable=not self._live
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._progress.start()
+        self._recent: dict[str, tuple[float, float]] = {}
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._progress.stop()
+
+    def base(self, at: Any) -> None:
+        """After each step of the language model."""
+        self._show(at, at.kind)
+
+    def compressor(self, at: Any) -> None:
+        """After each step of a compressor."""
+        self._show(at, f"{at.task} {at.ratio}x")
+
+    def _show(self, at: Any, name: str) -> None:
+        # Steps differ in kind and ratio, so each has its own running mean.
+        loss, right = self._recent.get(name, (at.loss, at.right))
+        self._recent[name] = (0.9 * loss + 0.1 * at.loss, 0.9 * right + 0.1 * at.right)
+        parts = [f"{key} {loss:.2f}/{100 * right:.0f}%" for key, (loss, right) in sorted(self._recent.items())]
+        line = "  ".join(parts)
+        self._progress.update(self._task, completed=at.step, total=at.steps, description=line)
+        if not self._live and (at.step % 50 == 0 or at.step == at.steps):
+            click.echo(f"step {at.step}/{at.steps}  loss/right: {line}", err=True)

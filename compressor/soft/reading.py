@@ -1,0 +1,71 @@
+"""How the frozen model reads text and soft memory in the order in which they come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from compressor.soft.base import FrozenModel, causal_mask
+from compressor.soft.memory import Memory
+
+Piece = Tensor | Memory
+"""Token ids (B, t) of whole numbers, embeddings (B, t, d), or memory of B contexts."""
+
+_BLOCK = 1024
+
+
+@dataclass(slots=True)
+class Reading:
+    """What has been read so far. position: that of the next token; with memory it exceeds what the cache holds."""
+
+    base: FrozenModel
+    cache: Any = field(default_factory=DynamicCache)
+    position: int = 0
+
+    def read(self, pieces: Sequence[Piece]) -> Tensor:
+        """Reads on, and returns the final states (B, t, d) of the tokens and embeddings after the last key-value
+        memory; that must not come last."""
+        pending: list[Tensor] = []
+        for piece in pieces:
+            if isinstance(piece, Memory) and piece.embeddings is None:
+                self._flush(pending)
+                pending = []
+                self._insert(piece)
+            else:
+                pending.append(self._embedded(piece))
+        states = self._flush(pending)
+        if states is None:
+            raise ValueError("nothing to predict from: memory must be followed by a marker or text")
+        return states
+
+    def _embedded(self, piece: Piece) -> Tensor:
+        if isinstance(piece, Memory):
+            assert piece.embeddings is not None
+            return piece.embeddings
+        return piece if piece.is_floating_point() else self.base.embed(piece)
+
+    def _flush(self, pending: list[Tensor]) -> Tensor | None:
+        """Runs the model over what waits, in blocks, so that the mask of a long text stays small."""
+        if not pending:
+            return None
+        rows = max(each.shape[0] for each in pending)
+        embeddings = torch.cat([each.expand(rows, -1, -1) for each in pending], dim=1)
+        states = [self._run(block) for block in torch.split(embeddings, _BLOCK, dim=1)]
+        return torch.cat(states, dim=1)
+
+    def _run(self, embeddings: Tensor) -> Tensor:
+        count, past = embeddings.shape[1], self.cache.get_seq_length()
+        positions = torch.arange(self.position, self.position + count, device=embeddings.device)
+        self.position += count
+        return self.base.run(embeddings, causal_mask(count, past, embeddings), positions, self.cache)
+
+    def _insert(self, memory: Memory) -> None:
+        """Puts keys and values behind the cache, turned to the place where the memory now stands."""
+        for layer, (keys, values) in enumerate(zip(memory.keys, memory.values, strict=True)):
+            self.cache.update(self.base.turned(keys, self.position), values, layer)
+        self.position += memory.span

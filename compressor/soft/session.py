@@ -1,0 +1,79 @@
+"""The commands' work: from options to models, sources and results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compressor import Compressor
+from compressor.soft import evaluate as evaluation
+from compressor.soft import hard as hard_compression
+from compressor.soft.base import FrozenModel, load_base
+from compressor.soft.batches import Source, WorldSource
+from compressor.soft.errors import SoftError
+from compressor.soft.texts import TextSource, paragraphs
+from compressor.soft.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `moos eval soft run` was asked for."""
+
+    base: Path
+    folders: tuple[Path, ...]
+    ratios: tuple[int, ...]
+    questions: int
+    length: int
+    hard: bool
+    out: Path
+    data: Path | None
+    device: str
+
+
+def base(folder: Path, dtype: str, device: str) -> tuple[FrozenModel, Any]:
+    """The frozen model and its tokenizer; raises SoftError."""
+    if not folder.is_dir():
+        raise SoftError(f"{folder} is no directory: make one with `moos train soft base --out {folder}`")
+    return load_base(folder, dtype, device)
+
+
+def training_sources(tokenizer: Any, data: Path | None) -> list[Source]:
+    """The invented world, and the questions on real text where a folder is given."""
+    world: list[Source] = [WorldSource(tokenizer, World())]
+    return world if data is None else [*world, TextSource(tokenizer, paragraphs(data, held=False))]
+
+
+def evaluate(choice: Choice, say: Callable[[str], None]) -> None:
+    """Measures what is not measured yet."""
+    model, tokenizer = base(choice.base, "float32", choice.device)
+    text = TextSource(tokenizer, paragraphs(choice.data, held=True)) if choice.data else None
+    pad = tokenizer.pad_token_id
+    questions = {
+        name: evaluation.asked(source, choice.questions, choice.length, pad)
+        for name, source in evaluation.parts(tokenizer, text).items()
+    }
+    bench = evaluation.Bench(model, tokenizer, questions)
+    results = evaluation.Results(choice.out / "results.json")
+    weights = sum(each.numel() for name, each in model.model.named_parameters() if "lora_" not in name)
+    results.facts |= {
+        "base": {"name": model.name, "fingerprint": model.fingerprint, "parameters": weights},
+        "questions": choice.questions,
+        "length": choice.length,
+    }
+    evaluation.run(bench, choice.folders, choice.ratios, results, say)
+    if choice.hard:
+        _hard(bench, choice.ratios, results, say)
+
+
+def _hard(
+    bench: evaluation.Bench, ratios: tuple[int, ...], results: evaluation.Results, say: Callable[[str], None]
+) -> None:
+    with Compressor.load() as compressor:
+        for part in bench.questions:
+            for ratio in ratios:
+                if (part, evaluation.HARD, ratio, 0) not in results.cells:
+                    cell = hard_compression.measure(bench, part, ratio, compressor)
+                    results.add(cell)
+                    say(evaluation.line(cell))

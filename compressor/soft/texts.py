@@ -1,0 +1,104 @@
+"""Batches from annotated questions on real text: paragraphs one after the other, as far as a context reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from compressor.soft.batches import IGNORED, Batch, batch_of
+from compressor.soft.errors import SoftError
+from compressor.training.records import Record, held_out, read
+
+_SHARE, _SEED = 0.1, 0
+_ENOUGH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and its answer. end: index of the first character of its paragraph behind the answer."""
+
+    question: str
+    answer: str
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A text and the questions it answers."""
+
+    text: str
+    questions: tuple[Question, ...]
+
+
+def paragraphs(data: Path, *, held: bool) -> list[Paragraph]:
+    """Those of qa_spans.jsonl.gz; `held` takes the titles that training leaves out. Raises SoftError."""
+    try:
+        records = list(read(data, "qa_spans"))
+    except FileNotFoundError as fault:
+        raise SoftError(str(fault)) from None
+    return [_paragraph(record) for record in records if held_out(record, _SHARE, _SEED) == held]
+
+
+def _paragraph(record: Record) -> Paragraph:
+    questions = [
+        Question(each["question"].strip(), answer["text"], answer["start"] + len(answer["text"]))
+        for each in record["qas"]
+        for answer in each["answers"][:1]
+    ]
+    return Paragraph(record["context"], tuple(questions))
+
+
+class TextSource:
+    """The same form as batches about the invented world: contexts of one length, questions one after the other."""
+
+    def __init__(self, tokenizer: Any, texts: Sequence[Paragraph]) -> None:
+        self._tokenizer = tokenizer
+        self._texts = texts
+
+    def questions(self, size: int, length: int, asked: int, rng: Random) -> Batch:
+        rows = [self._asked(length, asked, rng) for _ in range(size)]
+        contexts, tails, labels, references = zip(*rows, strict=True)
+        said = tuple(each[0] for each in references) if asked == 1 else ()
+        return batch_of(self._tokenizer, list(contexts), list(tails), list(labels), said)
+
+    def continuation(self, size: int, length: int, rng: Random) -> Batch:
+        rows = [self._joined(length + length // 2, rng)[0] for _ in range(size)]
+        tails = [row[length:] for row in rows]
+        return batch_of(self._tokenizer, [row[:length] for row in rows], tails, tails)
+
+    def _asked(self, length: int, asked: int, rng: Random) -> tuple[list[int], list[int], list[int], list[str]]:
+        for _ in range(_ENOUGH):
+            context, known = self._joined(length, rng)
+            if known:
+                break
+        else:
+            raise SoftError(f"no question is answered within {length} tokens of this text")
+        tail: list[int] = []
+        labels: list[int] = []
+        chosen = rng.sample(known, min(asked, len(known)))
+        for each in chosen:
+            question = self._encode(f"\nQ: {each.question}")
+            answer = [*self._encode(" " + each.answer), self._tokenizer.eos_token_id]
+            tail += question + answer
+            labels += [IGNORED] * len(question) + answer
+        return context, tail, labels, [each.answer for each in chosen]
+
+    def _joined(self, length: int, rng: Random) -> tuple[list[int], list[Question]]:
+        """`length` tokens of random paragraphs, and the questions whose answers are among them."""
+        ids: list[int] = []
+        known: list[Question] = []
+        while len(ids) < length:
+            text = rng.choice(self._texts)
+            room = length - len(ids)
+            coded = self._tokenizer(text.text + "\n", add_special_tokens=False, return_offsets_mapping=True)
+            reach = coded["offset_mapping"][:room][-1][1]
+            known += [each for each in text.questions if each.end <= reach]
+            ids += coded["input_ids"][:room]
+        return ids, known
+
+    def _encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return ids

@@ -1,0 +1,116 @@
+"""What compression costs at several shapes of language models: counted arithmetic, and time where it can run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import torch
+
+from compressor.soft.base import FrozenModel, load_base
+from compressor.soft.checkpoint import build
+from compressor.soft.config import SoftConfig
+from compressor.soft.cost import COUNTED, SHAPES, Shape
+from compressor.soft.errors import SoftError
+
+_CHUNK = 512
+_ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What `moos eval soft cost` was asked for."""
+
+    out: Path
+    base: Path | None
+    shapes: tuple[str, ...]
+    lengths: tuple[int, ...]
+    up_to: int
+    ratio: int
+    device: str
+
+
+def measure(choice: Choice, say: Callable[[str], None]) -> None:
+    """Writes cost.json: operations by shape, method and length, and seconds at the shapes that were run."""
+    unknown = sorted(set(choice.shapes) - set(SHAPES))
+    if unknown:
+        raise SoftError(f"no shape {', '.join(unknown)}: choose of {', '.join(SHAPES)}")
+    shapes = dict(SHAPES)
+    runnable: dict[str, Callable[[], FrozenModel]] = {
+        name: partial(_random, SHAPES[name], choice.device) for name in choice.shapes
+    }
+    if choice.base is not None:
+        small = load_base(choice.base, "float32", choice.device)[0]
+        shapes = {small.name: Shape.of(small.config), **shapes}
+        runnable = {small.name: lambda: small, **runnable}
+    counted = {
+        name: {
+            method: {str(length): count(shape, length, choice.ratio) for length in choice.lengths}
+            for method, count in COUNTED.items()
+        }
+        for name, shape in shapes.items()
+    }
+    measured = {}
+    for name, made in runnable.items():
+        lengths = [length for length in choice.lengths if name not in SHAPES or length <= choice.up_to]
+        measured[name] = _times(made(), name, lengths, choice.ratio, say)
+    choice.out.mkdir(parents=True, exist_ok=True)
+    about = {"ratio": choice.ratio, "device": choice.device, "threads": torch.get_num_threads()}
+    text = json.dumps({**about, "counted": counted, "measured": measured}, indent=1)
+    (choice.out / "cost.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _random(shape: Shape, device: str) -> FrozenModel:
+    """A model of a shape with random weights: time does not depend on their values."""
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    config = Qwen2Config(
+        hidden_size=shape.width,
+        intermediate_size=shape.inner,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        # The output layer takes no part in compression, and the table is looked up only.
+        vocab_size=1024,
+    )
+    return FrozenModel(Qwen2ForCausalLM(config).to(device), "random")
+
+
+@torch.inference_mode()
+def _times(
+    base: FrozenModel, shape: str, lengths: list[int], ratio: int, say: Callable[[str], None]
+) -> dict[str, dict[str, float]]:
+    """Seconds of each method at each length: the best of three alternating rounds."""
+    methods = {
+        name: build(base, SoftConfig(name, (ratio,), _CHUNK, rank=min(128, base.width // 4), alpha=256))
+        for name in ("icformer", "icae")
+    }
+    times: dict[str, dict[str, float]] = {name: {} for name in methods}
+    for length in lengths:
+        ids = torch.randint(0, 1000, (1, length), device=base.device) % base.config.vocab_size
+        for _ in range(_ROUNDS):
+            for name, compressor in methods.items():
+                seconds = _seconds(partial(compressor.compress, ids, ratio), base)
+                times[name][str(length)] = min(seconds, times[name].get(str(length), seconds))
+        shown = ", ".join(f"{name} {1000 * each[str(length)]:.1f} ms" for name, each in times.items())
+        say(f"{shape}, {length} tokens: {shown}")
+    return times
+
+
+def _seconds(work: Callable[[], Any], base: FrozenModel) -> float:
+    if base.device.type == "cpu":
+        # With one thread, CPU time is what an idle machine would take, whoever else is at work.
+        clock = process_time if torch.get_num_threads() == 1 else perf_counter
+        began = clock()
+        work()
+        return clock() - began
+    torch.cuda.synchronize(base.device)
+    began = perf_counter()
+    work()
+    torch.cuda.synchronize(base.device)
+    return perf_counter() - began

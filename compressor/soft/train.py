@@ -1,0 +1,167 @@
+"""Trains a soft compressor for a frozen model: first on text, then on questions. Seeded, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import torch
+from torch import Tensor
+from torch.nn import functional, utils
+
+from compressor.soft.base import FrozenModel
+from compressor.soft.batches import IGNORED, Batch, Source
+from compressor.soft.checkpoint import build, save
+from compressor.soft.config import Method, SoftConfig
+from compressor.soft.methods import SoftCompressor, Task
+from compressor.soft.reading import Reading
+
+# What each method is trained on before questions, and how often: SAC goes without autoencoding, as published; ICAE
+# mixes in continuation with probability 0.4; IC-Former and the 500xCompressor autoencode.
+_FIRST: Final[dict[Method, float]] = {"sac": 1.0, "icae": 0.4, "icformer": 0.0, "500x": 0.0}
+_EVERY: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SoftTraining:
+    """One run. text_steps: optimiser steps of autoencoding and continuation; steps: of questions.
+
+    lengths: tokens of a context, drawn for each step like the ratio. tokens: of a step's contexts. asked:
+    questions a context. lr: peak rate of AdamW; muon: that of Muon for the matrices, 0 for AdamW alone. Both rise
+    over `warmup` steps and fall over the last third.
+    """
+
+    steps: int = 500
+    text_steps: int = 100
+    lengths: tuple[int, ...] = (102, 204)
+    tokens: int = 2048
+    asked: int = 8
+    lr: float = 1e-4
+    muon: float = 0.0
+    warmup: int = 20
+    clip: float = 2.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SoftStep:
+    """How far a run is. right: share of the asked tokens that the model would have said."""
+
+    step: int
+    steps: int
+    task: Task
+    ratio: int
+    loss: float
+    right: float
+
+
+def loss_of(compressor: SoftCompressor, batch: Batch, ratio: int, task: Task) -> tuple[Tensor, float]:
+    """Cross-entropy of the tail's labels, mean over tokens, read behind the memory of the context; and the share
+    of labels guessed right."""
+    base = compressor.base
+    memory = compressor.compress(batch.context, ratio)
+    states = Reading(base).read([memory, compressor.marker(task), batch.tail])
+    asked = batch.labels != IGNORED
+    # The state before a token predicts it; the marker's predicts the first.
+    logits = base.head(states[:, -batch.tail.shape[1] - 1 : -1][asked]).float()
+    wanted = batch.labels[asked]
+    right = (logits.argmax(-1) == wanted).float().mean().item()
+    return functional.cross_entropy(logits, wanted), right
+
+
+def autoencoding(context: Tensor, end: int) -> Batch:
+    """The context is to be said again, to its end."""
+    tail = torch.cat([context, torch.full_like(context[:, :1], end)], dim=1)
+    return Batch(context, tail, tail)
+
+
+def train(
+    base: FrozenModel,
+    sources: Sequence[Source],
+    config: SoftConfig,
+    training: SoftTraining,
+    out: Path,
+    report: Callable[[SoftStep], None],
+) -> SoftCompressor:
+    """Trains a compressor and saves it to `out`. An unfinished run found there goes on where it was."""
+    torch.manual_seed(training.seed)
+    compressor = build(base, config)
+    optimizers = _optimizers(compressor, training)
+    total = training.text_steps + training.steps
+    first = _resume(out / "state.pt", compressor, optimizers)
+    out.mkdir(parents=True, exist_ok=True)
+    for step in range(first, total):
+        batch, ratio, task = _draw(base, sources, config, training, step)
+        loss, right = loss_of(compressor, batch, ratio, task)
+        loss.backward()  # type: ignore[no-untyped-call]
+        utils.clip_grad_norm_(compressor.parameters(), training.clip)
+        scale = min(1.0, (step + 1) / training.warmup, 3 * (total - step) / total)
+        for optimizer, rate in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = rate * scale
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        report(SoftStep(step + 1, total, task, ratio, loss.item(), right))
+        if (step + 1) % _EVERY == 0:
+            states = [each.state_dict() for each, _ in optimizers]
+            state = {"step": step + 1, "weights": compressor.state_dict(), "optimizers": states}
+            torch.save(state, out / "state.pt")
+    save(compressor, out, {**asdict(training), "lengths": list(training.lengths)})
+    (out / "state.pt").unlink(missing_ok=True)
+    return compressor
+
+
+Optimizers = list[tuple[torch.optim.Optimizer, float]]
+"""Each with its peak learning rate."""
+
+
+def _optimizers(compressor: SoftCompressor, training: SoftTraining) -> Optimizers:
+    """AdamW for everything, as published, or Muon for the matrices: several times quicker on a small model."""
+    weights = list(compressor.named_parameters())
+    # Rows of digests, memory tokens, anchors and markers are vectors of their own, no matrix.
+    matrices = {name for name, value in weights if value.ndim == 2 and name.startswith(("lora.", "blocks."))}
+    inner = [value for name, value in weights if training.muon and name in matrices]
+    rest = [value for name, value in weights if not (training.muon and name in matrices)]
+    found: Optimizers = [(torch.optim.AdamW(rest, lr=training.lr, weight_decay=0.0), training.lr)]
+    if inner:
+        found.append((torch.optim.Muon(inner, lr=training.muon, weight_decay=0.0), training.muon))
+    return found
+
+
+def _resume(path: Path, compressor: SoftCompressor, optimizers: Optimizers) -> int:
+    if not path.is_file():
+        return 0
+    state = torch.load(path, weights_only=True)
+    compressor.load_state_dict(state["weights"])
+    for (optimizer, _), former in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(former)
+    return int(state["step"])
+
+
+def _draw(
+    base: FrozenModel, sources: Sequence[Source], config: SoftConfig, training: SoftTraining, step: int
+) -> tuple[Batch, int, Task]:
+    """The step's batch depends on seed and step alone, so that every method learns from the same texts."""
+    rng = Random(training.seed * 1_000_003 + step)
+    total = training.text_steps + training.steps
+    # Low ratios are learned soonest and teach most of what the higher ones need: these join one by one over the
+    # first half, and the last four stay, the lower ones drawn more often.
+    known = sorted(config.ratios)[: 1 + len(config.ratios) * 2 * step // total][-4:]
+    ratio = rng.choices(known, [each**-0.5 for each in known])[0]
+    length, source = rng.choice(training.lengths), rng.choice(sources)
+    size = max(1, training.tokens // length)
+    goes_on = rng.random() < _FIRST[config.method]
+    if step >= training.text_steps:
+        return _on(source.questions(size, length, training.asked, rng), base), ratio, "go_on"
+    batch = source.continuation(size, length, rng)
+    if goes_on:
+        return _on(batch, base), ratio, "go_on"
+    return _on(autoencoding(batch.context, base.config.eos_token_id), base), ratio, "repeat"
+
+
+def _on(batch: Batch, base: FrozenModel) -> Batch:
+    device = base.device
+    return Batch(batch.context.to(device), batch.tail.to(device), batch.labels.to(device), batch.references)

@@ -1,0 +1,126 @@
+"""Texts with the questions that a frozen reader will ask of what is left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from compressor import windows
+from compressor.encoding import IntArray, TextEncoder
+from compressor.result import Span
+from compressor.training import corpora, items, labels
+from compressor.training.items import Item, PreparedText
+from compressor.training.labels import Bools, WordLabels
+
+# Longer texts do not fit into the reader's input beside a question.
+TEXT_PIECES = 320
+# Questions asked of one text that is compressed without a question.
+QUESTIONS_A_TEXT = 2
+# Serving protects numbers as often as not; then words with a digit are kept whatever they score.
+DIGITS_FORCED = 0.5
+
+
+@dataclass(frozen=True)
+class Read:
+    """A question's pieces and the words of its answer, [first, last)."""
+
+    question: IntArray
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class AskedText:
+    """A text, its encoder inputs, and what the reader asks.
+
+    placed: the inputs with the piece ranges they cover. forced: words kept whatever they score, shape (words,).
+    ratio: original pieces / kept pieces.
+    """
+
+    prepared: PreparedText
+    placed: list[tuple[Item, windows.Window]]
+    forced: Bools
+    reads: list[Read]
+    ratio: float
+
+    @property
+    def input_pieces(self) -> int:
+        """Pieces of the encoder inputs."""
+        return sum(len(item.ids) for item, _ in self.placed)
+
+
+def agnostic(passages: corpora.Passages, rng: np.random.Generator) -> Iterator[AskedText]:
+    """Every passage once a round, compressed without a question, read by up to QUESTIONS_A_TEXT."""
+    while True:
+        for number in rng.permutation(len(passages.records)):
+            questions = passages.questions[number]
+            if not questions:
+                continue
+            prepared, shift = passages.prepare(int(number), rng)
+            union = [(q.keys, corpora.shifted(q.answers, shift)) for q in questions]
+            marked = labels.for_any_question(prepared.tagged, union)
+            chosen = rng.permutation(len(questions))[:QUESTIONS_A_TEXT]
+            made = _asked(
+                passages.encoder, prepared, marked, [questions[n] for n in chosen], shift, None, rng, (1.5, 6)
+            )
+            if made:
+                yield made
+
+
+def aware(passages: corpora.Passages, rng: np.random.Generator) -> Iterator[AskedText]:
+    """Every question once a round, with its passage compressed for it."""
+    pairs = passages.pairs
+    while True:
+        for at in rng.permutation(len(pairs)):
+            number, asked = pairs[at]
+            question = passages.questions[number][asked]
+            prepared, shift = passages.prepare(number, rng)
+            answers = corpora.all_occurrences(prepared.tagged.text, corpora.shifted(question.answers, shift))
+            marked = labels.for_question(prepared.tagged, question.keys, answers, passages.values)
+            pieces = items.question_pieces(passages.encoder, question.text)
+            made = _asked(passages.encoder, prepared, marked, [question], shift, pieces, rng, (2, 10))
+            if made:
+                yield made
+
+
+def _asked(
+    encoder: TextEncoder,
+    prepared: PreparedText,
+    marked: WordLabels,
+    questions: list[corpora.Question],
+    shift: int,
+    front: IntArray | None,
+    rng: np.random.Generator,
+    ratios: tuple[float, float],
+) -> AskedText | None:
+    """None where the text is too long for the reader, or no answer covers a word."""
+    if not 0 < len(prepared.encoding.ids) <= TEXT_PIECES:
+        return None
+    reads = []
+    for question in questions:
+        first, last = _words(prepared, corpora.shifted(question.answers, shift)[0])
+        if first < last:
+            reads.append(Read(items.question_pieces(encoder, question.text), first, last))
+    if not reads:
+        return None
+    forced = np.zeros(len(prepared.tagged.starts), bool)
+    if rng.random() < DIGITS_FORCED:
+        forced = _with_digit(prepared)
+    low, high = np.log(ratios)
+    ratio = float(np.exp(rng.uniform(low, high)))
+    return AskedText(prepared, items.placed(encoder, prepared, marked, front), forced, reads, ratio)
+
+
+def _words(prepared: PreparedText, span: Span) -> tuple[int, int]:
+    tagged = prepared.tagged
+    first = int(np.searchsorted(tagged.ends, span[0], side="right"))
+    return first, int(np.searchsorted(tagged.starts, span[1], side="left"))
+
+
+def _with_digit(prepared: PreparedText) -> Bools:
+    tagged = prepared.tagged
+    words = zip(tagged.starts.tolist(), tagged.ends.tolist(), strict=True)
+    found = (any(character.isdigit() for character in tagged.text[start:end]) for start, end in words)
+    return np.fromiter(found, bool, len(tagged.starts))

@@ -1,0 +1,147 @@
+"""The command `moos train`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from compressor.soft.cli import train_soft
+from compressor.training.config import TrainConfig, shipped
+from compressor.training.eight_bit import quantize_command
+
+if TYPE_CHECKING:
+    from compressor.training.train import Progress, Report
+
+_DEFAULTS = TrainConfig()
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar="MOOS_DATA",
+    default=Path("data"),
+    show_default=True,
+    help="Directory of the training records (*.jsonl.gz).",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Checkpoint directory to write.")
+@click.option(
+    "--run",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/train"),
+    show_default=True,
+    help="Folder for the run's state; a run found there is resumed.",
+)
+@click.option(
+    "--base",
+    "start",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Encoder to start from, in Hugging Face form; default: the installed all-MiniLM-L6-v2.",
+)
+@click.option(
+    "--mixture",
+    type=click.Choice(["shipped", "polish", "questions", "answers", "rival"]),
+    help="One run on this mixture only, instead of the shipped recipe's runs; `rival` is the LLMLingua-2 recipe "
+    "(with --beta 0).",
+)
+@click.option("--tokens", type=click.IntRange(min=1), help="Tokens of each run.")
+@click.option("--batch-tokens", type=click.IntRange(min=512), help="Tokens of each step.")
+@click.option("--lr", type=float, help="Peak learning rate of each run.")
+@click.option("--beta", type=click.FloatRange(min=0), help="Weight of the inter-class similarity loss.")
+@click.option("--similarity-floor", type=float, help="Clamp S from below; 0 stops at orthogonal classes.")
+@click.option(
+    "--reader",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Reader to ask in the recipe's last run (`moos eval train-reader`); default: one is trained first. "
+    "Never the one that judges.",
+)
+@click.option("--seed", type=int, default=_DEFAULTS.seed, show_default=True)
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: torch's choice.")
+def train(
+    data: Path,
+    out: Path | None,
+    folder: Path,
+    start: Path | None,
+    reader: Path | None,
+    threads: int | None,
+    seed: int,
+    mixture: str | None,
+    **chosen: Any,
+) -> None:
+    """Train a compressor checkpoint. Without further options: the recipe of the shipped one."""
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    try:
+        from compressor.training import recipe
+    except ImportError as missing:
+        raise click.ClickException(
+            f"training needs the extra: pip install 'moosproxy[train]' ({missing})"
+        ) from None
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    whole = shipped(seed)
+    runs = whole if mixture is None else (_alone(whole, mixture, seed),)
+    given = {name: value for name, value in chosen.items() if value is not None}
+    try:
+        with _Bar() as bar:
+            configs = [replace(run, **given) for run in runs]
+            recipe.run_all(data, out, folder, configs, start, reader, report=bar.report, say=bar.say)
+    except (FileNotFoundError, ValueError) as fault:
+        raise click.UsageError(str(fault)) from None
+
+
+def _alone(whole: tuple[TrainConfig, ...], mixture: str, seed: int) -> TrainConfig:
+    """The recipe's run on this mixture, or a plain one."""
+    own = [run for run in whole if run.mixture == mixture]
+    return own[0] if own else TrainConfig(seed=seed, mixture=mixture)
+
+
+train.add_command(train_soft)
+train.add_command(quantize_command)
+
+
+class _Bar:
+    """A progress bar on a terminal, a line every fifty steps elsewhere."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.console = Console(stderr=True)
+        self.live = self.console.is_terminal
+        columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        self.progress = Progress(
+            *columns, TextColumn("{task.description}"), console=self.console, disable=not self.live
+        )
+        self.task = self.progress.add_task("", total=None)
+        self.progress.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.progress.stop()
+
+    def say(self, line: str) -> None:
+        """A line above the bar."""
+        click.echo(line, file=sys.stderr)
+
+    @property
+    def report(self) -> Report:
+        """Called after each step."""
+        return self._report
+
+    def _report(self, at: Progress) -> None:
+        line = (
+            f"CE {at.ce:.4f}  relevance {at.relevance:.3f}  L_CS {at.similarity:+.3f}  "
+            f"answers {at.answer:.3f}  lr {at.lr:.1e}  "
+            f"{at.tokens / max(at.seconds, 1e-9):,.0f} tokens/s"
+        )
+        self.progress.update(self.task, completed=at.step, total=at.steps, description=line)
+        if not self.live and (at.step % 50 == 0 or at.step == at.steps):
+            self.say(f"step {at.step}/{at.steps}  {line}")

@@ -1,0 +1,42 @@
+"""A trained model to a sealed checkpoint directory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from safetensors.torch import save_file
+
+from compressor import checkpoint
+from compressor.training.graph import Grids, bert_token_classifier
+
+
+def write(
+    model: Any, tokenizer_file: Path, directory: Path, facts: dict[str, Any], grids: Grids | None = None
+) -> str:
+    """Writes config.json, tokenizer.json, model.safetensors (fp16), model.onnx and moos.json.
+
+    model: a BertForTokenClassification with labels {0: discard, 1: preserve}. facts: what moos.json says beside
+    the seal; "question_aware" decides whether serving may put a question in front. grids: of the linear layers
+    whose graph computes in 8 bits (compressor.training.quantize). Returns the fingerprint.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    model.config.id2label = {0: "discard", 1: "preserve"}
+    model.config.label2id = {"discard": 0, "preserve": 1}
+    model.config.dtype = torch.float16
+    model.config.save_pretrained(directory)
+    if tokenizer_file.resolve() != (directory / "tokenizer.json").resolve():
+        shutil.copyfile(tokenizer_file, directory / "tokenizer.json")
+    weights = {name: value.detach().half().contiguous().cpu() for name, value in model.state_dict().items()}
+    save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
+    (directory / "model.safetensors").chmod(0o644)  # the library writes it for its owner alone
+    config = json.loads((directory / "config.json").read_text())
+    graph = bert_token_classifier(directory / "model.safetensors", config, grids)
+    onnx.save(graph, directory / "model.onnx")
+    manifest = {**facts, "files": checkpoint.digest_files(directory)}
+    (directory / "moos.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    return checkpoint.load(directory).fingerprint

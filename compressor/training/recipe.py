@@ -1,0 +1,133 @@
+"""From a data directory to a checkpoint directory: the whole recipe behind `moos train`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compressor.encoding import TextEncoder
+from compressor.evaluation import train_reader
+from compressor.evaluation.reader import Reader
+from compressor.training import base, end_to_end, export, heldout, mixture
+from compressor.training.config import TrainConfig
+from compressor.training.end_to_end import AnswerTrainer
+from compressor.training.labels import EvidenceValues
+from compressor.training.train import Report, Trainer, facts, similarity_by_layer
+
+Say = Callable[[str], None]
+HF_FOLDER, FACTS = "hf", "facts.json"
+
+
+def run(
+    data: Path,
+    out: Path | None,
+    folder: Path,
+    config: TrainConfig,
+    start: Path | None = None,
+    reader: Path | None = None,
+    *,
+    report: Report = lambda progress: None,
+    say: Say = lambda line: None,
+) -> dict[str, Any]:
+    """Trains and writes: its state and the model in Hugging Face form to `folder`, the checkpoint to `out`.
+
+    A run that was interrupted goes on where its folder says. Returns the facts that moos.json holds.
+    """
+    base.keep_freed_memory()
+    directory = start or base.packaged()
+    encoder = TextEncoder.from_file(directory / "tokenizer.json")
+    say(f"reading {data}")
+    slices = mixture.load(data, config.held_out, config.split_seed)
+    streams = mixture.Streams(slices.train, encoder, config.seed, EvidenceValues(*config.evidence))
+    items = mixture.collect(streams, mixture.NAMED[config.mixture], round((1 - sum(config.asked)) * config.tokens))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = base.load(directory, dropout=config.dropout, seed=config.seed)
+    if any(config.asked):
+        texts = end_to_end.collect(streams, config.asked, config.tokens)
+        say(f"{len(texts)} texts for the reader in {reader}")
+        network = Reader.load(_given(reader), torch.float32).network
+        trainer: Trainer = AnswerTrainer(model, encoder, items, config, device, reader=network, texts=texts)
+    else:
+        trainer = Trainer(model, encoder, items, config, device)
+    probe = mixture.collect(
+        mixture.Streams(slices.held_out, encoder, config.split_seed), mixture.QUESTIONS, 12_000
+    )
+    before = similarity_by_layer(trainer.model, encoder, probe)
+    say(f"{len(items)} inputs in {trainer.steps} steps on {device}; S by layer before: {before}")
+    if trainer.resume(folder):
+        say(f"going on from step {trainer.step}")
+    trainer.run(folder, report)
+    after = similarity_by_layer(trainer.model, encoder, probe)
+    say(f"S by layer after: {after}")
+    told = facts(trainer, {name: len(rows) for name, rows in slices.train.items()}, before, after)
+    told["held_out"] = heldout.evaluate(
+        trainer.model, encoder, heldout.build_cases(slices.held_out, encoder, config.split_seed)
+    )
+    told["question_aware"] = config.mixture != "rival"
+    told["before"] = _earlier_facts(directory)
+    save(trainer.model, directory / "tokenizer.json", folder / HF_FOLDER, told)
+    if out is not None:
+        say(f"fingerprint {export.write(trainer.model, directory / 'tokenizer.json', out, told)}")
+    return told
+
+
+def run_all(
+    data: Path,
+    out: Path | None,
+    folder: Path,
+    configs: Sequence[TrainConfig],
+    start: Path | None = None,
+    reader: Path | None = None,
+    *,
+    report: Report = lambda progress: None,
+    say: Say = lambda line: None,
+) -> dict[str, Any]:
+    """Runs one after the other, each from the weights of the one before; the last one writes the checkpoint.
+
+    Every run has its own folder `1`, `2`, ...; finished ones are not repeated. reader: directory of the frozen
+    reader for runs that ask one; by default it is trained first, in the folder `reader`.
+    """
+    told: dict[str, Any] = {}
+    for number, config in enumerate(configs, 1):
+        last = number == len(configs)
+        own = folder / str(number)
+        if last or not (own / HF_FOLDER / FACTS).is_file():
+            say(f"run {number} of {len(configs)}: {config.mixture}")
+            if any(config.asked) and reader is None:
+                reader = _trained_reader(data, folder, config.seed, say)
+            told = run(data, out if last else None, own, config, start, reader, report=report, say=say)
+        start = own / HF_FOLDER
+    return told
+
+
+def _trained_reader(data: Path, folder: Path, seed: int, say: Say) -> Path:
+    """A reader of our own, trained unless the run's folder has one. Judge with another (other seed)."""
+    out = folder / "reader"
+    if not (out / "model.safetensors").is_file():
+        say(f"training a reader in {out}")
+        train_reader.train(data.parent, base.packaged(), out, train_reader.ReaderRecipe(seed=seed))
+    return out
+
+
+def _given(reader: Path | None) -> Path:
+    if reader is None:
+        raise ValueError("a run that asks a reader needs one: --reader DIR (`moos eval train-reader`)")
+    return reader
+
+
+def _earlier_facts(directory: Path) -> dict[str, Any] | None:
+    """The facts of the run whose weights this one started from, if it was one of ours."""
+    path = directory / FACTS
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def save(model: Any, tokenizer_file: Path, directory: Path, told: dict[str, Any]) -> None:
+    """The model in fp32 Hugging Face form, to go on training from or to compare with."""
+    directory.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(directory)
+    (directory / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+    (directory / FACTS).write_text(json.dumps(told, indent=2) + "\n")

@@ -1,0 +1,112 @@
+"""`moos train soft` and `moos eval soft`, from nothing to a page of results, and what they say to bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from compressor.evaluation.cli import evaluate
+from compressor.training.cli import train
+from tests.compressor.soft.conftest import tiny
+
+pytest.importorskip("matplotlib")
+
+
+def moos(*words: str | Path) -> Result:
+    """Runs `moos` with a command of this part."""
+    name, *rest = map(str, words)
+    command = {"train": train, "eval": evaluate}[name]
+    return CliRunner().invoke(command, ["soft", *rest], catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model and two compressors that have hardly begun to learn."""
+    folder = tmp_path_factory.mktemp("soft")
+    made = moos("train", "base", "--out", folder / "lm", "--steps", "2", "--batch", "256", "--width", "32")
+    assert 0 == made.exit_code, made.output
+    for method in ("sac", "icformer"):
+        made = moos(
+            "train", "compressor", "--base", folder / "lm", "--method", method, "--ratio", "4,5", "--out",
+            folder / method, "--chunk", "51", "--rank", "4", "--steps", "2", "--text-steps", "1",
+            "--lengths", "51", "--batch", "102",
+        )  # fmt: skip
+        assert 0 == made.exit_code, made.output
+    return folder
+
+
+def measured(folder: Path, out: Path) -> Result:
+    return moos(
+        "eval", "run", "--base", folder / "lm",
+        "--compressor", folder / "sac", "--compressor", folder / "icformer",
+        "--questions", "6", "--length", "102", "--no-hard", "--out", out,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_results_are_written_kept_and_reported(trained: Path, tmp_path: Path) -> None:
+    first, again = measured(trained, tmp_path), measured(trained, tmp_path)
+    cost = moos(
+        "eval", "cost", "--base", trained / "lm", "--lengths", "64,128", "--out", tmp_path, "--threads", "1"
+    )
+    report = moos("eval", "report", "--out", tmp_path, "--docs", tmp_path / "docs")
+
+    assert (0, 0, 0, 0) == tuple(each.exit_code for each in (first, again, cost, report))
+    assert "sac 5x seed 0: EM" in first.output
+    assert "" == again.output
+    page = (tmp_path / "docs" / "results-soft.md").read_text()
+    assert "| SAC |" in page
+    assert "plots/soft-quality.svg" in page
+    assert (tmp_path / "docs" / "plots" / "soft-cost.svg").stat().st_size > 1000
+
+
+def test_what_was_counted_is_there_without_any_model(tmp_path: Path) -> None:
+    assert 0 == moos("eval", "cost", "--out", tmp_path).exit_code
+
+    counted = json.loads((tmp_path / "cost.json").read_text())["counted"]["llama-2-7b"]
+    assert counted["icae"]["4096"] > 30 * counted["icformer"]["4096"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("eval", "report", "--out", "{tmp}"), "run `moos eval soft run` first"),
+        (("eval", "run", "--base", "{tmp}/none"), "make one with `moos train soft base"),
+        (("eval", "cost", "--shape", "1t", "--out", "{tmp}"), "no shape 1t"),
+        (
+            ("train", "compressor", "--base", "{tmp}", "--method", "sac", "--out", "{tmp}/x"),
+            "no causal language model",
+        ),
+        (("train", "base", "--out", "{tmp}/lm", "--data", "{tmp}"), "qa_spans.jsonl.gz is missing"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    result = moos(*(word.format(tmp=tmp_path) for word in words))
+
+    assert 2 == result.exit_code
+    assert said in result.output
+    assert 1 == len(result.output.strip().splitlines())
+
+
+def test_a_compressor_of_another_model_is_exit_code_2(tmp_path: Path, trained: Path) -> None:
+    other = tmp_path / "other"
+    moos("train", "base", "--out", other, "--steps", "1", "--batch", "256", "--width", "32", "--seed", "1")
+    result = moos(
+        "eval", "run", "--base", other, "--compressor", trained / "sac", "--questions", "2", "--length", "40"
+    )
+
+    assert 2 == result.exit_code
+    assert "was trained for lm" in result.output.strip().splitlines()[-1]
+
+
+def test_a_tokenizer_of_another_model_is_exit_code_2(tmp_path: Path, trained: Path) -> None:
+    tiny().model.save_pretrained(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).write_bytes((trained / "lm" / name).read_bytes())
+    result = moos("eval", "run", "--base", tmp_path)
+
+    assert 2 == result.exit_code
+    assert "do not belong together" in result.output

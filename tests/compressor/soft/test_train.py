@@ -1,0 +1,117 @@
+"""Training: losses fall, runs resume, a seed decides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from compressor.soft import train as training
+from compressor.soft.base import FrozenModel, load_base
+from compressor.soft.batches import WorldSource
+from compressor.soft.checkpoint import build
+from compressor.soft.config import METHODS, Method, SoftConfig
+from compressor.soft.small_lm import SmallConfig
+from compressor.soft.small_lm import train as train_base
+from compressor.soft.train import SoftStep, SoftTraining, autoencoding, loss_of, train
+from compressor.soft.world import World
+from tests.compressor.soft.conftest import ids, tiny
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_autoencoding_loss_falls_on_a_handful_of_texts(method: Method) -> None:
+    base = tiny()
+    torch.manual_seed(0)
+    compressor = build(base, SoftConfig(method, (2,), chunk=16, rank=8, alpha=16))
+    batch = autoencoding(ids(3, 12), 1)
+    optimizer = torch.optim.AdamW(compressor.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(25):
+        loss, _ = loss_of(compressor, batch, 2, "repeat")
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+
+    assert losses[-1] < 0.85 * losses[0]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> tuple[FrozenModel, Any]:
+    """Trained for three steps: enough for a directory in Hugging Face form."""
+    folder = tmp_path_factory.mktemp("small")
+    train_base(SmallConfig(width=32, layers=2, steps=3, tokens=256), folder, lambda step: None)
+    return load_base(folder)
+
+
+def run(small: tuple[FrozenModel, Any], out: Path, steps: int = 4, **changes: Any) -> list[SoftStep]:
+    base, tokenizer = small
+    seen: list[SoftStep] = []
+    config = SoftConfig("sac", (5, 15), chunk=51, rank=4, alpha=8)
+    settings = SoftTraining(**{"steps": steps, "text_steps": 2, "lengths": (51,), "tokens": 102, **changes})
+    train(base, [WorldSource(tokenizer, World())], config, settings, out, seen.append)
+    return seen
+
+
+def test_a_seed_decides_every_step(small: tuple[FrozenModel, Any], tmp_path: Path) -> None:
+    first, second, other = (run(small, tmp_path / str(n), seed=seed) for n, seed in enumerate((1, 1, 2)))
+
+    assert [step.loss for step in first] == [step.loss for step in second]
+    assert [step.loss for step in first] != [step.loss for step in other]
+
+
+def test_an_interrupted_run_goes_on_to_the_same_end(
+    small: tuple[FrozenModel, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 2)
+    whole = run(small, tmp_path / "whole")
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(step: SoftStep) -> None:
+        if step.step == 3:
+            raise Interrupted
+
+    base, tokenizer = small
+    config = SoftConfig("sac", (5, 15), chunk=51, rank=4, alpha=8)
+    settings = SoftTraining(steps=4, text_steps=2, lengths=(51,), tokens=102)
+    with pytest.raises(Interrupted):
+        train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path / "cut", stop)
+    rest = run(small, tmp_path / "cut")
+
+    assert [step.loss for step in whole][-len(rest) :] == [step.loss for step in rest]
+    assert 4 == len(rest)
+
+
+def test_the_small_model_is_a_qwen2_directory_with_a_chat_template(small: tuple[FrozenModel, Any]) -> None:
+    base, tokenizer = small
+
+    assert "qwen2" == base.config.model_type
+    messages = [{"role": "user", "content": "the night was calm .\nQ: the home of Uma Bell is"}]
+    assert messages[0]["content"] == tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=True
+    )
+
+
+def test_every_step_of_a_run_is_of_a_kind_that_its_method_is_trained_on(small: tuple[FrozenModel, Any]) -> None:
+    base, tokenizer = small
+    sources = [WorldSource(tokenizer, World())]
+    for method, first in (("sac", {"go_on"}), ("icformer", {"repeat"}), ("icae", {"go_on", "repeat"})):
+        config = SoftConfig(method)  # type: ignore[arg-type]
+        settings = SoftTraining(text_steps=20, lengths=(51,), tokens=51)
+        tasks = {training._draw(base, sources, config, settings, step)[2] for step in range(20)}
+
+        assert first == tasks
+        assert "go_on" == training._draw(base, sources, config, settings, 20)[2]
+
+
+def test_every_method_learns_from_the_same_questions(small: tuple[FrozenModel, Any]) -> None:
+    base, tokenizer = small
+    sources = [WorldSource(tokenizer, World())]
+    settings = SoftTraining(text_steps=0, lengths=(51,), tokens=51)
+    drawn = [training._draw(base, sources, SoftConfig(method), settings, 3)[0].context for method in METHODS]
+
+    assert all(torch.equal(drawn[0], each) for each in drawn)

@@ -1,0 +1,101 @@
+"""What the small model and the compressors learn from, and what they are asked."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from random import Random
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from compressor.soft.batches import IGNORED, WorldSource
+from compressor.soft.errors import SoftError
+from compressor.soft.small_lm import tokenizer_for
+from compressor.soft.texts import TextSource, paragraphs
+from compressor.soft.world import World, corpus, is_held_out
+
+TOKENIZER = tokenizer_for(corpus(300, 0), 1024)
+
+
+@pytest.mark.parametrize(("names", "held"), [("train", False), ("held_out", True)])
+def test_training_and_held_out_share_no_name_and_no_value(names: str, held: bool) -> None:
+    facts = World(names).facts(12, Random(1))  # type: ignore[arg-type]
+
+    assert {held} == {is_held_out(fact.entity) for fact in facts} | {is_held_out(fact.value) for fact in facts}
+
+
+def test_the_held_out_wording_is_never_a_trained_one() -> None:
+    fact = World().facts(1, Random(0))[0]
+    trained = {World().statement(fact, Random(seed)) for seed in range(50)}
+    held = {World("train", "held_out").statement(fact, Random(seed)) for seed in range(50)}
+
+    assert not trained & held
+
+
+def test_a_context_is_as_long_as_asked_and_answers_its_questions() -> None:
+    batch = WorldSource(TOKENIZER, World("held_out")).questions(8, 102, 1, Random(3))
+
+    assert (8, 102) == tuple(batch.context.shape)
+    for context, tail, labels, reference in zip(
+        batch.context, batch.tail, batch.labels, batch.references, strict=True
+    ):
+        text, question = TOKENIZER.decode(context), TOKENIZER.decode(tail[labels == IGNORED])
+        assert f"is {reference} ." in text
+        assert reference not in question
+        answer = labels[labels != IGNORED]
+        assert f" {reference}" == TOKENIZER.decode(answer[:-1])
+        assert TOKENIZER.eos_token_id == answer[-1]
+
+
+def test_the_same_seed_draws_the_same_batch() -> None:
+    first, second = (WorldSource(TOKENIZER, World()).questions(3, 51, 2, Random(7)) for _ in range(2))
+
+    assert torch.equal(first.context, second.context)
+    assert torch.equal(first.tail, second.tail)
+
+
+def test_copying_tells_the_same_runs_in_another_order() -> None:
+    batch = WorldSource(TOKENIZER, World()).copying(4, 1024, Random(0))
+
+    assert not torch.equal(batch.context, batch.tail)
+    assert torch.equal(batch.context.sort().values, batch.tail.sort().values)
+    assert 6 == (batch.labels[0] == IGNORED).sum()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    text = "The tower was built in 1889 by a company from the north. It is made of iron."
+    answers = [{"text": "1889", "start": text.index("1889")}]
+    late = [{"text": "iron", "start": text.index("iron")}]
+    asked = [{"question": "When was it built?", "answers": answers}, {"question": "Of what?", "answers": late}]
+    with gzip.open(tmp_path / "qa_spans.jsonl.gz", "wt") as out:
+        for number in range(20):
+            out.write(json.dumps({"id": str(number), "title": f"t{number}", "context": text, "qas": asked}) + "\n")
+    return tmp_path
+
+
+def test_real_questions_are_asked_only_where_the_context_holds_the_answer(data: Path) -> None:
+    source = TextSource(TOKENIZER, paragraphs(data, held=False))
+    batch = source.questions(6, 60, 4, Random(0))
+
+    assert (6, 60) == tuple(batch.context.shape)
+    for context, labels in zip(batch.context, batch.labels, strict=True):
+        answers = TOKENIZER.decode(labels[labels != IGNORED]).split("</s>")
+        assert all(answer.strip() in TOKENIZER.decode(context) for answer in answers)
+
+
+def test_training_and_held_out_paragraphs_share_no_title(data: Path) -> None:
+    kept, held = paragraphs(data, held=False), paragraphs(data, held=True)
+
+    assert 20 == len(kept) + len(held)
+    assert kept
+
+
+def test_missing_data_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(SoftError, match=r"qa_spans\.jsonl\.gz is missing"):
+        paragraphs(tmp_path, held=True)

@@ -1,0 +1,138 @@
+"""Puts the proxy together. The only place where the three rooms, the cache and the upstreams meet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from policies.resolve import PolicySet
+from proxy.auth import refusal
+from proxy.break_even import BreakEven
+from proxy.compression import open_compression
+from proxy.log import LOG
+from proxy.metrics import Metrics, several_workers
+from proxy.policy_source import open_policies, policies_check, upstreams_check
+from proxy.readiness import Probe, Readiness
+from proxy.routes import pages
+from proxy.routes.front import Front
+from proxy.scheduler import CompressorLike
+from proxy.services import Services
+from proxy.settings import Settings
+from proxy.upstreams.litellm_sdk import import_litellm
+from proxy.upstreams.pool import UpstreamPool
+from proxy.upstreams.relay import open_session
+
+
+def create_app(
+    settings: Settings | None = None,
+    policy_set: PolicySet | None = None,
+    compressor: CompressorLike | None = None,
+    on_started: Callable[[], None] | None = None,
+) -> Front:
+    """The ASGI application. Nothing is opened before its lifespan starts.
+
+    settings: from the environment if not given. policy_set: instead of the files that the settings name.
+    compressor: instead of the checkpoint that the settings name; the caller closes it.
+    on_started: called once everything is loaded, before the first request.
+    """
+    running = _Running(settings or Settings(), policy_set, compressor, on_started)
+    app = pages.make_pages(running.lifespan, running.readiness, running.metrics, _version())
+    return Front(app, running.services, pages.PATHS)
+
+
+class _Running:
+    """What lives between start and end of the application."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        policy_set: PolicySet | None,
+        compressor: CompressorLike | None,
+        on_started: Callable[[], None] | None,
+    ) -> None:
+        self._settings = settings
+        self._policy_set = policy_set
+        self._compressor = compressor
+        self._on_started = on_started
+        self._open: tuple[Services, Readiness] | None = None
+
+    def services(self) -> Services:
+        """For the requests."""
+        return self._opened()[0]
+
+    def readiness(self) -> Readiness:
+        """For /readyz."""
+        return self._opened()[1]
+
+    def metrics(self) -> Metrics:
+        """For /metrics."""
+        return self._opened()[0].metrics
+
+    def _opened(self) -> tuple[Services, Readiness]:
+        if self._open is None:
+            raise RuntimeError("the application has not started: its server must run the lifespan")
+        return self._open
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Opens everything, and closes it in the opposite order."""
+        async with AsyncExitStack() as stack:
+            self._open = await self._start(stack)
+            if self._on_started is not None:
+                self._on_started()
+            try:
+                yield
+            finally:
+                self._open = None
+
+    async def _start(self, stack: AsyncExitStack) -> tuple[Services, Readiness]:
+        settings = self._settings
+        source = await open_policies(settings, self._policy_set, stack)
+        reason = refusal(settings.host, source.current)
+        if reason is not None:
+            raise RuntimeError(reason)
+        session = open_session(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle)
+        await stack.enter_async_context(session)
+        compression = await open_compression(settings, self._compressor, stack)
+        metrics = Metrics()
+        if several_workers():
+            sharing = asyncio.create_task(metrics.share())
+            stack.callback(sharing.cancel)
+        pool = UpstreamPool(session, metrics)
+        if any(upstream.kind == "litellm" for upstream in source.current.upstreams.values()):
+            # Seconds, which the first request need not wait for. A fault of the import is that request's to tell.
+            loading = asyncio.create_task(asyncio.to_thread(import_litellm))
+            loading.add_done_callback(lambda done: done.cancelled() or done.exception())
+            stack.callback(loading.cancel)
+        stack.push_async_callback(pool.aclose)
+        break_even = BreakEven(compression.service, settings.state_dir)
+        measuring = asyncio.create_task(break_even.measure_all(source.current, pool))
+        stack.push_async_callback(_ended, measuring)
+        services = Services(settings, source, metrics, pool, compression.rewriter, break_even)
+        probes: dict[str, Probe] = {
+            "checkpoint": compression.checkpoint_check,
+            "policies": partial(policies_check, source),
+            "redis": compression.redis_check,
+            "upstreams": partial(upstreams_check, source),
+        }
+        required = frozenset({"checkpoint"} if settings.require_compressor else ())
+        LOG.info("started", extra={"fields": {"upstreams": sorted(source.current.upstreams)}})
+        return services, Readiness(probes, required)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancels the task and waits until it has cleaned up."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _version() -> str:
+    try:
+        return version("moosproxy")
+    except PackageNotFoundError:
+        return "0"

@@ -1,0 +1,74 @@
+"""What a policy and a request ask of the compressor, and the cache keys that follow from it."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from compressor import CompressionSettings
+from compressor.settings import parse_kinds
+from policies.model import Policy
+from proxy.cache.key import KeySpace
+
+MODEL_CHARS = 200
+"""A longer name is no model's, and not worth remembering."""
+
+
+def settings_for(
+    policy: Policy, ratio: float | None, alpha: float | None, model: str | None
+) -> CompressionSettings:
+    """The compressor's settings. ratio, alpha: the request's own, None for the policy's. Raises SettingsError."""
+    return _settings(
+        policy.ratio if ratio is None else ratio,
+        policy.alpha if alpha is None else alpha,
+        tuple(sorted(policy.protect)),
+        policy.patterns,
+        policy.question,
+        _tokenizer_of(policy, model),
+    )
+
+
+@lru_cache(maxsize=1024)
+def key_space(
+    team: str | None, fingerprint: str, settings: CompressionSettings, on_error: str, role: str
+) -> KeySpace:
+    """Keys of texts that are compressed alike.
+
+    on_error parts the policies that pin what circumstances forced from those that reject, and so never pin.
+    """
+    return KeySpace((team, fingerprint, settings.digest(), on_error, role))
+
+
+@lru_cache(maxsize=1024)
+def _settings(
+    ratio: float,
+    alpha: float,
+    protect: tuple[str, ...],
+    patterns: tuple[str, ...],
+    question: str,
+    tokenizer: str | None,
+) -> CompressionSettings:
+    return CompressionSettings(
+        ratio=float(ratio),
+        alpha=float(alpha),
+        protect=parse_kinds(protect),
+        patterns=patterns,
+        question=question,
+        tokenizer=tokenizer,
+    )
+
+
+def _tokenizer_of(policy: Policy, model: str | None) -> str | None:
+    if policy.tokenizer != "auto":
+        return policy.tokenizer
+    return _encoding_of(model) if model and len(model) <= MODEL_CHARS else None
+
+
+@lru_cache(maxsize=1024)
+def _encoding_of(model: str) -> str | None:
+    """Name of the model's encoding, so that models with the same one share answers; None if it is not known."""
+    import tiktoken
+
+    try:
+        return tiktoken.encoding_name_for_model(model.rsplit("/", 1)[-1])
+    except KeyError:
+        return None

@@ -1,0 +1,64 @@
+"""Who is asking: the team that a request's key belongs to, and whether the caller's own key may travel on."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policies.model import Policy
+from policies.resolve import PolicySet
+from proxy.errors import InvalidKey
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """team: None where no keys are configured. key_is_ours: the Authorization header holds a key of this proxy."""
+
+    team: str | None
+    key_is_ours: bool
+
+    def forwards_key(self, policy: Policy) -> bool:
+        """Whether the caller's credentials go upstream. A key of this proxy never does."""
+        return policy.forward_caller_key and not self.key_is_ours
+
+
+def authenticate(policies: PolicySet, headers: Mapping[str, str]) -> Caller:
+    """The caller by `Authorization: Bearer`, or by `x-moos-key`, which leaves Authorization to a provider's key.
+
+    Raises InvalidKey if keys are configured and none of them came.
+    """
+    if not policies.has_keys:
+        return Caller(None, key_is_ours=False)
+    bearer = _bearer(headers.get("authorization", ""))
+    own = headers.get("x-moos-key")
+    key = bearer if own is None else own.strip()
+    if not key:
+        raise InvalidKey("No API key given. Send a key of this proxy as `Authorization: Bearer sk-moos-...`.")
+    team = policies.team_of(key)
+    if team is None:
+        raise InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
+    return Caller(team, key_is_ours=own is None or policies.team_of(bearer) is not None)
+
+
+def _bearer(value: str) -> str:
+    scheme, _, key = value.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def refusal(host: str, policies: PolicySet) -> str | None:
+    """Why the proxy must not listen on this address, in words that name the fix; None if it may."""
+    if policies.has_keys or is_loopback(host):
+        return None
+    return (
+        f"will not listen on {host} without keys: anyone who can reach it could spend your upstream's money. "
+        "Make a key with `moos key new --team NAME` and put its hash into the policies, or listen on 127.0.0.1."
+    )

@@ -1,0 +1,194 @@
+"""The programs that a run compares, each in a process of its own on a free loopback port."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_START_S = 120.0
+
+
+class SideError(RuntimeError):
+    """A program did not come up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A running server. key: what its clients send."""
+
+    name: str
+    port: int
+    pid: int
+    key: str = "sk-bench"
+
+    def resident_mb(self) -> float | None:
+        """Resident memory of the process and its children, in megabytes; None where /proc does not tell."""
+        total = 0
+        try:
+            for pid in (self.pid, *_children(self.pid)):
+                status = Path(f"/proc/{pid}/status").read_text()
+                total += int(status.partition("VmRSS:")[2].split()[0])
+        except (OSError, IndexError, ValueError):
+            return None
+        return total / 1024
+
+    def peak_mb(self) -> float | None:
+        """The most that each process has been resident, added up, in megabytes; None where /proc does not tell."""
+        total = 0
+        try:
+            for pid in (self.pid, *_children(self.pid)):
+                status = Path(f"/proc/{pid}/status").read_text()
+                total += int(status.partition("VmHWM:")[2].split()[0])
+        except (OSError, IndexError, ValueError):
+            return None
+        return total / 1024
+
+    def cpu_s(self) -> float | None:
+        """Seconds of CPU that the process and its children have used; None where /proc does not tell."""
+        total = 0
+        try:
+            for pid in (self.pid, *_children(self.pid)):
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    total += int((task / "schedstat").read_text().split()[0])
+        except (OSError, IndexError, ValueError):
+            return None
+        return total / 1e9
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [child for task in tasks for child in (int(task), *_children(int(task)))]
+
+
+def free_port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def upstream() -> Iterator[Side]:
+    """The fake upstream."""
+    port = free_port()
+    command = [sys.executable, "-m", "proxy.bench.fake_upstream", str(port)]
+    with running("direct", command, port, "/", os.environ) as pid:
+        yield Side("direct", port, pid)
+
+
+@contextmanager
+def moosproxy(upstream_port: int, compressor: str, defaults: str = "{}") -> Iterator[Side]:
+    """One worker of this proxy in front of the upstream. defaults: of its policies, as YAML."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        policies = Path(folder, "policies.yaml")
+        url = f"http://127.0.0.1:{upstream_port}/v1"
+        policies.write_text(
+            f"defaults: {defaults}\nupstreams: {{bench: {{kind: openai, base_url: '{url}', api_key: sk-bench}}}}\n"
+        )
+        command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port), "--config", str(policies)]
+        with running("moosproxy", command, port, "/readyz", {**os.environ, "MOOS_COMPRESSOR": compressor}) as pid:
+            yield Side("moosproxy", port, pid)
+
+
+@contextmanager
+def edge_box(model: Path, window: int) -> Iterator[Side]:
+    """One worker of this proxy with a GGUF model of its own, named `edge`."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        policies = Path(folder, "policies.yaml")
+        upstream = {"kind": "llama_cpp", "models": {"edge": {"path": str(model.resolve()), "context": window}}}
+        defaults = {"max_ratio": 100, "deadline_ms": 600_000, "min_tokens": 100, "break_even": False}
+        policies.write_text(json.dumps({"defaults": defaults, "upstreams": {"local": upstream}}))
+        command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port), "--config", str(policies)]
+        environment = {**os.environ, "MOOS_STATE_DIR": folder, "MOOS_REDIS_URL": ""}
+        with running("moosproxy", command, port, "/readyz", environment) as pid:
+            yield Side("moosproxy", port, pid)
+
+
+@contextmanager
+def litellm(upstream_port: int, program: str) -> Iterator[Side]:
+    """One worker of the LiteLLM proxy in front of the same upstream."""
+    port, key = free_port(), f"sk-{secrets.token_hex(24)}"
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder, "config.yaml")
+        config.write_text(
+            "model_list:\n  - model_name: bench\n    litellm_params:\n      model: openai/bench\n"
+            f"      api_base: http://127.0.0.1:{upstream_port}/v1\n      api_key: sk-bench\n"
+        )
+        command = [
+            program,
+            "--config",
+            str(config),
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--num_workers",
+            "1",
+        ]
+        environment = {**os.environ, "LITELLM_MASTER_KEY": key, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        with running("litellm", command, port, "/health/liveliness", environment) as pid:
+            yield Side("litellm", port, pid, key)
+
+
+def find_litellm(given: str | None) -> str | None:
+    """The LiteLLM proxy's program, if it is installed with its proxy extra."""
+    program = given or shutil.which("litellm")
+    if program is None:
+        return None
+    interpreter = Path(program).with_name("python")
+    check = [str(interpreter), "-c", "import litellm.proxy.proxy_cli, backoff, apscheduler"]
+    found = interpreter.exists() and subprocess.run(check, capture_output=True, check=False).returncode == 0  # noqa: S603
+    return program if found else None
+
+
+@contextmanager
+def running(
+    name: str, command: Sequence[str], port: int, path: str, environment: Mapping[str, str]
+) -> Iterator[int]:
+    """A program until the block ends. Raises SideError with the end of its output if it does not answer."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(  # noqa: S603
+            command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
+        )
+        try:
+            _await(name, process, port, path)
+            yield process.pid
+        except SideError as fault:
+            output.seek(0)
+            tail = output.read().decode(errors="replace")[-2000:]
+            raise SideError(f"{fault}\n{tail}") from None
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _await(name: str, process: subprocess.Popen[bytes], port: int, path: str) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise SideError(f"{name} ended with status {process.returncode} before it answered")
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SideError(f"{name} did not answer within {_START_S:g} s")

@@ -1,0 +1,177 @@
+"""Whether shortening a text saves time on this machine: its own cost against the prefill that it spares.
+
+Both speeds are measured once per model and machine and kept on disk, so that the answer for a text never changes:
+a message that was left alone once is left alone in every later turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import orjson
+
+from compressor import CompressionSettings
+from proxy.bench.machine import machine
+from proxy.log import LOG
+from proxy.scheduler import CompressionService
+
+if TYPE_CHECKING:
+    from policies.resolve import PolicySet
+    from proxy.upstreams.pool import UpstreamPool
+
+FILE = "break-even.json"
+_SHORT, _LONG = 400, 3200
+"""Estimated tokens of the two texts that the compressor is timed on."""
+_PATIENCE_S = 60.0
+_SENTENCES = (
+    "The committee looked at the delivery of timber after lunch and wrote nothing down. ",
+    "Our supplier postponed the second shipment for reasons that nobody could explain later. ",
+    "A visitor from the harbour asked about the roof, which had been leaking since the autumn. ",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured. fixed_s: what any text costs. The speeds are in tokens a second."""
+
+    fixed_s: float
+    compressed_per_s: float
+    read_per_s: float
+
+    def worth(self, tokens: int, ratio: float) -> bool:
+        """Whether a text of so many tokens is shortened sooner than the model reads what shortening spares it.
+
+        Counts prefill as if every token took as long as the first ones. Later ones take longer, so a text that is
+        worth it by this count is worth it anywhere.
+        """
+        spared = tokens * (1 - 1 / ratio) / self.read_per_s
+        return spared > self.fixed_s + tokens / self.compressed_per_s
+
+    def least(self, ratio: float) -> int | None:
+        """Tokens from which on a text is worth it; None if none is."""
+        gain = (1 - 1 / ratio) / self.read_per_s - 1 / self.compressed_per_s
+        return None if gain <= 0 else int(self.fixed_s / gain) + 1
+
+
+@runtime_checkable
+class ReadsPrompts(Protocol):
+    """An upstream whose models run here."""
+
+    async def prefill_speed(self, model: str) -> float:
+        """Tokens a second, measured now."""
+
+    async def identity(self, model: str) -> str:
+        """What the speed depends on: file and threads."""
+
+
+class BreakEven:
+    """Figures by model, measured when first asked for. Belongs to one event loop."""
+
+    def __init__(self, service: CompressionService | None, folder: Path | None) -> None:
+        """service: None where nothing is compressed. folder: None for the user's cache."""
+        self._service = service
+        self._file = (folder or default_folder()) / FILE
+        self._machine = ""
+        self._known: dict[str, Figures] = {}
+        self._measuring = asyncio.Lock()
+
+    async def figures(self, upstream: ReadsPrompts, model: str) -> Figures | None:
+        """None without a compressor. Raises whatever keeps the model from being measured."""
+        if self._service is None:
+            return None
+        identity = await upstream.identity(model)
+        self._machine = self._machine or f"{machine()} {os.cpu_count()}"
+        scope = orjson.dumps([self._machine, self._service.fingerprint, identity])
+        key = hashlib.sha256(scope).hexdigest()[:24]
+        if key in self._known:
+            return self._known[key]
+        async with self._measuring:
+            found = self._known.get(key) or await asyncio.to_thread(_read, self._file, key)
+            if found is None:
+                found = await self._measure(self._service, lambda: upstream.prefill_speed(model))
+                await asyncio.to_thread(_write, self._file, key, found, model)
+            self._known[key] = found
+        return found
+
+    async def measure_all(self, policies: PolicySet, pool: UpstreamPool) -> None:
+        """For every model of the set that has no figures yet, so that the first request need not wait for them.
+
+        What cannot be measured is left for the request that asks for it to tell.
+        """
+        for upstream in policies.upstreams.values():
+            client = pool.client(upstream)
+            if isinstance(client, ReadsPrompts):
+                for model in upstream.models:
+                    await self._attempt(client, model)
+
+    async def _attempt(self, upstream: ReadsPrompts, model: str) -> None:
+        try:
+            await self.figures(upstream, model)
+        except Exception as fault:
+            fields = {"model": model, "reason": type(fault).__name__}
+            LOG.warning("break-even not measured", extra={"fields": fields})
+
+    async def _measure(self, service: CompressionService, prefill: Callable[[], Awaitable[float]]) -> Figures:
+        short = await _time(service, _SHORT)
+        long = await _time(service, _LONG)
+        per_token = max((long - short) / (_LONG - _SHORT), 1e-9)
+        figures = Figures(max(0.0, short - per_token * _SHORT), 1 / per_token, await prefill())
+        LOG.info("break-even measured", extra={"fields": _rounded(figures)})
+        return figures
+
+
+async def _time(service: CompressionService, tokens: int) -> float:
+    """Seconds for a text of so many tokens, the better of two: the other one was disturbed."""
+    text = "".join(_SENTENCES[at % len(_SENTENCES)] for at in range(tokens * 4 // len(_SENTENCES[0]) + 1))
+    took = []
+    for _ in range(2):
+        began = time.perf_counter()
+        await service.compress(text[: tokens * 4], CompressionSettings(), None, time.monotonic() + _PATIENCE_S)
+        took.append(time.perf_counter() - began)
+    return min(took)
+
+
+def default_folder() -> Path:
+    """The user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "moosproxy"
+
+
+def _read(file: Path, key: str) -> Figures | None:
+    entry = _entries(file).get(key)
+    try:
+        return Figures(**{name: float(entry[name]) for name in Figures.__slots__}) if entry else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _write(file: Path, key: str, figures: Figures, model: str) -> None:
+    """Beside what is there. A folder that cannot be written costs a measurement at the next start, no more."""
+    entry = {"model": model, "measured": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **asdict(figures)}
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f"{file.name}.{os.getpid()}")
+        draft.write_bytes(orjson.dumps({**_entries(file), key: entry}, option=orjson.OPT_INDENT_2))
+        draft.replace(file)
+    except OSError as fault:
+        LOG.warning(
+            "break-even not kept", extra={"fields": {"folder": str(file.parent), "reason": fault.strerror}}
+        )
+
+
+def _entries(file: Path) -> dict[str, Any]:
+    try:
+        found = orjson.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _rounded(figures: Figures) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in asdict(figures).items()}

@@ -1,0 +1,106 @@
+"""What the cache knows about a text, and its bytes in the shared cache: offsets and counts, never text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from compressor import KeptSpans
+from proxy.cache.cut import Cut
+from proxy.reasons import SkipReason
+
+VERSION = 1
+
+# On the wire: add to it, never renumber. 0 means kept spans.
+_CODES = {
+    SkipReason.PROTECTED_KIND: 1,
+    SkipReason.DEADLINE: 2,
+    SkipReason.OVERLOADED: 3,
+    SkipReason.FAILED: 4,
+}
+_REASONS = {code: reason for reason, code in _CODES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The text goes out as it is. expires: Unix second at which that ends, 0 for never."""
+
+    reason: SkipReason
+    tokens: int
+    expires: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, roughly."""
+        return 100
+
+    def holds(self, now: float) -> bool:
+        """Whether the skip still stands at a time in Unix seconds."""
+        return not self.expires or now < self.expires
+
+
+Answer = Cut | Skip
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The wire form of an answer: version, code, then LEB128 integers and the kept spans.
+
+    first, second: tokens before and after, or tokens and expiry of a skip.
+    """
+
+    code: int
+    first: int
+    second: int
+    spans: bytes = b""
+
+    @classmethod
+    def of(cls, answer: Answer) -> Self:
+        """The record of an answer."""
+        if isinstance(answer, Skip):
+            return cls(_CODES[answer.reason], answer.tokens, answer.expires)
+        return cls(0, answer.tokens_before, answer.tokens_after, answer.kept.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Version byte, code byte, two integers, spans."""
+        return bytes((VERSION, self.code)) + _leb128(self.first) + _leb128(self.second) + self.spans
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Inverse of to_bytes. Raises ValueError on anything else."""
+        if len(data) < 4 or data[0] != VERSION or data[1] not in (0, *_REASONS):
+            raise ValueError("record: unknown version or code")
+        first, position = _read_leb128(data, 2)
+        second, position = _read_leb128(data, position)
+        if data[1] and position != len(data):
+            raise ValueError("record: bytes behind a skip")
+        return cls(data[1], first, second, data[position:])
+
+    def answer(self, text: str) -> Answer:
+        """The answer for the text that the record's key was made of. Raises ValueError if it does not fit."""
+        if self.code:
+            return Skip(_REASONS[self.code], self.first, self.second)
+        return Cut.of(text, KeptSpans.from_bytes(self.spans), self.first, self.second)
+
+
+def _leb128(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _read_leb128(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while position < len(data) and shift <= 56:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if not byte & 0x80:
+            if byte == 0 and shift:
+                raise ValueError("record: an integer with idle bytes")
+            return value, position
+        shift += 7
+    raise ValueError("record: an integer is cut off or too long")

@@ -1,0 +1,70 @@
+"""The `moos` command. Subcommands are imported when they are called, so that `moos --help` is quick."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+
+# name -> (module, attribute, one line for the list)
+_COMMANDS: Final = {
+    "serve": ("proxy.serve", "serve", "Start the proxy."),
+    "doctor": ("proxy.doctor", "doctor", "Say what works and what is missing."),
+    "demo": ("proxy.demo", "demo", "Send a real document through the proxy: before, after, saved."),
+    "policy": ("policies.cli", "policy", "Check, explain and describe policies."),
+    "key": ("policies.cli", "key", "Make keys for teams."),
+    "compress": ("compressor.cli", "compress", "Compress a file or standard input."),
+    "train": ("compressor.training.cli", "train", "Train a checkpoint."),
+    "eval": ("compressor.evaluation.cli", "evaluate", "Evaluate a checkpoint."),
+    "bench": ("proxy.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
+}
+_BENCHES: Final = {
+    "proxy": ("proxy.bench.proxy_bench", "bench_proxy", "The pass-through path beside the LiteLLM proxy."),
+    "turn": ("proxy.bench.turn_bench", "bench_turn", "A turn of a long conversation, every old part cached."),
+    "edge": ("proxy.bench.edge", "bench_edge", "A local model with and without compression: time to first token."),
+    "soak": ("proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
+    "compress": ("compressor.evaluation.cli", "bench_compress", "The compressor beside llmlingua."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported on use."""
+
+    def __init__(self, *, places: dict[str, tuple[str, str, str]], **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self._places = places
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        place = self._places.get(cmd_name)
+        if place is None:
+            return None
+        module, attribute, _ = place
+        try:
+            command = getattr(import_module(module), attribute)
+        except (ImportError, AttributeError) as fault:
+            raise click.ClickException(f"`{cmd_name}` is not available in this installation: {fault}") from None
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in self._places.items()])
+
+
+@click.group(cls=LazyGroup, places=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="moosproxy", prog_name="moos")
+def main() -> None:
+    """A drop-in OpenAI-compatible proxy that shortens long prompts."""
+
+
+@click.group(cls=LazyGroup, places=_BENCHES)
+def bench() -> None:
+    """Measure the proxy or the compressor beside their rivals."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""`moos doctor`: what works, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from proxy.doctor_local import local_models
+from proxy.readiness import Check, State
+
+if TYPE_CHECKING:
+    from policies.model import Upstream
+    from policies.resolve import PolicySet
+    from proxy.settings import Settings
+
+_MARKS: dict[State, tuple[str, str]] = {
+    "ok": ("ok", "green"),
+    "off": ("--", "white"),
+    "degraded": ("!!", "yellow"),
+    "missing": ("XX", "red"),
+}
+_PATIENCE_S = 5.0
+
+
+@click.command()
+@click.option("--config", "policies", type=click.Path(path_type=Path), help="Policy file or folder.")
+def doctor(policies: Path | None) -> None:
+    """Say what works and what is missing. Exits with 1 if the proxy could not do its job."""
+    if policies is not None:
+        os.environ["MOOS_POLICIES"] = str(policies)
+    worst = 0
+    for name, check in _checks():
+        mark, colour = _MARKS[check.state]
+        click.echo(f"{click.style(f'[{mark}]', fg=colour)} {name}{': ' + check.detail if check.detail else ''}")
+        worst |= check.state == "missing"
+    raise SystemExit(worst)
+
+
+def _checks() -> Iterator[tuple[str, Check]]:
+    yield "python", Check("ok", f"{sys.version.split()[0]} on {sys.platform}")
+    settings = _settings()
+    if isinstance(settings, Check):
+        yield "settings", settings
+        return
+    yield "settings", Check("ok", f"listens on {settings.host}:{settings.port}")
+    in_force = _policies(settings)
+    if isinstance(in_force, Check):
+        yield "policies", in_force
+    else:
+        yield "policies", _reachable(settings, in_force)
+        for upstream in in_force.upstreams.values():
+            if upstream.kind == "llama_cpp":
+                yield from local_models(settings, upstream)
+            else:
+                yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, upstream))
+    yield "checkpoint", _guarded(lambda: asyncio.run(_checkpoint(settings)))
+    yield "redis", _guarded(lambda: asyncio.run(_redis(settings)))
+    yield "event loop", _installed("uvloop", "pip install 'uvicorn[standard]' makes the proxy about twice as fast")
+    yield "litellm", _installed("litellm", "needed for upstreams of kind litellm only")
+
+
+def _settings() -> Settings | Check:
+    from pydantic import ValidationError
+
+    from proxy.settings import Settings
+
+    try:
+        return Settings()
+    except ValidationError as fault:
+        names = ", ".join(f"MOOS_{str(error['loc'][0]).upper()} {error['msg']}" for error in fault.errors())
+        return Check("missing", names)
+
+
+def _policies(settings: Settings) -> PolicySet | Check:
+    from policies.faults import PolicyError
+    from proxy.policy_source import read_policies
+
+    try:
+        return read_policies(settings)
+    except PolicyError as fault:
+        return Check("missing", str(fault))
+
+
+def _reachable(settings: Settings, in_force: PolicySet) -> Check:
+    from proxy.auth import refusal
+
+    reason = refusal(settings.host, in_force)
+    if reason is not None:
+        return Check("missing", reason)
+    source = str(settings.policies) if settings.policies else "built-in defaults (no --config, no MOOS_POLICIES)"
+    keys = "requests need a key" if in_force.has_keys else "no keys: loopback only"
+    return Check("ok", f"{source}; {keys}")
+
+
+async def _upstream(settings: Settings, upstream: Upstream) -> Check:
+    """Asks for the list of models. An answer of any kind shows that the address is right."""
+    if upstream.kind == "echo":
+        return Check("degraded", "echo: nothing goes to a model; set OPENAI_API_KEY or configure an upstream")
+    if upstream.kind == "litellm":
+        return Check("ok", "litellm: reached with the first request")
+    from proxy.upstreams.base import Call, UpstreamFault
+    from proxy.upstreams.relay import RelayClient, open_session
+
+    async with open_session(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle) as session:
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                answer = await RelayClient(upstream, session).send(Call("GET", "/models", "", [], b""))
+                await answer.close()
+        except UpstreamFault as fault:
+            return Check("missing", f"{fault.message}{_proxy_hint(settings)}")
+        except TimeoutError:
+            return Check(
+                "missing", f"{upstream.base_url} says nothing within {_PATIENCE_S:g} s{_proxy_hint(settings)}"
+            )
+    if answer.status in (401, 403):
+        return Check("degraded", f"{upstream.base_url} refuses the key (status {answer.status}); see its api_key")
+    return Check("ok", f"{upstream.base_url} answers with status {answer.status}")
+
+
+def _proxy_hint(settings: Settings) -> str:
+    named = [name for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if os.environ.get(name)]
+    if named and not settings.trust_env:
+        return f"; {named[0]} is set, but only MOOS_TRUST_ENV=true makes the proxy use it"
+    return ""
+
+
+async def _checkpoint(settings: Settings) -> Check:
+    from proxy.compression import open_compression
+
+    async with AsyncExitStack() as stack:
+        compression = await open_compression(settings.model_copy(update={"redis_url": None}), None, stack)
+        return compression.checkpoint
+
+
+async def _redis(settings: Settings) -> Check:
+    if settings.redis_url is None:
+        return Check("off", "MOOS_REDIS_URL is not set: each worker caches for itself")
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    client = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    try:
+        await client.ping()
+    except (RedisError, OSError) as fault:
+        return Check("degraded", f"no answer ({type(fault).__name__}): each worker caches for itself")
+    finally:
+        await client.aclose()
+    return Check("ok", "answers")
+
+
+def _installed(module: str, why: str) -> Check:
+    return (
+        Check("ok") if importlib.util.find_spec(module) else Check("degraded", f"{module} is not installed: {why}")
+    )
+
+
+def _guarded(check: Callable[[], Check]) -> Check:
+    try:
+        return check()
+    except Exception as fault:  # the doctor must finish the round whatever is broken
+        return Check("missing", f"{type(fault).__name__}: {fault}")

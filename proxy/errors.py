@@ -1,0 +1,100 @@
+"""Our own errors, in the shape that OpenAI clients know. Upstream's errors pass through and never come by here.
+
+ProxyError
+├── BadRequest             400  malformed JSON, a wrong type, a bad x-moos header
+├── InvalidKey             401  no key or an unknown one
+├── ContextTooLong         400  longer than the model's window, even at the largest allowed ratio
+├── NotFound               404  no such path, no route for the model
+├── BodyTooLarge           413
+├── CompressionRejected    503  compression failed and the policy says reject
+├── UpstreamUnreachable    502  no upstream of the route answered
+└── UpstreamTimeout        504  the last upstream took too long
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import orjson
+
+
+class ProxyError(Exception):
+    """An answer of our own. The message goes to the client: it names the fix, and quotes no text of a request."""
+
+    status: ClassVar[int] = 500
+    kind: ClassVar[str] = "api_error"
+    default_code: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.code = code or self.default_code
+
+    def envelope(self) -> bytes:
+        """The JSON body."""
+        return envelope(self.message, self.kind, self.param, self.code)
+
+
+class BadRequest(ProxyError):
+    """The request cannot be understood."""
+
+    status = 400
+    kind = "invalid_request_error"
+
+
+class InvalidKey(ProxyError):
+    """Keys are configured and the request brought none of them."""
+
+    status = 401
+    kind = "invalid_request_error"
+    default_code = "invalid_api_key"
+
+
+class ContextTooLong(BadRequest):
+    """The prompt is longer than the model's window, and no ratio that the policy allows makes it fit."""
+
+    default_code = "context_length_exceeded"
+
+
+class NotFound(ProxyError):
+    """Nothing lives at this path, or no route takes this model."""
+
+    status = 404
+    kind = "invalid_request_error"
+    default_code = "not_found"
+
+
+class BodyTooLarge(ProxyError):
+    """The body is above the configured bound."""
+
+    status = 413
+    kind = "invalid_request_error"
+    default_code = "request_too_large"
+
+
+class CompressionRejected(ProxyError):
+    """Compression failed, and the policy would rather reject than forward the original."""
+
+    status = 503
+    default_code = "compression_failed"
+
+
+class UpstreamUnreachable(ProxyError):
+    """No upstream of the route gave an answer."""
+
+    status = 502
+    default_code = "upstream_unreachable"
+
+
+class UpstreamTimeout(ProxyError):
+    """The last upstream of the route did not answer in its time."""
+
+    status = 504
+    default_code = "upstream_timeout"
+
+
+def envelope(message: str, kind: str, param: str | None = None, code: str | None = None) -> bytes:
+    """OpenAI's error object as JSON."""
+    error = {"message": message, "type": kind, "param": param, "code": code}
+    return orjson.dumps({"error": error})

@@ -1,0 +1,162 @@
+"""Prometheus metrics. Labels come from the configuration or from fixed sets, never from what a caller wrote."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from proxy.upstreams.usage import Usage
+
+if TYPE_CHECKING:
+    from proxy.record import Record
+
+_FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_SAMPLES_HELD = 100
+_SHARE_EVERY_S = 1.0
+_SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+def several_workers() -> bool:
+    """Whether worker processes put their metrics together, in a folder that `moos serve` names."""
+    return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
+class Metrics:
+    """All counters of one application, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "moos_requests",
+            "Requests answered.",
+            ["endpoint", "status", "team", "policy"],
+            registry=registry,
+        )
+        self._parts = Counter(
+            "moos_parts",
+            "Text parts by outcome: compressed, or why not.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "moos_tokens",
+            "Tokens of text parts before and after compression.",
+            ["when", "team"],
+            registry=registry,
+        )
+        self._hits = Counter("moos_cache_hits", "Parts found in a cache.", ["layer"], registry=registry)
+        self._compression = Histogram(
+            "moos_compression_seconds",
+            "Time that a request spent in compression.",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self._overhead = Histogram(
+            "moos_proxy_seconds",
+            "Time that a request spent in the proxy, without the upstream and without compression.",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self._upstream = Histogram(
+            "moos_upstream_first_byte_seconds",
+            "From sending to the head of the upstream's answer.",
+            ["upstream"],
+            buckets=_SLOW,
+            registry=registry,
+        )
+        self._attempts = Counter(
+            "moos_upstream_attempts",
+            "Calls to an upstream by outcome.",
+            ["upstream", "outcome"],
+            registry=registry,
+        )
+        self._provider = Counter(
+            "moos_provider_tokens",
+            "Tokens as the provider reports them.",
+            ["kind", "upstream"],
+            registry=registry,
+        )
+        self._gone = Counter("moos_client_disconnects", "Clients that left early.", registry=registry)
+        self._in_flight = Gauge(
+            "moos_requests_in_flight", "Requests being answered.", registry=registry, multiprocess_mode="livesum"
+        )
+        self.in_flight = 0
+        """Requests being answered, counted by whoever answers them."""
+        self._counters: dict[str, Counter] = {
+            "requests": self._requests,
+            "parts": self._parts,
+            "tokens": self._tokens,
+            "hits": self._hits,
+            "attempts": self._attempts,
+            "provider": self._provider,
+            "gone": self._gone,
+        }
+        self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
+        self._samples: list[tuple[Histogram, float]] = []
+        self._by_upstream: dict[str, Histogram] = {}
+
+    def attempt(self, upstream: str, outcome: str, seconds: float) -> None:
+        """One call to an upstream."""
+        self._counts["attempts", upstream, outcome] += 1
+        self._samples.append((self._histogram_of(upstream), seconds))
+
+    def _histogram_of(self, upstream: str) -> Histogram:
+        known = self._by_upstream.get(upstream)
+        if known is None:
+            known = self._by_upstream[upstream] = self._upstream.labels(upstream)
+        return known
+
+    def usage(self, upstream: str, usage: Usage) -> None:
+        """What the provider reported."""
+        self._counts["provider", "prompt", upstream] += usage.prompt
+        self._counts["provider", "completion", upstream] += usage.completion
+        self._counts["provider", "cached", upstream] += usage.cached
+
+    def finished(self, record: Record) -> None:
+        """Everything that a request's record says."""
+        counts, team = self._counts, record.team or ""
+        counts["requests", record.endpoint, str(record.status), team, record.policy or ""] += 1
+        self._samples.append((self._overhead, record.proxy_s))
+        if record.disconnected:
+            counts[("gone",)] += 1
+        for part in record.parts:
+            counts["parts", part.reason or "compressed"] += 1
+            if part.cache:
+                counts["hits", part.cache] += 1
+        if record.parts:
+            counts["tokens", "before", team] += record.tokens_before
+            counts["tokens", "after", team] += record.tokens_after
+            self._samples.append((self._compression, record.compression_ms / 1000))
+        if len(self._samples) >= _SAMPLES_HELD:
+            self.settle()
+
+    def settle(self) -> None:
+        """Hands on what was gathered: the client library locks and checks on every count, which would show."""
+        self._in_flight.set(self.in_flight)
+        counts, self._counts = self._counts, defaultdict(int)
+        for (name, *labels), amount in counts.items():
+            counter = self._counters[name]
+            (counter.labels(*labels) if labels else counter).inc(amount)
+        samples, self._samples = self._samples, []
+        for histogram, value in samples:
+            histogram.observe(value)
+
+    async def share(self) -> None:
+        """Hands on what was gathered every second, for ever: a scrape may reach another worker than this one."""
+        while True:
+            await asyncio.sleep(_SHARE_EVERY_S)
+            self.settle()
+
+    def exposition(self) -> bytes:
+        """Prometheus's text format; of all worker processes if there are several."""
+        self.settle()
+        if several_workers():
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            return generate_latest(registry)
+        return generate_latest(self.registry)

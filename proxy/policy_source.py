@@ -1,0 +1,60 @@
+"""Where the policies in force come from: files that are watched, or the built-in defaults."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from policies.builtin import default_set
+from policies.load import load
+from policies.resolve import PolicySet
+from policies.watch import PolicyWatcher
+from proxy.auth import refusal
+from proxy.readiness import Check
+from proxy.services import PolicySource
+from proxy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class FixedPolicies:
+    """A set that never changes."""
+
+    current: PolicySet
+    faults: tuple[object, ...] = ()
+
+
+async def open_policies(settings: Settings, given: PolicySet | None, stack: AsyncExitStack) -> PolicySource:
+    """The source for one application. Raises PolicyError.
+
+    A set whose last key was taken away does not come into force on an address that others can reach.
+    """
+    if given is not None or settings.policies is None:
+        return FixedPolicies(given or default_set(os.environ))
+    watcher = PolicyWatcher(settings.policies, accept=lambda found: refusal(settings.host, found))
+    return await stack.enter_async_context(watcher)
+
+
+def read_policies(settings: Settings) -> PolicySet:
+    """The set that the settings name, once. Raises PolicyError."""
+    return default_set(os.environ) if settings.policies is None else load(settings.policies)
+
+
+async def policies_check(source: PolicySource) -> Check:
+    """Whether the files on disk are those in force."""
+    if source.faults:
+        faults = "; ".join(str(fault) for fault in source.faults)
+        return Check("degraded", f"the last good policies stay in force, the files have faults: {faults}")
+    return Check("ok")
+
+
+async def upstreams_check(source: PolicySource) -> Check:
+    """Whether requests reach a model."""
+    upstreams = source.current.upstreams
+    if {upstream.kind for upstream in upstreams.values()} == {"echo"}:
+        detail = "only the echo upstream: nothing goes to a model; set OPENAI_API_KEY or MOOS_POLICIES"
+        return Check("degraded", detail)
+    keyless = [
+        name for name, upstream in upstreams.items() if upstream.kind == "openai" and upstream.api_key is None
+    ]
+    return Check("ok", f"without a key of their own: {', '.join(sorted(keyless))}" if keyless else "")

@@ -1,0 +1,23 @@
+"""Why a text part went upstream as it came: one word, the same in header, log line and metric."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class SkipReason(StrEnum):
+    """The single reason a part was not compressed. Declared in the order in which they are decided."""
+
+    DISABLED = "disabled"  # the policy switches compression off
+    BYPASS = "bypass"  # the request asked for it and the policy allows it
+    ROLE = "role"  # the policy does not compress this role
+    TOO_SHORT = "too_short"  # fewer tokens than the policy's min_tokens
+    OVERLOADED = "overloaded"  # the queue was full at the door
+    DEADLINE = "deadline"  # the compression did not finish in the policy's time
+    FAILED = "failed"  # the compressor raised, or its result did not check out
+    PROTECTED_KIND = "protected_kind"  # everything in the text is protected
+    NOT_WORTH_IT = "not_worth_it"  # less than the policy's min_savings would be saved
+
+
+FORCED: frozenset[SkipReason] = frozenset({SkipReason.OVERLOADED, SkipReason.DEADLINE, SkipReason.FAILED})
+"""Reasons that lie in the circumstances, not in the text: another try could come out otherwise."""

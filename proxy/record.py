@@ -1,0 +1,142 @@
+"""What is noted about one request while it is served: the source of its log line, metrics and x-moos headers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from proxy.upstreams.base import RawHeader
+from proxy.upstreams.usage import Usage
+
+if TYPE_CHECKING:
+    from proxy.fit_context import Fit
+    from proxy.rewrite import PartOutcome, Rewritten
+
+_SKIPPED_BOUND = 2000  # characters: some servers and clients refuse longer headers
+
+
+@dataclass(slots=True)
+class Record:
+    """Counts, names from the configuration and times. Holds no text of the request."""
+
+    request_id: str
+    method: str
+    endpoint: str
+    started: float = field(default_factory=perf_counter)
+    status: int = 0
+    team: str | None = None
+    policy: str | None = None
+    route: str | None = None
+    upstream: str | None = None
+    stream: bool = False
+    parts: tuple[PartOutcome, ...] = ()
+    tokens_before: int = 0
+    tokens_after: int = 0
+    compression_ms: float = 0.0
+    upstream_s: float = 0.0
+    first_byte_s: float | None = None
+    usage: Usage | None = None
+    fit: Fit | None = None
+    error: str | None = None
+    disconnected: bool = False
+
+    @property
+    def proxy_s(self) -> float:
+        """Seconds until the answer's head, without the upstream's and the compressor's share."""
+        until = self.first_byte_s if self.first_byte_s is not None else perf_counter() - self.started
+        return max(0.0, until - self.upstream_s - self.compression_ms / 1000)
+
+    def take(self, rewritten: Rewritten) -> None:
+        """Notes what became of the text parts."""
+        self.parts = rewritten.parts
+        self.tokens_before = rewritten.tokens_before
+        self.tokens_after = rewritten.tokens_after
+        self.compression_ms = rewritten.compression_ms
+
+    def response_headers(self) -> list[RawHeader]:
+        """The x-moos headers. Called when the answer's head is about to go out."""
+        self.first_byte_s = perf_counter() - self.started
+        out = [
+            (b"x-moos-request-id", self.request_id.encode()),
+            (b"x-moos-proxy-ms", b"%.2f" % (self.proxy_s * 1000)),
+        ]
+        if self.policy is not None:
+            out.append((b"x-moos-policy", self.policy.encode("ascii", "backslashreplace")))
+        if self.parts:
+            out += self._compression_headers()
+        return out
+
+    def _compression_headers(self) -> list[RawHeader]:
+        ratio = self.tokens_before / self.tokens_after if self.tokens_after else 1.0
+        hits = sum(1 for part in self.parts if part.cache)
+        out = [
+            (b"x-moos-tokens-before", b"%d" % self.tokens_before),
+            (b"x-moos-tokens-after", b"%d" % self.tokens_after),
+            (b"x-moos-ratio", b"%.3f" % ratio),
+            (b"x-moos-cache-hits", b"%d" % hits),
+            (b"x-moos-compression-ms", b"%.2f" % self.compression_ms),
+        ]
+        if self.fit is not None:
+            out.append((b"x-moos-fit-context", b"%s; ratio=%g" % (self.fit.how.encode(), self.fit.ratio)))
+        skipped = self._skipped()
+        if skipped:
+            out.append((b"x-moos-skipped", skipped))
+        return out
+
+    def _skipped(self) -> bytes:
+        """`message[.part]=reason`, comma separated; the rest of a long list as a count."""
+        out: list[str] = []
+        size = 0
+        skipped = [part for part in self.parts if part.reason is not None]
+        for part in skipped:
+            place = str(part.message) if part.part is None else f"{part.message}.{part.part}"
+            entry = f"{place}={part.reason}"
+            size += len(entry) + 1
+            if size > _SKIPPED_BOUND:
+                out.append(f"+{len(skipped) - len(out)}")
+                break
+            out.append(entry)
+        return ",".join(out).encode()
+
+    def fields(self) -> dict[str, Any]:
+        """The log line's fields; what does not apply is left out."""
+        out: dict[str, Any] = {
+            "request_id": self.request_id,
+            "method": self.method,
+            "endpoint": self.endpoint,
+            "status": self.status,
+            "duration_ms": round((perf_counter() - self.started) * 1000, 2),
+            "proxy_ms": round(self.proxy_s * 1000, 2),
+        }
+        for name in ("team", "policy", "route", "upstream", "error"):
+            value = getattr(self, name)
+            if value is not None:
+                out[name] = value
+        if self.upstream:
+            out["upstream_ms"] = round(self.upstream_s * 1000, 2)
+        if self.stream:
+            out["stream"] = True
+        if self.disconnected:
+            out["disconnected"] = True
+        if self.parts:
+            out |= self._compression_fields()
+        if self.usage is not None:
+            out["prompt_tokens"] = self.usage.prompt
+            out["completion_tokens"] = self.usage.completion
+            out["cached_tokens"] = self.usage.cached
+        return out
+
+    def _compression_fields(self) -> dict[str, Any]:
+        outcomes: dict[str, int] = {}
+        for part in self.parts:
+            outcome = part.reason.value if part.reason else "compressed"
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+        fit = {"fit_context": self.fit.how, "fit_ratio": self.fit.ratio} if self.fit is not None else {}
+        return fit | {
+            "tokens_before": self.tokens_before,
+            "tokens_after": self.tokens_after,
+            "compression_ms": round(self.compression_ms, 2),
+            "cache_hits": sum(1 for part in self.parts if part.cache),
+            "parts": outcomes,
+        }

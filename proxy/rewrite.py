@@ -1,0 +1,299 @@
+"""A request body in, the same body with shorter texts out, and for each text what was done or why nothing was.
+
+The compressed form of a text is a function of (text, role, settings, compressor) alone, and a decision that
+circumstances forced is pinned under the same key: what went upstream once goes upstream like that again.
+Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from compressor import CompressionSettings, SettingsError
+from policies.model import Policy
+from proxy.asked import key_space, settings_for
+from proxy.cache.cut import Cut
+from proxy.cache.key import Key
+from proxy.cache.record import Answer, Skip
+from proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
+from proxy.errors import CompressionRejected
+from proxy.parts import TextPart, estimate_tokens, find_parts, replace_parts
+from proxy.reasons import FORCED, SkipReason
+from proxy.scheduler import CompressionService, DeadlineMissed, Overloaded
+from proxy.single_flight import SingleFlight
+
+log = logging.getLogger(__name__)
+
+
+Worth = Callable[[int, float], bool]
+"""Whether a text of so many estimated tokens is worth shortening by a ratio; see `proxy.break_even`."""
+
+
+class Overrides(NamedTuple):
+    """What the request itself asks for, already kept within what the policy allows."""
+
+    bypass: bool = False
+    ratio: float | None = None
+    alpha: float | None = None
+
+
+class PartOutcome(NamedTuple):
+    """What became of one text. reason: None if it was compressed.
+
+    message, part: as in TextPart. cache: the layer that had the answer, None if it was made for this request.
+    tokens_before, tokens_after: counted where the compressor saw the text, else estimated (and equal).
+    """
+
+    message: int
+    part: int | None
+    role: str
+    reason: SkipReason | None
+    tokens_before: int
+    tokens_after: int
+    cache: Layer | None
+
+
+class Rewritten(NamedTuple):
+    """The body to send and what was done to it.
+
+    body: a new top-level dict; whatever was not changed is shared with the old one.
+    shadow: the outcomes tell what compression would have done, the body is the original.
+    compression_ms: wall-clock time from the first look at the body to the last answer.
+    """
+
+    body: dict[str, Any]
+    changed: bool
+    parts: tuple[PartOutcome, ...]
+    compression_ms: float
+    shadow: bool = False
+
+    @property
+    def tokens_before(self) -> int:
+        """Of all texts together."""
+        return sum(part.tokens_before for part in self.parts)
+
+    @property
+    def tokens_after(self) -> int:
+        """Of all texts together."""
+        return sum(part.tokens_after for part in self.parts)
+
+    @property
+    def ratio(self) -> float:
+        """tokens_before / tokens_after; 1 where there is no text."""
+        return self.tokens_before / self.tokens_after if self.tokens_after else 1.0
+
+    @property
+    def cache_hits(self) -> int:
+        """Texts whose answer came from either layer."""
+        return sum(part.cache is not None for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ask:
+    """One text that is up for compression."""
+
+    key: Key
+    text: str
+    settings: CompressionSettings
+    policy: Policy
+    team: str | None
+    deadline: float
+
+
+class Rewriter:
+    """Belongs to one event loop. Without a service every text that is up for compression counts as failed."""
+
+    def __init__(self, service: CompressionService | None, store: Store, *, pin_ttl_s: int = 3600) -> None:
+        """pin_ttl_s: how long a text that circumstances left whole stays whole; as long as providers keep a
+        prompt prefix, and not so long that an often used text stays expensive for a day."""
+        self._service = service
+        self._store = store
+        self._pin_ttl_s = pin_ttl_s
+        self._flights: SingleFlight[Answer] = SingleFlight()
+
+    async def rewrite(
+        self,
+        body: dict[str, Any],
+        policy: Policy,
+        team: str | None,
+        overrides: Overrides,
+        worth: Worth | None = None,
+    ) -> Rewritten:
+        """Shorten what the policy lets us, and what is worth it. worth: None where everything is.
+
+        Raises CompressionRejected only where on_error is "reject".
+        """
+        started = time.perf_counter()
+        parts = find_parts(body)
+        model = body.get("model")
+        texts, outcomes = await self._treat(
+            parts, policy, team, overrides, model if isinstance(model, str) else None, worth
+        )
+        changes = [
+            (part, text)
+            for part, text in zip(parts, texts, strict=True)
+            if text is not part.text and not policy.shadow
+        ]
+        return Rewritten(
+            replace_parts(body, changes),
+            bool(changes),
+            tuple(outcomes),
+            (time.perf_counter() - started) * 1000,
+            policy.shadow,
+        )
+
+    async def compress_text(
+        self,
+        text: str,
+        role: str,
+        policy: Policy,
+        team: str | None,
+        overrides: Overrides,
+        model: str | None = None,
+    ) -> tuple[str, PartOutcome]:
+        """The same for one text that is in no request. A policy in shadow gives the shorter text here, too."""
+        texts, outcomes = await self._treat([TextPart(0, None, role, text)], policy, team, overrides, model)
+        return texts[0], outcomes[0]
+
+    async def _treat(
+        self,
+        parts: Sequence[TextPart],
+        policy: Policy,
+        team: str | None,
+        overrides: Overrides,
+        model: str | None,
+        worth: Worth | None = None,
+    ) -> tuple[list[str], list[PartOutcome]]:
+        asks: dict[int, _Ask] = {}
+        reasons: dict[int, SkipReason] = {}
+        deadline = time.monotonic() + policy.deadline_ms / 1000
+        for index, part in enumerate(parts):
+            reason = _reason_at_sight(part, policy, overrides, worth)
+            ask = None if reason else await self._ask(part, policy, team, overrides, model, deadline)
+            if ask:
+                asks[index] = ask
+            else:
+                reasons[index] = reason or SkipReason.FAILED
+        found = await self._answers({ask.key: ask for ask in asks.values()}) if asks else {}
+        if policy.on_error == "reject":
+            _reject_if_forced([*reasons.values(), *(_forced(entry.answer) for entry in found.values())])
+        texts: list[str] = []
+        outcomes: list[PartOutcome] = []
+        for index, part in enumerate(parts):
+            if index in asks:
+                text, outcome = await _apply(part, found[asks[index].key], policy.min_savings)
+            else:
+                text, outcome = part.text, _untouched(part, reasons[index], estimate_tokens(part.text))
+            texts.append(text)
+            outcomes.append(outcome)
+        return texts, outcomes
+
+    async def _ask(
+        self,
+        part: TextPart,
+        policy: Policy,
+        team: str | None,
+        overrides: Overrides,
+        model: str | None,
+        deadline: float,
+    ) -> _Ask | None:
+        if self._service is None:
+            return None
+        try:
+            settings = settings_for(policy, overrides.ratio, overrides.alpha, model)
+        except SettingsError as error:
+            log.error("policy %s cannot be used for compression: %s", policy.name, error)
+            return None
+        space = key_space(team, self._service.fingerprint, settings, policy.on_error, part.role)
+        key = await off_loop(
+            len(part.text) >= VERY_LONG_CHARS, lambda: space.key(part.text.encode("utf-8", "surrogatepass"))
+        )
+        return _Ask(key, part.text, settings, policy, team, deadline)
+
+    async def _answers(self, asks: dict[Key, _Ask]) -> dict[Key, Found]:
+        found = await self._store.find([(key, ask.text) for key, ask in asks.items()])
+        missing = [ask for key, ask in asks.items() if key not in found]
+        answers = await asyncio.gather(*(self._answer(ask) for ask in missing))
+        return found | {ask.key: Found(answer, None) for ask, answer in zip(missing, answers, strict=True)}
+
+    async def _answer(self, ask: _Ask) -> Answer:
+        try:
+            async with asyncio.timeout(ask.deadline - time.monotonic()) as limit:
+                return await self._flights.run(ask.key, lambda: self._compute(ask))
+        except DeadlineMissed:
+            reason = SkipReason.DEADLINE
+        except Overloaded:
+            reason = SkipReason.OVERLOADED
+        except Exception as error:
+            # The message of a foreign error may quote the text: only its type is logged.
+            reason = SkipReason.DEADLINE if limit.expired() else SkipReason.FAILED
+            if reason is SkipReason.FAILED:
+                log.warning("compression failed: %s", type(error).__name__)
+        pin = Skip(reason, estimate_tokens(ask.text), int(time.time()) + self._pin_ttl_s)
+        if ask.policy.shadow or ask.policy.on_error == "reject":
+            return pin  # nothing depends on it: the original goes out in any case, or nothing does
+        return await self._store.settle(ask.key, ask.text, pin)
+
+    async def _compute(self, ask: _Ask) -> Answer:
+        known = self._store.peek(ask.key)  # someone may have finished while we asked the shared cache
+        if known is not None:
+            return known
+        assert self._service is not None
+        result = await self._service.compress(ask.text, ask.settings, ask.team, ask.deadline)
+        before, after = result.tokens_before, result.tokens_after
+        if result.text == ask.text:
+            return await self._store.settle(ask.key, ask.text, Skip(SkipReason.PROTECTED_KIND, before))
+        cut = await off_loop(len(ask.text) >= LONG_CHARS, lambda: Cut.of(ask.text, result.kept, before, after))
+        return await self._store.settle(ask.key, ask.text, cut)
+
+
+def _reason_at_sight(
+    part: TextPart, policy: Policy, overrides: Overrides, worth: Worth | None
+) -> SkipReason | None:
+    """What can be told from the text's role and size."""
+    ratio = policy.ratio if overrides.ratio is None else overrides.ratio
+    if not policy.enabled or ratio == 1:
+        return SkipReason.DISABLED
+    if overrides.bypass:
+        return SkipReason.BYPASS
+    if part.role not in policy.compress_roles or part.role in policy.protected_roles:
+        return SkipReason.ROLE
+    tokens = estimate_tokens(part.text)
+    if tokens < max(policy.min_tokens, 1):
+        return SkipReason.TOO_SHORT
+    if worth is not None and not worth(tokens, ratio):
+        return SkipReason.NOT_WORTH_IT
+    return None
+
+
+async def _apply(part: TextPart, found: Found, min_savings: float) -> tuple[str, PartOutcome]:
+    answer = found.answer
+    if isinstance(answer, Skip):
+        return part.text, _untouched(part, answer.reason, answer.tokens, found.layer)
+    saved = answer.tokens_before - answer.tokens_after
+    if saved <= 0 or saved < min_savings * answer.tokens_before:
+        return part.text, _untouched(part, SkipReason.NOT_WORTH_IT, answer.tokens_before, found.layer)
+    text = await off_loop(len(part.text) >= VERY_LONG_CHARS, lambda: answer.apply(part.text))
+    outcome = PartOutcome(
+        part.message, part.part, part.role, None, answer.tokens_before, answer.tokens_after, found.layer
+    )
+    return text, outcome
+
+
+def _untouched(part: TextPart, reason: SkipReason, tokens: int, layer: Layer | None = None) -> PartOutcome:
+    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, layer)
+
+
+def _forced(answer: Answer) -> SkipReason | None:
+    return answer.reason if isinstance(answer, Skip) else None
+
+
+def _reject_if_forced(reasons: Sequence[SkipReason | None]) -> None:
+    for reason in reasons:
+        if reason in FORCED:
+            raise CompressionRejected(f"compression was not possible ({reason}) and the policy says reject")

@@ -1,0 +1,102 @@
+"""POST /v1/compress: messages or a text in, the same shortened out, with counts. Nothing goes upstream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from policies.overrides import Applied, Requested, apply_overrides
+from proxy import headers
+from proxy.errors import BadRequest, NotFound
+from proxy.routes.guard import Exchange
+from proxy.routes.reading import parse_json
+from proxy.routes.relay import decide, overrides, requested
+
+if TYPE_CHECKING:
+    from proxy.rewrite import PartOutcome
+
+_ROLES = ("user", "tool", "system", "developer", "assistant")
+
+
+async def compress(exchange: Exchange) -> None:
+    """Serves the endpoint."""
+    if exchange.scope["method"] != "POST":
+        raise NotFound("/v1/compress takes POST.")
+    body = await parse_json(exchange.body)
+    if not isinstance(body, dict):
+        raise BadRequest("The request body must be a JSON object.", code="invalid_type")
+    model = body.get("model")
+    if model is not None and not isinstance(model, str):
+        raise BadRequest("model must be a string.", param="model", code="invalid_type")
+    decision, _ = decide(exchange, model)
+    applied = apply_overrides(decision.policy, _wishes(exchange, body))
+    if "messages" in body:
+        shortened = await _messages(exchange, body, applied)
+    else:
+        shortened = await _text(exchange, body, applied)
+    await exchange.reply(200, orjson.dumps({**shortened, **_counts(exchange)}))
+
+
+def _wishes(exchange: Exchange, body: dict[str, Any]) -> Requested:
+    """The body's ratio and alpha go before those in the headers. Raises BadRequest."""
+    in_headers = requested(exchange.headers)
+    ratio = headers.checked_number(body.get("ratio"), "ratio", low=1, high=float("inf"))
+    alpha = headers.checked_number(body.get("alpha"), "alpha", low=0, high=1)
+    return Requested(
+        in_headers.bypass,
+        in_headers.ratio if ratio is None else ratio,
+        in_headers.alpha if alpha is None else alpha,
+    )
+
+
+async def _messages(exchange: Exchange, body: dict[str, Any], applied: Applied) -> dict[str, Any]:
+    messages = body["messages"]
+    if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+        raise BadRequest("messages must be an array of objects.", param="messages", code="invalid_type")
+    rewriter = exchange.services.rewriter
+    rewritten = await rewriter.rewrite(body, applied.policy, exchange.caller.team, overrides(applied))
+    exchange.record.take(rewritten)
+    return {"object": "compression", "messages": rewritten.body["messages"]}
+
+
+async def _text(exchange: Exchange, body: dict[str, Any], applied: Applied) -> dict[str, Any]:
+    text, role = body.get("text"), body.get("role", "user")
+    if not isinstance(text, str):
+        raise BadRequest("Give either messages (an array) or text (a string).", param="text", code="invalid_type")
+    if role not in _ROLES:
+        raise BadRequest(f"role must be one of {', '.join(_ROLES)}.", param="role", code="invalid_value")
+    record = exchange.record
+    rewriter = exchange.services.rewriter
+    shorter, outcome = await rewriter.compress_text(
+        text, role, applied.policy, exchange.caller.team, overrides(applied)
+    )
+    record.parts = (outcome,)
+    record.tokens_before, record.tokens_after = outcome.tokens_before, outcome.tokens_after
+    return {"object": "compression", "text": shorter}
+
+
+def _counts(exchange: Exchange) -> dict[str, Any]:
+    record = exchange.record
+    before, after = record.tokens_before, record.tokens_after
+    return {
+        "tokens_before": before,
+        "tokens_after": after,
+        "tokens_saved": before - after,
+        "ratio": round(before / after, 3) if after else 1.0,
+        "policy": record.policy,
+        "parts": [_part(part) for part in record.parts],
+    }
+
+
+def _part(part: PartOutcome) -> dict[str, Any]:
+    return {
+        "message": part.message,
+        "part": part.part,
+        "role": part.role,
+        "outcome": "compressed" if part.reason is None else "skipped",
+        "reason": part.reason,
+        "tokens_before": part.tokens_before,
+        "tokens_after": part.tokens_after,
+        "cache": part.cache,
+    }

@@ -1,0 +1,90 @@
+"""The door: sends each request to the relay, to the compress endpoint or to the pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from urllib.parse import unquote
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from proxy.errors import NotFound
+from proxy.routes.compress import compress
+from proxy.routes.guard import Exchange, Handler, guarded
+from proxy.routes.relay import relay
+from proxy.services import Services
+
+# What OpenAI's API has at its root: these work without /v1 in front, as some clients configure it.
+_ROOTS = frozenset(
+    {
+        "assistants",
+        "audio",
+        "batches",
+        "chat",
+        "completions",
+        "compress",
+        "containers",
+        "conversations",
+        "embeddings",
+        "evals",
+        "files",
+        "fine_tuning",
+        "images",
+        "models",
+        "moderations",
+        "responses",
+        "threads",
+        "uploads",
+        "vector_stores",
+        "videos",
+    }
+)
+# Names for log and metrics: a fixed set, so that a caller cannot fill either.
+_NAMED = frozenset({"/chat/completions", "/completions", "/embeddings", "/responses", "/models", "/compress"})
+_SLASHES = re.compile(r"/{2,}")
+
+
+class Front:
+    """The ASGI application."""
+
+    def __init__(self, pages: ASGIApp, services: Callable[[], Services], page_paths: frozenset[str]) -> None:
+        self._pages = pages
+        self._services = services
+        self._page_paths = page_paths
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._pages(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
+            return
+        if scope["path"] in self._page_paths:
+            await self._pages(scope, receive, send)
+            return
+        path, handle = route(scope.get("raw_path") or scope["path"].encode())
+        endpoint = path if path in _NAMED else "other"
+        await guarded(self._services(), scope, receive, send, path, endpoint, handle)
+
+
+@lru_cache(maxsize=256)
+def route(raw: bytes) -> tuple[str, Handler]:
+    """The path behind /v1 as it came, still percent-encoded, and who serves it."""
+    path = _SLASHES.sub("/", raw.partition(b"?")[0].decode("latin-1")).rstrip("/")
+    if path == "/v1" or path.startswith("/v1/"):
+        path = path[3:]
+    elif path.split("/")[1:2] == [] or path.split("/")[1] not in _ROOTS:
+        return path, _not_found
+    segments = path.split("/")[1:]
+    # A dot segment would climb out of the upstream's base path.
+    if not segments or any(unquote(segment) in (".", "..") or "\\" in unquote(segment) for segment in segments):
+        return path, _not_found
+    if path == "/compress":
+        return path, compress
+    return path, relay
+
+
+async def _not_found(exchange: Exchange) -> None:
+    raise NotFound("Nothing is served at this path. The API lives under /v1, its documentation at /docs.")

@@ -1,0 +1,146 @@
+"""Around every request under /v1: its record, our own errors, clients that leave, log line and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from starlette.types import Receive, Scope, Send
+
+from proxy import headers
+from proxy.auth import Caller, authenticate
+from proxy.errors import ProxyError, envelope
+from proxy.log import LOG, log_request
+from proxy.record import Record
+from proxy.routes.reading import ClientGone, DisconnectWatch, read_body
+from proxy.services import Services
+
+_LINGER_S = 5.0
+_CLIENT_CLOSED = 499
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and the way to answer it. path is behind /v1, with a leading slash."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    path: str
+    services: Services
+    headers: dict[str, str]
+    record: Record
+    caller: Caller = field(default_factory=lambda: Caller(None, key_is_ours=False))
+    body: bytes = b""
+    watch: DisconnectWatch | None = None
+    started: bool = False
+    at_event_boundary: bool = True
+
+    async def start(self, status: int, raw: list[tuple[bytes, bytes]]) -> None:
+        """Sends the head of the answer, with the x-moos headers."""
+        record = self.record
+        record.status = status
+        own = record.response_headers()
+        if b"x-request-id" not in dict(raw):
+            own.append((b"x-request-id", record.request_id.encode()))
+        self.started = True
+        await self.send({"type": "http.response.start", "status": status, "headers": raw + own})
+
+    async def chunk(self, data: bytes) -> None:
+        """Sends some bytes of the body."""
+        self.at_event_boundary = data.endswith((b"\n\n", b"\r\n\r\n"))
+        await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def finish(self, chunk: bytes = b"") -> None:
+        """Sends the last bytes of the body."""
+        self.unwatch()
+        await self.send({"type": "http.response.body", "body": chunk, "more_body": False})
+
+    async def reply(self, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+        """A whole answer of our own."""
+        length = str(len(body)).encode()
+        await self.start(status, [(b"content-type", kind), (b"content-length", length)])
+        await self.finish(body)
+
+    def unwatch(self) -> None:
+        """From now on a disconnect cancels nothing."""
+        if self.watch is not None:
+            self.watch.stop()
+
+
+Handler = Callable[[Exchange], Awaitable[None]]
+
+
+async def guarded(
+    services: Services, scope: Scope, receive: Receive, send: Send, path: str, endpoint: str, handle: Handler
+) -> None:
+    """Authenticates, reads the body, lets `handle` answer. endpoint: the path's name in log and metrics."""
+    fields = headers.readable(scope["headers"])
+    record = Record(headers.request_id(fields), scope["method"], endpoint)
+    exchange = Exchange(scope, receive, send, path, services, fields, record)
+    services.metrics.in_flight += 1
+    try:
+        exchange.caller = authenticate(services.policies.current, fields)
+        record.team = exchange.caller.team
+        exchange.body = await read_body(receive, fields, services.settings.max_body_bytes)
+        exchange.watch = DisconnectWatch(receive)
+        await handle(exchange)
+    except ProxyError as error:
+        await _refuse(exchange, error)
+    except ClientGone:
+        record.disconnected, record.status = True, _CLIENT_CLOSED
+    except asyncio.CancelledError:
+        if exchange.watch is None or not exchange.watch.gone:
+            raise
+        _uncancel()
+        record.disconnected, record.status = True, record.status or _CLIENT_CLOSED
+    except Exception:
+        LOG.exception("unexpected fault", extra={"fields": {"request_id": record.request_id}})
+        await _fail(exchange)
+    finally:
+        exchange.unwatch()
+        services.metrics.in_flight -= 1
+        services.metrics.finished(record)
+        log_request(record.fields)
+
+
+def _uncancel() -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
+
+
+async def _refuse(exchange: Exchange, error: ProxyError) -> None:
+    exchange.record.error = error.code or error.kind
+    if exchange.started:
+        return  # the server closes the connection, so the client sees that the answer is not whole
+    if error.status == 413:
+        await _refuse_body(exchange, error.envelope())
+    else:
+        await exchange.reply(error.status, error.envelope())
+
+
+async def _fail(exchange: Exchange) -> None:
+    exchange.record.error = "internal"
+    if not exchange.started:
+        text = f"The proxy failed on this request; its log says where, under {exchange.record.request_id}."
+        await exchange.reply(500, envelope(text, "api_error", None, "internal_error"))
+
+
+async def _refuse_body(exchange: Exchange, body: bytes) -> None:
+    """Answers at once, then reads on for a moment without keeping anything.
+
+    A connection closed under a client that is still sending is reset, and the answer is lost with it.
+    """
+    length = str(len(body)).encode()
+    head = [(b"content-type", b"application/json"), (b"content-length", length), (b"connection", b"close")]
+    await exchange.start(413, head)
+    await exchange.send({"type": "http.response.body", "body": body, "more_body": True})
+    try:
+        async with asyncio.timeout(_LINGER_S):
+            while (await exchange.receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        pass
+    await exchange.finish()

@@ -1,0 +1,68 @@
+"""What only a model on this machine needs on a request's way: is shortening worth it, and does the prompt fit."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from policies.resolve import Decision
+from proxy.break_even import ReadsPrompts
+from proxy.rewrite import Overrides, Rewritten, Worth
+from proxy.routes.guard import Exchange
+from proxy.routes.outgoing import calls, changed_texts
+from proxy.services import Services
+from proxy.window import Measures, Room
+
+
+async def worth(services: Services, decision: Decision, model: Any) -> Worth | None:
+    """What break-even says about a text, None where nothing was or can be measured.
+
+    The route's first upstream decides: the others are asked only when it fails.
+    """
+    upstream = decision.upstreams[0]
+    if upstream.kind != "llama_cpp" or not decision.policy.break_even or not isinstance(model, str):
+        return None
+    client = services.pool.client(upstream)
+    if not isinstance(client, ReadsPrompts):
+        return None
+    try:
+        figures = await services.break_even.figures(client, upstream.model_for(model))
+    except Exception:  # the model cannot be loaded: the request itself is told why
+        return None
+    return figures.worth if figures is not None else None
+
+
+async def fitted(
+    exchange: Exchange, body: dict[str, Any], decision: Decision, asked: Overrides, usual: Rewritten
+) -> Rewritten:
+    """The request with as much compression as its model's window needs. Raises ContextTooLong."""
+    upstream = decision.upstreams[0]
+    client = exchange.services.pool.client(upstream)
+    if not isinstance(client, Measures):
+        return usual
+    spent_ms = 0.0
+
+    async def attempt(ratio: float) -> Rewritten:
+        nonlocal spent_ms
+        found = await exchange.services.rewriter.rewrite(
+            body, decision.policy, exchange.caller.team, asked._replace(ratio=ratio)
+        )
+        spent_ms += found.compression_ms
+        return found
+
+    async def measure(rewritten: Rewritten) -> Room | None:
+        call_for = calls(exchange, decision, changed_texts(body, rewritten.body), body)
+        began = perf_counter()
+        try:
+            return await client.measure(call_for(upstream))
+        except Exception:  # no such model, a damaged file, a wrong field: the request itself is told
+            return None
+        finally:
+            exchange.record.upstream_s += perf_counter() - began
+
+    scope = [exchange.caller.team, upstream.name, str(body.get("model")), decision.policy.name]
+    policy = decision.policy if asked.ratio is None else decision.policy.model_copy(update={"ratio": asked.ratio})
+    found, exchange.record.fit = await exchange.services.fit_context.fit(
+        body, scope, policy, usual, attempt, measure
+    )
+    return found._replace(compression_ms=usual.compression_ms + spent_ms)

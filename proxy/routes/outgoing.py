@@ -1,0 +1,72 @@
+"""What goes upstream for a request: its own bytes, with the texts that changed and the model's name in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from policies.model import Policy, Upstream
+from policies.resolve import Decision
+from proxy import headers
+from proxy.routes.guard import Exchange
+from proxy.routes.splice import Path, splice
+from proxy.upstreams.base import Call, SoftWish
+from proxy.upstreams.pool import CallFor
+
+
+def calls(
+    exchange: Exchange, decision: Decision, replacements: dict[Path, str], parsed: dict[str, Any] | None
+) -> CallFor:
+    """What each upstream of the route would be sent."""
+    model = parsed.get("model") if parsed is not None else None
+    credentials = exchange.caller.forwards_key(decision.policy)
+    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials)
+    query = exchange.scope["query_string"].decode("latin-1")
+    soft = wish(decision.policy)
+    if soft is not None and decision.policy.allow_bypass and headers.asked_bypass(exchange.headers):
+        soft = None
+
+    def call_for(upstream: Upstream) -> Call:
+        changes = replacements
+        name = upstream.model_for(model) if isinstance(model, str) else None
+        if name != model and name is not None:
+            changes = {**replacements, ("model",): name}
+        body = splice(exchange.body, changes) if changes else exchange.body
+        return Call(exchange.record.method, exchange.path, query, outgoing, body, name, exchange.caller.team, soft)
+
+    return call_for
+
+
+def wish(policy: Policy) -> SoftWish | None:
+    """The policy's soft compression as a local model is told, None where it has none."""
+    soft = policy.soft
+    if soft is None or not policy.enabled or policy.shadow:
+        return None
+    roles = frozenset[str](policy.compress_roles) - policy.protected_roles
+    return SoftWish(soft.method, soft.ratio, soft.min_tokens, roles, policy.on_error == "reject")
+
+
+def is_soft(decision: Decision) -> bool:
+    """Whether the texts are compressed by the model that reads them, and so must reach it whole."""
+    return decision.upstreams[0].kind == "transformers" and wish(decision.policy) is not None
+
+
+def changed_texts(before: dict[str, Any], after: dict[str, Any]) -> dict[Path, str]:
+    """Where two request bodies differ in a text part, and what it is now."""
+    out: dict[Path, str] = {}
+    _compare(before.get("messages"), after.get("messages"), ("messages",), out)
+    _compare(before.get("prompt"), after.get("prompt"), ("prompt",), out)
+    return out
+
+
+def _compare(before: Any, after: Any, path: Path, out: dict[Path, str]) -> None:
+    if before is after:
+        return
+    if isinstance(after, str):
+        if before != after:
+            out[path] = after
+    elif isinstance(after, list):
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            _compare(old, new, (*path, index), out)
+    elif isinstance(after, dict):
+        for key, new in after.items():
+            _compare(before.get(key), new, (*path, key), out)

@@ -1,0 +1,95 @@
+"""The pages around the API: health, readiness, metrics and documentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import FastAPI, Response
+from fastapi.responses import JSONResponse
+
+from proxy.metrics import Metrics
+from proxy.readiness import Readiness
+
+PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+
+_CHAT = {"type": "object", "required": ["messages"], "properties": {"messages": {"type": "array"}}}
+_COMPRESS = {
+    "type": "object",
+    "description": "Either messages or text.",
+    "properties": {
+        "messages": {"type": "array", "items": {"type": "object"}},
+        "text": {"type": "string"},
+        "role": {"type": "string", "default": "user"},
+        "model": {"type": "string"},
+        "ratio": {"type": "number", "minimum": 1},
+        "alpha": {"type": "number", "minimum": 0, "maximum": 1},
+    },
+}
+
+
+def make_pages(
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    readiness: Callable[[], Readiness],
+    metrics: Callable[[], Metrics],
+    version: str,
+) -> FastAPI:
+    """The FastAPI application; its documentation covers the API that plain ASGI serves beside it."""
+    app = FastAPI(
+        title="moosproxy",
+        version=version,
+        summary="Drop-in OpenAI-compatible proxy that shortens long prompts.",
+        lifespan=lifespan,
+        redoc_url=None,
+        docs_url="/docs",
+    )
+
+    @app.get("/", include_in_schema=False)
+    async def root() -> dict[str, str]:
+        return {"name": "moosproxy", "version": version, "api": "/v1", "docs": "/docs", "ready": "/readyz"}
+
+    @app.get("/healthz", summary="Whether the process answers")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", summary="Whether the proxy can do its job, and what is missing or degraded")
+    async def readyz() -> JSONResponse:
+        report = await readiness().report()
+        return JSONResponse(report, status_code=503 if report["status"] == "unready" else 200)
+
+    @app.get("/metrics", summary="Prometheus metrics")
+    async def prometheus() -> Response:
+        return Response(metrics().exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    described = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = described()
+        schema["paths"].update(_api_paths())
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return app
+
+
+def _api_paths() -> dict[str, Any]:
+    chat = "OpenAI's chat completions; long messages are shortened as the policy says"
+    return {
+        "/v1/chat/completions": {"post": _operation(chat, _CHAT)},
+        "/v1/completions": {"post": _operation("OpenAI's completions; long prompts are shortened")},
+        "/v1/embeddings": {"post": _operation("Relayed as it comes")},
+        "/v1/models": {"get": _operation("The upstream's models")},
+        "/v1/compress": {"post": _operation("Shortens messages or a text; nothing goes upstream", _COMPRESS)},
+    }
+
+
+def _operation(summary: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "summary": summary,
+        "responses": {"200": {"description": "The answer"}},
+        "tags": ["API"],
+    }
+    if schema is not None:
+        out["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return out

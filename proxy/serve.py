@@ -1,0 +1,112 @@
+"""`moos serve`: checks what can be checked before a port is opened, then runs the server."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import ValidationError
+
+if TYPE_CHECKING:
+    from policies.resolve import PolicySet
+    from proxy.settings import Settings
+
+_USAGE = 2
+
+
+@click.command()
+@click.option("--config", "policies", type=click.Path(path_type=Path), help="Policy file or folder.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8686]")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
+def serve(policies: Path | None, host: str | None, port: int | None, workers: int, log_level: str | None) -> None:
+    """Start the proxy. Every option can be set in the environment, too: MOOS_HOST, MOOS_PORT, MOOS_POLICIES..."""
+    given = {"POLICIES": policies, "HOST": host, "PORT": port, "LOG_LEVEL": log_level}
+    for name, value in given.items():
+        if value is not None:
+            os.environ[f"MOOS_{name}"] = str(value)  # worker processes read it from there
+    settings, in_force = _checked()
+    _announce(settings, in_force)
+    sys.stderr.flush()
+    _run(settings, workers)
+
+
+def _checked() -> tuple[Settings, PolicySet]:
+    """Settings and policies; ends the program with status 2 and the fix if either cannot be used."""
+    from policies.faults import PolicyError
+    from proxy.auth import refusal
+    from proxy.policy_source import read_policies
+    from proxy.settings import Settings
+
+    try:
+        settings = Settings()
+        in_force = read_policies(settings)
+    except ValidationError as fault:
+        lines = (f"MOOS_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in fault.errors())
+        _give_up("\n".join(lines))
+    except PolicyError as fault:
+        _give_up(str(fault))
+    reason = refusal(settings.host, in_force)
+    if reason is not None:
+        _give_up(reason)
+    return settings, in_force
+
+
+def _give_up(reason: str) -> Any:
+    click.echo(f"moos serve: {reason}", err=True)
+    raise SystemExit(_USAGE)
+
+
+def _announce(settings: Settings, in_force: PolicySet) -> None:
+    click.echo(f"moosproxy on http://{settings.host}:{settings.port}/v1", err=True)
+    if {upstream.kind for upstream in in_force.upstreams.values()} == {"echo"}:
+        rule = "=" * 76
+        text = (
+            f"{rule}\nECHO ONLY: no upstream is configured, so NOTHING GOES TO A MODEL. Each answer is the\n"
+            "prompt that would have been sent. Set OPENAI_API_KEY, or name policies with\n"
+            f"`moos serve --config FILE`, to reach a model.\n{rule}"
+        )
+        click.secho(text, fg="yellow", bold=True, err=True)
+
+
+def _run(settings: Settings, workers: int) -> None:
+    import uvicorn
+
+    from proxy.log import configure_logging
+
+    options: dict[str, Any] = {
+        "host": settings.host,
+        "port": settings.port,
+        "access_log": False,
+        "log_config": None,
+        "server_header": False,
+        "date_header": False,
+        "proxy_headers": False,
+        "timeout_keep_alive": 75,
+        "timeout_graceful_shutdown": 30,
+    }
+    if workers == 1:
+        configure_logging(settings.log_level)
+        uvicorn.run("proxy.serve:worker_app", factory=True, **options)
+        return
+    with tempfile.TemporaryDirectory(prefix="moos-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the workers import the client library
+        uvicorn.run("proxy.serve:worker_app", factory=True, workers=workers, **options)
+
+
+def worker_app() -> Any:
+    """The application of one worker process."""
+    from proxy.app import create_app
+    from proxy.interpreter import freeze, tune_interpreter
+    from proxy.log import configure_logging
+    from proxy.settings import Settings
+
+    settings = Settings()
+    configure_logging(settings.log_level)
+    tune_interpreter()
+    return create_app(settings, on_started=freeze)

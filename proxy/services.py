@@ -1,0 +1,64 @@
+"""What a request needs while it is served, made once per process by `proxy.app`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from policies.model import Policy
+from policies.resolve import PolicySet
+from proxy.break_even import BreakEven
+from proxy.decisions import Decisions
+from proxy.fit_context import FitContext
+from proxy.metrics import Metrics
+from proxy.settings import Settings
+from proxy.upstreams.pool import UpstreamPool
+
+if TYPE_CHECKING:
+    from proxy.rewrite import Overrides, PartOutcome, Rewritten, Worth
+
+
+class PolicySource(Protocol):
+    """Where the set in force comes from; it may change between two requests."""
+
+    @property
+    def current(self) -> PolicySet:
+        """The last good set."""
+
+    @property
+    def faults(self) -> Sequence[object]:
+        """What is wrong with the files on disk; str() of each names file, path and reason."""
+
+
+class RewriterLike(Protocol):
+    """Shortens the text parts of a request."""
+
+    async def rewrite(
+        self,
+        body: dict[str, Any],
+        policy: Policy,
+        team: str | None,
+        overrides: Overrides,
+        worth: Worth | None = None,
+    ) -> Rewritten:
+        """Raises CompressionRejected if compression failed and the policy says reject."""
+
+    async def compress_text(
+        self, text: str, role: str, policy: Policy, team: str | None, overrides: Overrides
+    ) -> tuple[str, PartOutcome]:
+        """One text alone."""
+
+
+@dataclass(slots=True)
+class Services:
+    """The parts of a running proxy."""
+
+    settings: Settings
+    policies: PolicySource
+    metrics: Metrics
+    pool: UpstreamPool
+    rewriter: RewriterLike
+    break_even: BreakEven
+    decisions: Decisions = field(default_factory=Decisions)
+    fit_context: FitContext = field(default_factory=FitContext)

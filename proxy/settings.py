@@ -1,0 +1,61 @@
+"""Deploy-time settings, from the environment (prefix MOOS_). What differs per team belongs into a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """One process's settings. Unknown MOOS_ variables are left to other programs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MOOS_", frozen=True, use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    host: str = "127.0.0.1"
+    """Address to listen on; anything but loopback needs keys in the policies."""
+    port: int = Field(default=8686, ge=0, le=65535)
+    """Port to listen on; 0 takes a free one."""
+    policies: Path | None = None
+    """Policy file or directory; without one the built-in defaults and the `echo` upstream apply."""
+    redis_url: SecretStr | None = None
+    """`redis://` or `rediss://` URL of the cache shared between workers."""
+    checkpoint: Path | None = None
+    """Checkpoint directory; the bundled one where none is given."""
+    compressor: Literal["on", "off"] = "on"
+    """`off` never loads the compressor: everything goes out as it came."""
+    require_compressor: bool = False
+    """Report not ready, instead of degraded, while there is no compressor."""
+    max_body_bytes: int = Field(default=100 * MEBIBYTE, ge=1024)
+    """Largest request body; a larger one is answered with 413."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Lowest level of the JSON log on standard output; requests are logged at info."""
+    local_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=MEBIBYTE)
+    """Bytes of the in-process cache of kept spans."""
+    cache_ttl_s: int = Field(default=7 * 24 * 3600, ge=1)
+    """Seconds that kept spans stay in Redis."""
+    pin_ttl_s: int = Field(default=3600, ge=1)
+    """Seconds that a text which a deadline or overload left whole stays whole."""
+    redis_timeout_ms: float = Field(default=10.0, gt=0)
+    """Milliseconds that a request waits for Redis; after that it counts as a miss."""
+    max_queued_tokens: int = Field(default=2_000_000, ge=1)
+    """Encoder pieces that may wait for the compressor; beyond that requests go out as they came."""
+    compressor_threads: int = Field(default=0, ge=0)
+    """Threads of the encoder; 0 takes one per physical core."""
+    state_dir: Path | None = None
+    """Folder of what is measured once and kept; `~/.cache/moosproxy` where none is given."""
+    trust_env: bool = False
+    """Reach upstreams through HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with credentials from netrc."""
+    ca_bundle: Path | None = None
+    """PEM file of certificate authorities to trust for upstreams, beside the system's."""
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value

@@ -1,0 +1,163 @@
+"""The seam between the proxy and whatever answers: a Call goes in, an Answer comes back. Knows no ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from proxy.errors import envelope
+
+RawHeader = tuple[bytes, bytes]
+JSON_TYPE: RawHeader = (b"content-type", b"application/json")
+EVENT_STREAM: RawHeader = (b"content-type", b"text/event-stream; charset=utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class SoftWish:
+    """Texts of these roles and at least `min_tokens` tokens become soft memory. reject: never as text instead."""
+
+    method: str
+    ratio: int
+    min_tokens: int
+    roles: frozenset[str]
+    reject: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as an upstream gets it.
+
+    path: behind /v1, with a leading slash. query: raw, without the question mark. headers: filtered already.
+    body: the bytes to send. model: the caller's name of the model, None where the request names none.
+    team: the caller's, None without keys; a local model serves teams in turn.
+    soft: what the policy asks of a local model that can compress softly.
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    model: str | None = None
+    team: str | None = None
+    soft: SoftWish | None = None
+
+
+class Answer(Protocol):
+    """An upstream's answer while its body is still coming. Headers are those that may go back to the client."""
+
+    status: int
+    headers: list[RawHeader]
+
+    async def read(self) -> bytes:
+        """The next bytes as they came; empty at the end. Raises UpstreamFault if the answer breaks off."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is already known that nothing more comes."""
+
+    async def close(self) -> None:
+        """Stops the upstream's work, if it is not done. May be called twice."""
+
+
+class UpstreamClient(Protocol):
+    """Sends calls to one upstream."""
+
+    async def send(self, call: Call) -> Answer:
+        """The answer as soon as its head is there. Raises UpstreamFault if there is none."""
+
+
+class UpstreamFault(Exception):
+    """No answer, or one that broke off.
+
+    reason: one of connect, timeout, protocol, broken. The text names the upstream and the fix, never the request.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+
+
+class BodyAnswer:
+    """An answer whose whole body is in hand."""
+
+    __slots__ = ("_body", "headers", "status")
+
+    def __init__(self, status: int, headers: list[RawHeader], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self._body = body
+
+    @property
+    def ended(self) -> bool:
+        return not self._body
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def close(self) -> None:
+        self._body = b""
+
+
+def json_answer(status: int, body: bytes, headers: list[RawHeader] | None = None) -> BodyAnswer:
+    """A JSON body with its length."""
+    length = (b"content-length", str(len(body)).encode())
+    return BodyAnswer(status, [JSON_TYPE, length, *(headers or [])], body)
+
+
+def error_answer(status: int, message: str, kind: str, code: str | None = None) -> BodyAnswer:
+    """An error in OpenAI's shape."""
+    return json_answer(status, envelope(message, kind, None, code))
+
+
+class EventAnswer:
+    """An event stream that an async generator yields."""
+
+    __slots__ = ("_chunks", "_stop", "ended", "headers", "status")
+
+    def __init__(
+        self,
+        chunks: AsyncGenerator[bytes, None],
+        stop: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    ) -> None:
+        self.status = 200
+        self.headers: list[RawHeader] = [EVENT_STREAM]
+        self.ended = False
+        self._chunks = chunks
+        self._stop = stop
+
+    async def read(self) -> bytes:
+        async for chunk in self._chunks:
+            if chunk:
+                return chunk
+        self.ended = True
+        return b""
+
+    async def close(self) -> None:
+        self.ended = True
+        await self._chunks.aclose()
+        if self._stop is not None:
+            await self._stop()
+
+
+async def keep(answer: Answer, bound: int) -> BodyAnswer:
+    """The answer with its body read, for an error that is passed on only if no other upstream does better.
+
+    A body beyond `bound` bytes is replaced: its announced length could not be kept.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while size <= bound and (chunk := await answer.read()):
+            parts.append(chunk)
+            size += len(chunk)
+    except UpstreamFault:
+        size = bound + 1
+    finally:
+        await answer.close()
+    if size > bound:
+        return error_answer(answer.status, f"the upstream answered with status {answer.status}", "api_error")
+    return BodyAnswer(answer.status, answer.headers, b"".join(parts))

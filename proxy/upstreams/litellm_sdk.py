@@ -1,0 +1,215 @@
+"""Kind `litellm`: every provider that does not speak OpenAI's wire format, by way of the litellm SDK.
+
+Importing this module is cheap; litellm itself (a second, 165 MB) is imported with the first call.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from types import ModuleType
+from typing import Any
+
+import orjson
+
+from policies.model import Upstream
+from proxy.errors import envelope
+from proxy.log import LOG
+from proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, UpstreamFault, error_answer, json_answer
+
+# Fields that litellm takes by name. Its other arguments (api_base, api_key, mock_response, callbacks, a cloud's
+# endpoint and credentials...) must never be a caller's to set: this is a list of what may pass.
+_CHAT_FIELDS = frozenset(
+    {
+        *("audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "messages"),
+        *("max_completion_tokens", "max_tokens", "modalities", "n", "parallel_tool_calls", "prediction"),
+        *("presence_penalty", "prompt_cache_key", "reasoning_effort", "response_format", "safety_identifier"),
+        *("seed", "service_tier", "stop", "store", "stream", "stream_options", "temperature", "tool_choice"),
+        *("tools", "top_logprobs", "top_p", "user", "verbosity", "web_search_options"),
+        *("cache_control", "min_p", "repetition_penalty", "safety_settings", "thinking", "top_k"),
+    }
+)
+_EMBEDDING_FIELDS = frozenset({"dimensions", "encoding_format", "input", "user"})
+_OWN_FIELDS = frozenset({"model", "extra_body", "extra_headers", "metadata"})
+
+_CODES: Mapping[int, tuple[str, str | None]] = {
+    400: ("invalid_request_error", None),
+    401: ("invalid_request_error", "invalid_api_key"),
+    403: ("invalid_request_error", "permission_denied"),
+    404: ("invalid_request_error", "model_not_found"),
+    408: ("api_error", "timeout"),
+    413: ("invalid_request_error", "request_too_large"),
+    422: ("invalid_request_error", None),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+}
+
+
+def import_litellm() -> ModuleType:
+    """The SDK, made ready. Takes seconds the first time: call it in a thread."""
+    # Before the import: else it fetches a price list from the network, and takes over tiktoken's cache folder.
+    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+    if "TIKTOKEN_CACHE_DIR" in os.environ:
+        os.environ.setdefault("CUSTOM_TIKTOKEN_CACHE_DIR", os.environ["TIKTOKEN_CACHE_DIR"])
+    import litellm
+
+    litellm.suppress_debug_info = True
+    litellm.telemetry = False
+    litellm.drop_params = True  # a field that the provider does not know must not fail the request
+    module: ModuleType = litellm
+    return module
+
+
+class LitellmClient:
+    """Sends calls to one provider."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        limits = upstream.timeouts
+        self._timeout = limits.total_s or limits.first_byte_s
+        self._connection: dict[str, Any] = dict(upstream.params)
+        if upstream.base_url is not None:
+            self._connection["api_base"] = upstream.base_url
+        if upstream.api_key is not None:
+            self._connection["api_key"] = upstream.api_key.get_secret_value()
+        if upstream.headers:
+            own = {name: value.get_secret_value() for name, value in upstream.headers.items()}
+            self._connection["extra_headers"] = own
+
+    async def send(self, call: Call) -> Answer:
+        """Raises UpstreamFault. Errors of the provider come back as answers in OpenAI's form."""
+        if call.method == "GET" and call.path == "/models":
+            return _models(sorted(set(self._upstream.model_map)))
+        if call.method != "POST" or call.path not in ("/chat/completions", "/embeddings"):
+            return _not_served(call)
+        sdk = await asyncio.to_thread(import_litellm)
+        request = json.loads(call.body)
+        try:
+            if call.path == "/embeddings":
+                return _whole(await sdk.aembedding(**self._arguments(sdk, request, call.model, _EMBEDDING_FIELDS)))
+            answer = await sdk.acompletion(**self._arguments(sdk, request, call.model, _CHAT_FIELDS))
+        except Exception as fault:
+            return self._error(fault)
+        if request.get("stream"):
+            return EventAnswer(self._events(answer), _closer(answer))
+        return _whole(answer)
+
+    def _arguments(
+        self, sdk: ModuleType, request: dict[str, Any], model: str | None, known: frozenset[str]
+    ) -> dict[str, Any]:
+        """The SDK's arguments. Other fields go along where the provider's own wire format is OpenAI's."""
+        named = {name: value for name, value in request.items() if name in known}
+        others = {name: value for name, value in request.items() if name not in known and name not in _OWN_FIELDS}
+        if others and model is not None and _speaks_openai(sdk, model):
+            named["extra_body"] = others
+        elif others:
+            LOG.info("fields left out", extra={"fields": {"upstream": self._upstream.name, "count": len(others)}})
+        # Retries are the caller's and the route's business: here they would hide Retry-After.
+        fixed = {
+            "model": model,
+            "timeout": self._timeout,
+            "max_retries": 0,
+            "num_retries": 0,
+            "_skip_mcp_handler": True,
+        }
+        return {**named, **self._connection, **fixed}
+
+    def _error(self, fault: Exception) -> BodyAnswer:
+        """The provider's error in OpenAI's form. Raises UpstreamFault where no provider answered."""
+        status, name, own = getattr(fault, "status_code", None), type(fault).__name__, self._upstream.name
+        if name == "Timeout" or isinstance(fault, TimeoutError):
+            text = f"upstream {own!r}: no answer within {self._timeout:g} s; see its timeouts"
+            raise UpstreamFault("timeout", text) from fault
+        if _never_answered(fault) or not isinstance(status, int) or not 400 <= status < 600:
+            LOG.warning("litellm failed", extra={"fields": {"upstream": own, "reason": name}})
+            text = f"upstream {own!r}: no provider reached ({name}); check model_prefix, base_url and api_key"
+            raise UpstreamFault("connect", text) from fault
+        kind, code = _CODES.get(status, ("api_error", None))
+        message = str(getattr(fault, "message", "") or fault)
+        answer = json_answer(status, envelope(message, kind, None, code))
+        retry_after = _retry_after(fault)
+        if retry_after is not None:
+            answer.headers.append((b"retry-after", retry_after))
+        return answer
+
+    async def _events(self, chunks: Any) -> AsyncGenerator[bytes, None]:
+        """OpenAI's event stream, ended by [DONE]; a failure on the way becomes an error event."""
+        try:
+            async for chunk in chunks:
+                yield b"data: " + orjson.dumps(_chunk(chunk), default=str) + b"\n\n"
+        except Exception as fault:
+            LOG.warning("litellm stream broke off", extra={"fields": {"reason": type(fault).__name__}})
+            raise UpstreamFault("broken", f"upstream {self._upstream.name!r}: the answer broke off") from fault
+        yield b"data: [DONE]\n\n"
+
+
+def _chunk(chunk: Any) -> dict[str, Any]:
+    """A chunk as OpenAI sends it: a null finish_reason is there, and the usage chunk has no choices."""
+    event: dict[str, Any] = chunk.model_dump(exclude_none=True)
+    for choice in event.get("choices", ()):
+        choice.setdefault("finish_reason", None)
+    if "usage" in event and not any(c["finish_reason"] or c.get("delta") for c in event.get("choices", ())):
+        event["choices"] = []
+    return event
+
+
+def _never_answered(fault: BaseException) -> bool:
+    """Whether a connection that failed is at the root of an error; litellm reports that as status 500."""
+    cause: BaseException | None = fault
+    while cause is not None:
+        if isinstance(cause, OSError) or type(cause).__name__ in ("APIConnectionError", "ConnectError"):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _speaks_openai(sdk: ModuleType, model: str) -> bool:
+    try:
+        provider = sdk.get_llm_provider(model)[1]
+    except Exception:  # an unknown provider: the call itself will say so
+        return False
+    return provider in ("openai", "azure") or provider in sdk.openai_compatible_providers
+
+
+def _whole(answer: Any) -> BodyAnswer:
+    return json_answer(200, orjson.dumps(answer.model_dump(exclude_none=False), default=str))
+
+
+def _closer(answer: Any) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def close() -> None:
+        stream: Any = getattr(answer, "completion_stream", None)
+        if hasattr(stream, "aclose"):
+            await stream.aclose()
+
+    return close
+
+
+async def close_clients() -> None:
+    """Closes the connections that litellm keeps for the whole process."""
+    if "litellm" in sys.modules:
+        from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
+
+        await close_litellm_async_clients()
+
+
+def _retry_after(fault: Exception) -> bytes | None:
+    response = getattr(fault, "response", None)
+    headers = getattr(fault, "litellm_response_headers", None) or getattr(response, "headers", None) or {}
+    value = str(headers.get("retry-after", ""))
+    return value.encode() if value.isascii() and value.isprintable() and value else None
+
+
+def _models(names: list[str]) -> BodyAnswer:
+    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "litellm"} for name in names]
+    return json_answer(200, orjson.dumps({"object": "list", "data": listed}))
+
+
+def _not_served(call: Call) -> BodyAnswer:
+    return error_answer(
+        404,
+        f"a litellm upstream serves chat completions, embeddings and models, not {call.method} /v1{call.path}",
+        "invalid_request_error",
+        "unsupported_endpoint",
+    )

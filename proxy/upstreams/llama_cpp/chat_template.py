@@ -1,0 +1,78 @@
+"""Messages to one prompt, by the template in the model's own metadata. In the child."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jinja2
+from jinja2 import meta
+from jinja2.ext import loopcontrols
+from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+from proxy.upstreams.llama_cpp.faults import ModelFault
+
+
+class ChatTemplate:
+    """takes_tools: whether the template has a place for tools."""
+
+    def __init__(self, source: str, bos: str, eos: str) -> None:
+        """Raises ModelFault where the file's template is none."""
+        try:
+            parsed = jinja2.Environment(  # noqa: S701 - only parsed, never rendered
+                extensions=[Jinja2ChatFormatter.IgnoreGenerationTags, loopcontrols]
+            ).parse(source)
+            self._formatter = Jinja2ChatFormatter(source, eos, bos)
+        except jinja2.TemplateError as fault:
+            raise ModelFault("file", f"the model's chat template cannot be read: {fault}") from None
+        self.takes_tools = "tools" in meta.find_undeclared_variables(parsed)
+
+    def render(
+        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, options: dict[str, Any]
+    ) -> str:
+        """The prompt, up to where the answer begins. options: further variables for it. Raises ModelFault."""
+        if tools and not self.takes_tools:
+            raise ModelFault("request", "the model's chat template has no place for tools", "tools")
+        try:
+            rendered = self._formatter(messages=_plain(messages), tools=tools, **options)
+        except (jinja2.TemplateError, ValueError, TypeError, KeyError, AttributeError) as fault:
+            reason = str(fault) if isinstance(fault, ValueError) else type(fault).__name__
+            raise ModelFault("request", f"the model's chat template refuses these messages: {reason}") from None
+        return str(rendered.prompt)
+
+
+def _plain(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Messages as templates expect them: text as one string, arguments of tool calls as objects."""
+    out = []
+    for index, message in enumerate(messages):
+        plain = {**message, "content": _text(message.get("content"), index)}
+        if plain.get("role") == "developer":
+            plain["role"] = "system"  # OpenAI's newer name, which open models' templates do not know
+        if plain.get("tool_calls"):
+            plain["tool_calls"] = [_call(call) for call in plain["tool_calls"]]
+        out.append(plain)
+    return out
+
+
+def _text(content: Any, index: int) -> str:
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
+        texts = [part.get("text") for part in content if part.get("type") in ("text", "input_text", "refusal")]
+        if len(texts) == len(content) and all(isinstance(text, str) for text in texts):
+            return "".join(str(text) for text in texts)
+    place = f"messages[{index}].content"
+    raise ModelFault("request", f"{place}: a local model takes text only", place)
+
+
+def _call(call: Any) -> Any:
+    function = call.get("function") if isinstance(call, dict) else None
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    if not isinstance(arguments, str):
+        return call
+    try:
+        return {**call, "function": {**call["function"], "arguments": json.loads(arguments)}}
+    except ValueError:
+        return call

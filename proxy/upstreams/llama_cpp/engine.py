@@ -1,0 +1,250 @@
+"""A model in llama.cpp: evaluates tokens, keeps what it has evaluated, can be stopped in the middle. In the child.
+
+Knows tokens only. Each conversation has a sequence of its own in the model's memory; a prompt that begins like one
+of them is evaluated from where they part.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from llama_cpp import llama_cpp as lib
+
+from proxy.upstreams.llama_cpp.faults import ModelFault
+from proxy.upstreams.llama_cpp.spec import Spec
+from proxy.upstreams.llama_cpp.vocabulary import Vocabulary
+
+BATCH = 128
+"""Tokens evaluated at once. More are no faster, and one operation on them could take longer than a stop may."""
+
+_ABORTED = 2
+Logits = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class Stopped(Exception):
+    """stop() was called in the middle of an evaluation."""
+
+
+@dataclass(slots=True)
+class _Conversation:
+    """A sequence in the model's memory: its number, and the tokens that have been evaluated."""
+
+    number: int
+    tokens: list[int] = field(default_factory=list)
+    used: float = 0.0
+
+
+class Engine:
+    """One thread evaluates; stop() may come from another one."""
+
+    def __init__(self, spec: Spec) -> None:
+        """Raises ModelFault where the file cannot be loaded."""
+        self._complaints = _listen()
+        lib.llama_backend_init()
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = 0
+        # Mapped files would stay in memory beside the rearranged copy that llama.cpp computes with.
+        params.load_mode = lib.LLAMA_LOAD_MODE_NONE
+        self.model = lib.llama_model_load_from_file(str(Path(spec.path)).encode(), params)
+        if not self.model:
+            raise ModelFault("file", f"llama.cpp cannot load {spec.path}: {self._complaint()}")
+        self.window: int = min(spec.context, lib.llama_model_n_ctx_train(self.model))
+        self.vocabulary = Vocabulary(self.model)
+        self.evaluated = 0
+        """Tokens evaluated so far, of all prompts and answers."""
+        self._flag = ctypes.create_string_buffer(2)
+        self._spec = spec
+        self._context = self._open(self.window, embeddings=False)
+        self._memory = lib.llama_get_memory(self._context)
+        self._batch = lib.llama_batch_init(BATCH, 0, 1)
+        self._conversations = [_Conversation(number) for number in range(spec.conversations)]
+        self._current = self._conversations[0]
+        self._embedder: Any = None
+
+    @property
+    def chat_template(self) -> str | None:
+        """As the file has it."""
+        found = lib.llama_model_chat_template(self.model, None)
+        return found.decode("utf-8", "replace") if found else None
+
+    @property
+    def pooling(self) -> str | None:
+        """Number of the way in which the file says that embeddings are pooled, None for a model without."""
+        buffer = ctypes.create_string_buffer(64)
+        if lib.llama_model_meta_val_str(self.model, b"general.architecture", buffer, 64) < 0:
+            return None
+        key = buffer.value + b".pooling_type"
+        if lib.llama_model_meta_val_str(self.model, key, buffer, 64) < 0:
+            return None
+        kind = buffer.value.decode()
+        return kind if kind in ("1", "2", "3") else None
+
+    def stop(self) -> None:
+        """Ends the evaluation that runs, or the next one, within a step."""
+        self._flag[0] = b"\x01"
+
+    def ready(self) -> None:
+        """Takes a stop() back."""
+        self._flag[0] = b"\x00"
+
+    def begin(self, prompt: list[int]) -> int:
+        """Chooses the conversation that the prompt goes on with; returns how many tokens need no evaluation.
+
+        The last token is always evaluated: what comes next is read off it.
+        """
+        known = {id(one): _common(one.tokens, prompt) for one in self._conversations}
+        best = max(self._conversations, key=lambda one: (known[id(one)], -one.used))
+        if known[id(best)] < min(len(prompt), len(best.tokens)) // 2:
+            best = min(self._conversations, key=lambda one: one.used)  # another conversation: the oldest gives way
+        kept = min(known[id(best)], len(prompt) - 1)
+        best.used = time.monotonic()
+        self._current = best
+        self._forget(kept)
+        return len(best.tokens)
+
+    def evaluate(self, tokens: list[int]) -> Logits:
+        """Goes on in the conversation; [vocabulary], valid until the next call. Raises Stopped, ModelFault."""
+        conversation = self._current
+        for at in range(0, len(tokens), BATCH):
+            chunk = tokens[at : at + BATCH]
+            self._fill(chunk, len(conversation.tokens), last=at + BATCH >= len(tokens))
+            status = lib.llama_decode(self._context, self._batch)
+            if status != 0:
+                self._forget(len(conversation.tokens))
+                if status == _ABORTED:
+                    raise Stopped
+                raise ModelFault("crashed", f"llama.cpp gave up with status {status}: {self._complaint()}")
+            conversation.tokens += chunk
+            self.evaluated += len(chunk)
+        pointer = lib.llama_get_logits_ith(self._context, -1)
+        return np.ctypeslib.as_array(pointer, shape=(self.vocabulary.size,))
+
+    @property
+    def context(self) -> Any:
+        """For the samplers."""
+        return self._context
+
+    def prefill_speed(self, tokens: int = 2 * BATCH) -> float:
+        """Tokens a second that the model reads at the start of a prompt."""
+        text = [(7 * at + 11) % self.vocabulary.size for at in range(tokens)]
+        self.begin(text[:32])
+        self.evaluate(text[:32])  # brings the weights into memory
+        self._forget(0)
+        began = time.perf_counter()
+        self.evaluate(text)
+        took = time.perf_counter() - began
+        self._forget(0)
+        return tokens / took
+
+    def embed(self, tokens: list[int]) -> list[float]:
+        """The text's vector, of length 1. Raises ModelFault, Stopped."""
+        if self.pooling is None:
+            raise ModelFault("unsupported", "this model has no embeddings: its file names no pooling")
+        if self._embedder is None:
+            self._embedder = self._open(self.window, embeddings=True)
+        lib.llama_memory_clear(lib.llama_get_memory(self._embedder), True)
+        batch = lib.llama_batch_init(len(tokens), 0, 1)
+        try:
+            _put(batch, tokens, 0, 0, range(len(tokens)))
+            status = lib.llama_decode(self._embedder, batch)
+        finally:
+            lib.llama_batch_free(batch)
+        if status == _ABORTED:
+            raise Stopped
+        vector = lib.llama_get_embeddings_seq(self._embedder, 0) if status == 0 else None
+        if not vector:
+            raise ModelFault("crashed", f"llama.cpp made no embedding (status {status}): {self._complaint()}")
+        values = np.ctypeslib.as_array(vector, shape=(lib.llama_model_n_embd_out(self.model),)).astype(np.float64)
+        length = float(np.linalg.norm(values))
+        return [float(value) for value in values / length] if length else values.tolist()
+
+    def _open(self, window: int, *, embeddings: bool) -> Any:
+        params = lib.llama_context_default_params()
+        sequences = 1 if embeddings else self._spec.conversations
+        params.n_ctx = window * sequences
+        params.n_seq_max = sequences
+        params.n_batch = params.n_ubatch = window if embeddings else BATCH
+        params.n_threads = self._spec.threads
+        params.n_threads_batch = self._spec.batch_threads
+        params.embeddings = embeddings
+        params.kv_unified = False  # a conversation's attention must not pay for the others' tokens
+        params.swa_full = True  # else a sliding window forgets what the next turn goes on from
+        params.no_perf = True
+        context = lib.llama_init_from_model(self.model, params)
+        if not context:
+            raise ModelFault("memory", f"llama.cpp has no room for {window} tokens: {self._complaint()}")
+        lib.llama_set_abort_callback(context, _flag_reader(), ctypes.addressof(self._flag))
+        return context
+
+    def _fill(self, tokens: list[int], position: int, *, last: bool) -> None:
+        wanted = range(len(tokens) - 1, len(tokens)) if last else range(0)
+        _put(self._batch, tokens, position, self._current.number, wanted)
+
+    def _forget(self, kept: int) -> None:
+        """Drops all but the conversation's first `kept` tokens, and what a stopped step has left behind."""
+        del self._current.tokens[kept:]
+        if not lib.llama_memory_seq_rm(self._memory, self._current.number, kept, -1):
+            # A model whose memory cannot be cut, such as a recurrent one: it begins anew.
+            lib.llama_memory_seq_rm(self._memory, self._current.number, -1, -1)
+            self._current.tokens.clear()
+
+    def _complaint(self) -> str:
+        return "; ".join(self._complaints) or "it does not say why"
+
+
+def _put(batch: Any, tokens: list[int], position: int, sequence: int, wanted: range) -> None:
+    """wanted: the indices whose output is needed."""
+    batch.n_tokens = len(tokens)
+    for index, token in enumerate(tokens):
+        batch.token[index] = token
+        batch.pos[index] = position + index
+        batch.n_seq_id[index] = 1
+        batch.seq_id[index][0] = sequence
+        batch.logits[index] = index in wanted
+
+
+def _common(known: list[int], prompt: list[int]) -> int:
+    """Length of the common beginning."""
+    for at, (one, other) in enumerate(zip(known, prompt, strict=False)):
+        if one != other:
+            return at
+    return min(len(known), len(prompt))
+
+
+def _flag_reader() -> Any:
+    """A C function that tells whether the first byte behind a pointer is set.
+
+    llama.cpp asks it before every operation of a pass, hundreds of times a token, from its own thread. A Python
+    function would need the interpreter's lock each time; strlen of a one-letter text is that flag, without Python.
+    """
+    libc = ctypes.CDLL(ctypes.util.find_library("c"))
+    return ctypes.cast(libc.strlen, lib.ggml_abort_callback)
+
+
+_listener: Any = None
+
+
+def _listen() -> deque[str]:
+    """The last complaints of llama.cpp; everything else that it would print is dropped."""
+    global _listener  # llama.cpp holds it for the life of the process, as its one listener
+    complaints: deque[str] = deque(maxlen=2)
+
+    @lib.llama_log_callback  # type: ignore[untyped-decorator,unused-ignore]
+    def listen(level: int, text: bytes, _: Any) -> None:
+        if level == _Level.ERROR and text.strip():
+            complaints.append(text.decode("utf-8", "replace").strip()[:300])
+
+    _listener = listen
+    lib.llama_log_set(listen, ctypes.c_void_p(0))
+    return complaints
+
+
+class _Level:
+    ERROR: Literal[4] = 4

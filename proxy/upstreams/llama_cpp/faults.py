@@ -1,0 +1,40 @@
+"""What goes wrong with a local model, in words for the caller. No text quotes a request."""
+
+from __future__ import annotations
+
+
+class ModelFault(Exception):
+    """kind: what it means over HTTP, see `KINDS`. param: the field of the request that is at fault."""
+
+    def __init__(self, kind: str, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.param = param
+
+
+# kind -> status, OpenAI's type, code
+KINDS: dict[str, tuple[int, str, str | None]] = {
+    "request": (400, "invalid_request_error", "invalid_value"),
+    "context": (400, "invalid_request_error", "context_length_exceeded"),
+    "unknown_model": (404, "invalid_request_error", "model_not_found"),
+    "unsupported": (404, "invalid_request_error", "unsupported_endpoint"),
+    "queue": (429, "rate_limit_error", "queue_full"),
+    "file": (503, "api_error", "model_unavailable"),
+    "memory": (503, "api_error", "out_of_memory"),
+    "crashed": (503, "api_error", "model_crashed"),
+}
+
+
+def too_long(prompt: int, answer: int | None, window: int) -> ModelFault:
+    """OpenAI's complaint about a prompt that does not fit, with the numbers. answer: None if none is asked."""
+    if answer is None:
+        asked = f"your prompt has {prompt} tokens"
+    else:
+        asked = f"you asked for {prompt + answer} tokens ({prompt} in the prompt, {answer} for the answer)"
+    return ModelFault(
+        "context",
+        f"This model's maximum context length is {window} tokens, but {asked}. Shorten the prompt, raise the "
+        "model's context in the policies, or allow fit_context.",
+        "messages",
+    )

@@ -1,0 +1,190 @@
+"""OpenAI's request bodies to messages for a model's process. Fields that are of no use here are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from proxy.upstreams.llama_cpp.faults import ModelFault
+
+MAX_ALTERNATIVES = 20
+
+# field -> name for the sampler, lowest, highest
+_NUMBERS: Mapping[str, tuple[str, float, float]] = {
+    "temperature": ("temperature", 0, 2),
+    "top_p": ("top_p", 0, 1),
+    "min_p": ("min_p", 0, 1),
+    "frequency_penalty": ("frequency_penalty", -2, 2),
+    "presence_penalty": ("presence_penalty", -2, 2),
+    "repetition_penalty": ("repetition_penalty", 0.01, 10),
+    "repeat_penalty": ("repetition_penalty", 0.01, 10),
+}
+_INTEGERS: Mapping[str, tuple[str, int, int]] = {
+    "top_k": ("top_k", -1, 1_000_000),
+    "seed": ("seed", -(2**63), 2**63 - 1),
+}
+
+
+class Asked(NamedTuple):
+    """A generation: what the child is told, and what shapes the answer.
+
+    logprobs: whether the answer shows them. usage: whether a stream ends with the usage.
+    """
+
+    message: dict[str, Any]
+    tools: bool
+    logprobs: bool
+    stream: bool
+    usage: bool
+
+
+def chat(body: dict[str, Any]) -> Asked:
+    """/v1/chat/completions. Raises ModelFault."""
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise _wrong("messages", "must be a list of at least one message")
+    message = _common(body)
+    message["messages"] = messages
+    for name in ("max_completion_tokens", "max_tokens"):
+        if body.get(name) is not None:
+            message["max_tokens"] = _integer(body, name, 1, 2**31)
+            break
+    tools = _tools(body)
+    if tools:
+        message["tools"] = tools
+        message["tool_choice"] = body.get("tool_choice")
+    options = body.get("chat_template_kwargs")
+    if options is not None and not isinstance(options, dict):
+        raise _wrong("chat_template_kwargs", "must be an object")
+    message["template_options"] = options
+    shown = body.get("logprobs") is True
+    if shown:
+        alternatives = body.get("top_logprobs")
+        message["logprobs"] = 0 if alternatives is None else _integer(body, "top_logprobs", 0, MAX_ALTERNATIVES)
+    return Asked(message, bool(tools) and body.get("tool_choice") != "none", shown, *_streaming(body))
+
+
+def completion(body: dict[str, Any]) -> Asked:
+    """/v1/completions. Raises ModelFault."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
+        prompt = prompt[0]
+    if not isinstance(prompt, str) and not _is_tokens(prompt):
+        raise _wrong("prompt", "must be one text or one list of tokens; send several as several requests")
+    for name in ("echo", "suffix"):
+        if body.get(name):
+            raise _wrong(name, "is not served by a local model")
+    message = _common(body)
+    message["prompt"] = prompt
+    message["max_tokens"] = 16 if body.get("max_tokens") is None else _integer(body, "max_tokens", 1, 2**31)
+    shown = body.get("logprobs") is not None and body.get("logprobs") is not False
+    if shown:
+        message["logprobs"] = _integer(body, "logprobs", 0, MAX_ALTERNATIVES)
+    return Asked(message, False, shown, *_streaming(body))
+
+
+def embeddings(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+    """/v1/embeddings: the message, and whether the vectors are wanted as base64. Raises ModelFault."""
+    given = body.get("input")
+    texts = [given] if isinstance(given, str) or _is_tokens(given) else given
+    if not isinstance(texts, list) or not texts or not all(isinstance(t, str) or _is_tokens(t) for t in texts):
+        raise _wrong("input", "must be a text, a list of tokens, or a list of these")
+    if body.get("dimensions") is not None:
+        raise _wrong("dimensions", "is not served by a local model: its vectors have one length")
+    form = body.get("encoding_format") or "float"
+    if form not in ("float", "base64"):
+        raise _wrong("encoding_format", "must be float or base64")
+    return {"op": "embed", "input": texts}, form == "base64"
+
+
+def _common(body: dict[str, Any]) -> dict[str, Any]:
+    if body.get("n") not in (None, 1) or body.get("best_of") not in (None, 1):
+        raise _wrong("n", "must be 1: a local model writes one answer at a time")
+    message: dict[str, Any] = {"op": "generate", "sampling": _sampling(body), "stop": _stops(body)}
+    form = body.get("response_format")
+    if form is not None and not isinstance(form, dict):
+        raise _wrong("response_format", "must be an object")
+    message["response_format"] = form
+    grammar = body.get("grammar")
+    if grammar is not None and not isinstance(grammar, str):
+        raise _wrong("grammar", "must be a text in llama.cpp's GBNF")
+    message["grammar"] = grammar
+    return message
+
+
+def _sampling(body: dict[str, Any]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for field, (name, low, high) in _NUMBERS.items():
+        value = body.get(field)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise _wrong(field, f"must be a number between {low:g} and {high:g}")
+        out[name] = value
+    for field, (name, least, most) in _INTEGERS.items():
+        if body.get(field) is not None:
+            out[name] = _integer(body, field, least, most)
+    out["top_k"] = max(0, out.get("top_k", 0))
+    biases = body.get("logit_bias")
+    if biases is not None:
+        out["logit_bias"] = _biases(biases)
+    return out
+
+
+def _biases(given: Any) -> dict[str, float]:
+    try:
+        biases = {str(int(token)): float(bias) for token, bias in given.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise _wrong("logit_bias", "must map token numbers to numbers") from None
+    if not all(-100 <= bias <= 100 for bias in biases.values()):
+        raise _wrong("logit_bias", "must hold numbers between -100 and 100")
+    return biases
+
+
+def _stops(body: dict[str, Any]) -> list[str]:
+    stop = body.get("stop")
+    stops = [stop] if isinstance(stop, str) else stop or []
+    if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops):
+        raise _wrong("stop", "must be a text or a list of texts")
+    return stops
+
+
+def _streaming(body: dict[str, Any]) -> tuple[bool, bool]:
+    options = body.get("stream_options")
+    usage = isinstance(options, dict) and options.get("include_usage") is True
+    return body.get("stream") is True, usage
+
+
+def _integer(body: dict[str, Any], name: str, low: int, high: int) -> int:
+    value = body[name]
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise _wrong(name, f"must be a whole number between {low} and {high}")
+    return value
+
+
+def _tools(body: dict[str, Any]) -> list[dict[str, Any]]:
+    given = body.get("tools")
+    if given is None:
+        return []
+    if not isinstance(given, list) or not all(_is_tool(entry) for entry in given):
+        raise _wrong("tools", "must be a list of functions with names; a local model knows no other kind")
+    return given
+
+
+def _is_tool(entry: Any) -> bool:
+    function = entry.get("function") if isinstance(entry, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        return False
+    return isinstance(function.get("parameters") or {}, dict)
+
+
+def _is_tokens(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(t, int) and not isinstance(t, bool) for t in value)
+    )
+
+
+def _wrong(name: str, what: str) -> ModelFault:
+    return ModelFault("request", f"{name} {what}", name)

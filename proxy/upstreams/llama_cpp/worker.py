@@ -1,0 +1,179 @@
+"""A model's own process: `python -m proxy.upstreams.llama_cpp.worker SPEC`, messages on standard input and output.
+
+One thread reads messages and answers what needs the vocabulary only; the other one works, request by request. When
+the parent goes, standard input ends, and so does this process, whatever it is doing.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+from typing import Any
+
+import orjson
+
+from proxy.upstreams.llama_cpp.chat_template import ChatTemplate
+from proxy.upstreams.llama_cpp.engine import Engine, Stopped
+from proxy.upstreams.llama_cpp.faults import ModelFault
+from proxy.upstreams.llama_cpp.generation import Job, generate
+from proxy.upstreams.llama_cpp.grammar import grammar_for
+from proxy.upstreams.llama_cpp.sampling import Sampling
+from proxy.upstreams.llama_cpp.spec import Spec
+from proxy.upstreams.llama_cpp.wire import Pipe
+
+Message = dict[str, Any]
+
+
+class Worker:
+    """Serves one model."""
+
+    def __init__(self, engine: Engine, template: ChatTemplate | None, pipe: Pipe) -> None:
+        self._engine = engine
+        self._template = template
+        self._pipe = pipe
+        self._jobs: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._current: int | None = None
+        self._cancelled: set[int] = set()
+        self._done = 0
+
+    def read(self) -> None:
+        """Until the parent has gone."""
+        while (message := self._pipe.receive()) is not None:
+            match message["op"]:
+                case "cancel":
+                    self._cancel(message["id"])
+                case "count":
+                    self._guarded(message, self._count)
+                case _:
+                    self._jobs.put(message)
+        os._exit(0)  # the other thread may be in the middle of a long evaluation
+
+    def work(self) -> None:
+        """For ever."""
+        operations = {"generate": self._generate, "embed": self._embed, "measure": self._measure}
+        while True:
+            message = self._jobs.get()
+            with self._lock:
+                self._current = message["id"]
+                self._engine.ready()
+                if message["id"] in self._cancelled:
+                    self._engine.stop()
+            try:
+                self._guarded(message, operations[message["op"]])
+            finally:
+                with self._lock:
+                    self._current = None
+                    self._cancelled.discard(message["id"])
+                    self._done = message["id"]  # they come in order
+
+    def _cancel(self, number: int) -> None:
+        with self._lock:
+            if number > self._done:
+                self._cancelled.add(number)
+            if number == self._current:
+                self._engine.stop()
+
+    def _guarded(self, message: Message, operation: Any) -> None:
+        try:
+            operation(message)
+        except Stopped:
+            self._send(message, {"event": "end", "reason": "stopped"})
+        except ModelFault as fault:
+            told = {"kind": fault.kind, "message": fault.message, "param": fault.param}
+            self._send(message, {"event": "fault", **told})
+        except Exception as fault:  # whatever it was, the next request must find a thread that works
+            text = f"the model's process could not do this ({type(fault).__name__})"
+            self._send(message, {"event": "fault", "kind": "crashed", "message": text})
+
+    def _send(self, message: Message, event: Message) -> None:
+        self._pipe.send({"id": message["id"], **event})
+
+    def _prompt(self, message: Message) -> list[int]:
+        if "prompt" in message:
+            given = message["prompt"]
+            tokens = given if isinstance(given, list) else self._engine.vocabulary.tokens(given, add_special=True)
+        else:
+            if self._template is None:
+                raise ModelFault("unsupported", "this model has no chat template; use /v1/completions")
+            tools = None if message.get("tool_choice") == "none" else message.get("tools")
+            text = self._template.render(message["messages"], tools, message.get("template_options") or {})
+            tokens = self._engine.vocabulary.tokens(text, add_special=False)
+        if not tokens or not all(0 <= token < self._engine.vocabulary.size for token in tokens):
+            raise ModelFault("request", "the prompt is empty, or holds tokens that the model does not know")
+        return tokens
+
+    def _count(self, message: Message) -> None:
+        self._send(
+            message, {"event": "counted", "tokens": len(self._prompt(message)), "window": self._engine.window}
+        )
+
+    def _generate(self, message: Message) -> None:
+        job = Job(
+            prompt=self._prompt(message),
+            sampling=_sampling(message["sampling"]),
+            grammar=grammar_for(
+                message.get("response_format"),
+                message.get("tools"),
+                message.get("tool_choice"),
+                message.get("grammar"),
+            ),
+            max_tokens=message.get("max_tokens"),
+            stop=tuple(message.get("stop") or ()),
+            logprobs=message.get("logprobs"),
+        )
+        for event in generate(self._engine, job):
+            self._send(message, event)
+
+    def _embed(self, message: Message) -> None:
+        texts = message["input"]
+        rows = [
+            text if isinstance(text, list) else self._engine.vocabulary.tokens(text, add_special=True)
+            for text in texts
+        ]
+        for row in rows:
+            if not 0 < len(row) <= self._engine.window:
+                limit = self._engine.window
+                raise ModelFault("context", f"an input has {len(row)} tokens; it must have 1 to {limit}", "input")
+        vectors = [self._engine.embed(row) for row in rows]
+        self._send(message, {"event": "embedded", "vectors": vectors, "tokens": sum(map(len, rows))})
+
+    def _measure(self, message: Message) -> None:
+        self._send(message, {"event": "measured", "tokens_per_s": self._engine.prefill_speed()})
+
+
+def _sampling(fields: Message) -> Sampling:
+    biases = {int(token): float(bias) for token, bias in (fields.pop("logit_bias", None) or {}).items()}
+    return Sampling(**fields, logit_bias=biases)
+
+
+def main() -> None:
+    """The process."""
+    # Whatever a library prints must not get between the messages.
+    outgoing = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    pipe = Pipe(sys.stdin.buffer, outgoing)
+    try:
+        engine = Engine(Spec(**orjson.loads(sys.argv[1])))
+        source = engine.chat_template
+        template = ChatTemplate(source, engine.vocabulary.bos, engine.vocabulary.eos) if source else None
+    except ModelFault as fault:
+        pipe.send({"event": "fault", "kind": fault.kind, "message": fault.message})
+        return
+    pipe.send(
+        {
+            "event": "loaded",
+            "window": engine.window,
+            "tools": bool(template and template.takes_tools),
+            "embeddings": engine.pooling is not None,
+        }
+    )
+    worker = Worker(engine, template, pipe)
+    threading.Thread(target=worker.work, daemon=True).start()
+    worker.read()
+
+
+if __name__ == "__main__":
+    main()

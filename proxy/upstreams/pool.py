@@ -1,0 +1,107 @@
+"""One client per configured upstream, and the order in which a request tries them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+from time import perf_counter
+
+import aiohttp
+
+from policies.model import Upstream
+from proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
+from proxy.metrics import Metrics
+from proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
+from proxy.upstreams.echo import EchoClient
+from proxy.upstreams.litellm_sdk import LitellmClient, close_clients
+from proxy.upstreams.llama_cpp.client import LlamaCppClient
+from proxy.upstreams.relay import RelayClient
+from proxy.upstreams.transformers.client import TransformersClient
+
+_KEPT_ERROR = 256 * 1024
+_CLIENTS_HELD = 256
+CallFor = Callable[[Upstream], Call]
+
+
+class UpstreamPool:
+    """Holds the clients: built when an upstream is first used, and anew when its configuration changed."""
+
+    def __init__(self, session: aiohttp.ClientSession, metrics: Metrics) -> None:
+        self._session = session
+        self._metrics = metrics
+        self._clients: dict[int, tuple[Upstream, UpstreamClient]] = {}
+        self._local: dict[str, list[LlamaCppClient]] = {}
+        self._soft: list[TransformersClient] = []
+
+    def client(self, upstream: Upstream) -> UpstreamClient:
+        """The client of an upstream; equal upstreams, as after a reload, share one."""
+        known = self._clients.get(id(upstream))
+        if known is not None and known[0] is upstream:
+            return known[1]
+        alike = (client for other, client in self._clients.values() if other == upstream)
+        client = next(alike, None) or self._build(upstream)
+        if len(self._clients) >= _CLIENTS_HELD:
+            self._clients.clear()  # reloads leave those of old sets behind
+        self._clients[id(upstream)] = (upstream, client)
+        return client
+
+    def _build(self, upstream: Upstream) -> UpstreamClient:
+        if upstream.kind == "openai":
+            return RelayClient(upstream, self._session)
+        if upstream.kind == "echo":
+            return EchoClient()
+        if upstream.kind == "llama_cpp":
+            return self._run_here(upstream)
+        if upstream.kind == "transformers":
+            self._soft.append(TransformersClient(upstream))
+            return self._soft[-1]
+        return LitellmClient(upstream)
+
+    def _run_here(self, upstream: Upstream) -> LlamaCppClient:
+        earlier = self._local.setdefault(upstream.name, [])
+        for client in earlier:
+            client.models.retire()  # its memory is needed: the configuration has changed
+        earlier.append(LlamaCppClient(upstream))
+        return earlier[-1]
+
+    async def aclose(self) -> None:
+        """Ends what the clients keep open beside the shared session."""
+        for client in chain.from_iterable(self._local.values()):
+            await client.aclose()
+        for soft in self._soft:
+            await soft.aclose()
+        await close_clients()
+
+    async def send(self, upstreams: tuple[Upstream, ...], call_for: CallFor) -> tuple[Answer, str]:
+        """The first good answer with the name of its upstream.
+
+        The next upstream is tried after a failed connection, 429 or 5xx. If none does better, the last answer that
+        there was comes back; if there was none, UpstreamUnreachable or UpstreamTimeout is raised.
+        """
+        kept: tuple[Answer, str] | None = None
+        fault: UpstreamFault | None = None
+        for upstream in upstreams:
+            started = perf_counter()
+            try:
+                answer = await self.client(upstream).send(call_for(upstream))
+            except UpstreamFault as raised:
+                self._metrics.attempt(upstream.name, raised.reason, perf_counter() - started)
+                fault = raised
+                continue
+            self._metrics.attempt(upstream.name, _outcome(answer.status), perf_counter() - started)
+            if not (answer.status == 429 or answer.status >= 500) or upstream is upstreams[-1]:
+                return answer, upstream.name
+            kept = (await keep(answer, _KEPT_ERROR), upstream.name)
+        if kept is not None:
+            return kept
+        assert fault is not None
+        raise _own_error(fault, len(upstreams))
+
+
+def _outcome(status: int) -> str:
+    return f"{status // 100}xx" if status != 429 else "429"
+
+
+def _own_error(fault: UpstreamFault, tried: int) -> ProxyError:
+    message = fault.message if tried == 1 else f"{fault.message} (the last of {tried} upstreams tried)"
+    return UpstreamTimeout(message) if fault.reason == "timeout" else UpstreamUnreachable(message)

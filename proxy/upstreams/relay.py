@@ -1,0 +1,150 @@
+"""Kind `openai`: requests and answers pass as the bytes they are, over one pooled client."""
+
+from __future__ import annotations
+
+import io
+import ssl
+from pathlib import Path
+
+import aiohttp
+import certifi
+from multidict import CIMultiDict
+from yarl import URL
+
+from policies.model import Upstream
+from proxy import headers
+from proxy.upstreams.base import Call, RawHeader, UpstreamFault
+
+_LARGE = 1024 * 1024 - 1  # aiohttp wants larger bodies as files, which it sends piece by piece
+_LONGEST_HEADER = 64 * 1024
+_ADDRESSES_HELD = 256
+
+
+def open_session(*, trust_env: bool = False, ca_bundle: Path | None = None) -> aiohttp.ClientSession:
+    """The client that all upstreams share. Needs a running loop; the caller closes it.
+
+    It adds no header, decodes nothing, keeps no cookie and has no bound on connections.
+    """
+    context: ssl.SSLContext | bool = True
+    if ca_bundle is not None:
+        context = ssl.create_default_context(cafile=certifi.where())
+        context.load_verify_locations(ca_bundle)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, keepalive_timeout=60),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=trust_env,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        max_line_size=_LONGEST_HEADER,
+        max_field_size=_LONGEST_HEADER,
+    )
+
+
+class RelayClient:
+    """Sends calls to one OpenAI-compatible upstream."""
+
+    def __init__(self, upstream: Upstream, session: aiohttp.ClientSession) -> None:
+        assert upstream.base_url is not None
+        self._name = upstream.name
+        self._base = upstream.base_url
+        self._session = session
+        limits = upstream.timeouts
+        self._timeout = aiohttp.ClientTimeout(
+            total=limits.total_s, connect=limits.connect_s, sock_read=limits.first_byte_s
+        )
+        self._limits = limits
+        self._addresses: dict[str, URL] = {}
+        self._own = [(name, value.get_secret_value()) for name, value in upstream.headers.items()]
+        if upstream.api_key is not None:
+            self._own.append(("authorization", f"Bearer {upstream.api_key.get_secret_value()}"))
+
+    async def send(self, call: Call) -> RelayAnswer:
+        """Raises UpstreamFault. A connection that the upstream had just closed is tried once more."""
+        try:
+            return await self._send(call)
+        except (aiohttp.ServerDisconnectedError, ConnectionResetError) as fault:
+            # A kept connection ran out on the other side while we wrote: nothing was answered.
+            if isinstance(fault, aiohttp.ClientConnectorError):
+                raise self._fault(fault) from fault
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            raise self._fault(fault) from fault
+        try:
+            return await self._send(call)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
+            raise self._fault(fault) from fault
+
+    async def _send(self, call: Call) -> RelayAnswer:
+        outgoing = CIMultiDict(call.headers)
+        for name, value in self._own:
+            if name != "authorization" or name not in outgoing:
+                outgoing[name] = value
+        body: bytes | io.BytesIO | None = call.body or None
+        if len(call.body) > _LARGE:
+            body = io.BytesIO(call.body)
+        response = await self._session.request(
+            call.method,
+            self._address(call),
+            data=body,
+            headers=outgoing,
+            allow_redirects=False,
+            timeout=self._timeout,
+        )
+        connection = response.connection
+        if connection is not None and connection.protocol is not None:
+            connection.protocol.read_timeout = self._limits.read_s
+        return RelayAnswer(response, self._name)
+
+    def _address(self, call: Call) -> URL:
+        """Kept where there is no query: a URL object works out its parts once, and there are few paths."""
+        if call.query:
+            return URL(f"{self._base}{call.path}?{call.query}", encoded=True)
+        known = self._addresses.get(call.path)
+        if known is None:
+            if len(self._addresses) >= _ADDRESSES_HELD:
+                self._addresses.clear()  # paths may hold ids
+            known = self._addresses[call.path] = URL(self._base + call.path, encoded=True)
+        return known
+
+    def _fault(self, fault: BaseException) -> UpstreamFault:
+        limits = self._limits
+        if isinstance(fault, aiohttp.ConnectionTimeoutError):
+            text = f"upstream {self._name!r}: no connection to {self._base} within {limits.connect_s:g} s"
+            return UpstreamFault("timeout", text)
+        if isinstance(fault, TimeoutError):
+            text = f"upstream {self._name!r}: no answer within {limits.first_byte_s:g} s; see its timeouts"
+            return UpstreamFault("timeout", text)
+        if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+            text = f"upstream {self._name!r}: cannot connect to {self._base}; check its base_url and that it runs"
+            return UpstreamFault("connect", text)
+        text = (
+            f"upstream {self._name!r}: {self._base} closed the connection or gave no HTTP ({type(fault).__name__})"
+        )
+        return UpstreamFault("protocol", text)
+
+
+class RelayAnswer:
+    """An upstream's answer, read as its bytes come in."""
+
+    __slots__ = ("_content", "_name", "_response", "headers", "status")
+
+    def __init__(self, response: aiohttp.ClientResponse, name: str) -> None:
+        self.status = response.status
+        self.headers: list[RawHeader] = headers.returned(response.raw_headers)
+        self._response = response
+        self._content = response.content
+        self._name = name
+
+    @property
+    def ended(self) -> bool:
+        return self._content.at_eof()
+
+    async def read(self) -> bytes:
+        try:
+            return await self._content.readany()
+        except TimeoutError as fault:
+            raise UpstreamFault("timeout", f"upstream {self._name!r}: the answer stopped coming") from fault
+        except (aiohttp.ClientError, OSError) as fault:
+            raise UpstreamFault("broken", f"upstream {self._name!r}: the answer broke off") from fault
+
+    async def close(self) -> None:
+        self._response.close()

@@ -1,0 +1,105 @@
+"""Reads the provider's token counts beside an answer, without holding anything back. Bounded in memory."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from proxy.upstreams.base import RawHeader
+
+_BODY_BOUND = 1024 * 1024
+_TAIL = 16 * 1024
+_INFLATED_BOUND = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counts them; cached are those of the prompt that came from its cache."""
+
+    prompt: int
+    completion: int
+    cached: int
+
+
+class UsageReader:
+    """Fed with every chunk of an answer; afterwards `usage()` is what the provider reported, or None."""
+
+    __slots__ = ("_encoding", "_held", "_keep", "_size", "_stream")
+
+    def __init__(self, headers: list[RawHeader]) -> None:
+        kind = encoding = b""
+        for name, value in headers:
+            if name == b"content-type":
+                kind = value
+            elif name == b"content-encoding":
+                encoding = value.strip().lower()
+        self._stream = kind.startswith(b"text/event-stream")
+        self._encoding = encoding
+        self._keep = encoding in (b"", b"identity", b"gzip") and (
+            self._stream or kind.startswith(b"application/json")
+        )
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes one chunk; constant time, amortised."""
+        if not self._keep:
+            return
+        self._held.append(chunk)
+        self._size += len(chunk)
+        if self._size <= _TAIL:
+            return
+        if self._stream and self._encoding != b"gzip":
+            if self._size > 2 * _TAIL:
+                tail = b"".join(self._held)[-_TAIL:]
+                self._held, self._size = [tail], len(tail)
+        elif self._size > _BODY_BOUND:
+            self._keep = False
+            self._held.clear()
+
+    def usage(self) -> Usage | None:
+        """Never raises: an answer that cannot be read has no usage."""
+        data = b"".join(self._held)
+        if self._encoding == b"gzip":
+            data = _gunzip(data)
+        if b'"usage"' not in data:
+            return None
+        if not self._stream:
+            return _usage(data)
+        for line in reversed(data.splitlines()):
+            if line.startswith(b"data:") and b'"usage"' in line:
+                found = _usage(line[5:])
+                if found is not None:
+                    return found
+        return None
+
+
+def _gunzip(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(data, _INFLATED_BOUND)
+    except zlib.error:
+        return b""
+
+
+def _usage(document: bytes) -> Usage | None:
+    try:
+        parsed = orjson.loads(document)
+    except ValueError:
+        return None
+    fields = parsed.get("usage") if isinstance(parsed, dict) else None
+    if not isinstance(fields, dict):
+        return None
+    details = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return Usage(
+        prompt=_count(fields.get("prompt_tokens", fields.get("input_tokens"))),
+        completion=_count(fields.get("completion_tokens", fields.get("output_tokens"))),
+        cached=_count(cached),
+    )
+
+
+def _count(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0

@@ -1,0 +1,38 @@
+"""How much room a prompt has in a model's window. Values only; an upstream that can tell has `measure`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from proxy.upstreams.base import Call
+
+
+class Room(NamedTuple):
+    """In the model's own tokens.
+
+    prompt: what the prompt takes. window: prompt and answer together. answer: what the request reserves for its
+    answer, None where it does not say. usual: what to reserve then.
+    """
+
+    prompt: int
+    window: int
+    answer: int | None
+    usual: int
+
+    @property
+    def reserved(self) -> int:
+        """For the answer; of a small window a quarter is enough where the request does not say."""
+        return self.answer if self.answer is not None else min(self.usual, self.window // 4)
+
+    @property
+    def fits(self) -> bool:
+        """Whether prompt and answer have room together."""
+        return self.prompt + self.reserved <= self.window
+
+
+@runtime_checkable
+class Measures(Protocol):
+    """An upstream whose windows are known."""
+
+    async def measure(self, call: Call) -> Room | None:
+        """For the call as it would be sent; None where there is nothing to measure."""

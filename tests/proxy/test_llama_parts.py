@@ -1,0 +1,146 @@
+"""The parts around llama.cpp: damaged files, files from a hub, grammars, the edge bench, moos doctor."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from matplotlib import pyplot  # noqa: F401 - what the bench draws with; a missing one must show here
+
+from policies.local import GgufModel, LocalLimits
+from proxy.bench.edge import bench_edge
+from proxy.doctor import doctor
+from proxy.upstreams.llama_cpp.faults import ModelFault
+from proxy.upstreams.llama_cpp.gguf_file import read_gguf
+from proxy.upstreams.llama_cpp.models import LocalModels
+from proxy.upstreams.llama_cpp.spec import spec_of
+from tests.proxy import tiny_gguf
+
+pytestmark = tiny_gguf.needs_llama_cpp
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file."""
+    return tiny_gguf.write(tmp_path_factory.mktemp("parts") / "tiny.gguf")
+
+
+def test_a_files_head_tells_its_memory(tiny: Path) -> None:
+    file = read_gguf(tiny)
+    weights, windows = file.memory(1000, 3)
+
+    shape = tiny_gguf.TINY
+    assert (shape.context, "qwen2") == (file.trained, file.architecture)
+    assert 3 * 1000 * shape.layers * 2 * shape.kv_heads * (shape.width // shape.heads) * 2 == windows
+    assert weights > tiny.stat().st_size
+    assert file.memory(10**9, 1)[1] == file.memory(shape.context, 1)[1]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(st.integers(0, 3000), st.binary(min_size=0, max_size=8))
+def test_a_damaged_head_is_told_and_never_more(tiny: Path, tmp_path: Path, at: int, junk: bytes) -> None:
+    data = tiny.read_bytes()[:200_000]
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(data[:at] + junk)
+    with pytest.raises(ModelFault, match=r"damaged|does not say"):
+        read_gguf(broken)
+
+    broken.write_bytes(data[:at] + junk + data[at + len(junk) :])
+    try:
+        read_gguf(broken)
+    except ModelFault as fault:
+        assert "file" == fault.kind
+
+
+async def test_a_file_of_a_hub_is_found_there(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    asked: list[tuple[str, str]] = []
+
+    def download(repo: str, file: str) -> str:
+        asked.append((repo, file))
+        return str(tiny)
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    models = LocalModels({"m": GgufModel(repo="some/repo", file="tiny.gguf")}, LocalLimits())
+
+    assert tiny == (await models.described("m"))[0].path
+    assert [("some/repo", "tiny.gguf")] == asked
+
+
+async def test_a_hub_out_of_reach_is_told_with_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    constants = pytest.importorskip("huggingface_hub.constants")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    models = LocalModels({"m": GgufModel(repo="some/repo", file="tiny.gguf")}, LocalLimits())
+
+    with pytest.raises(ModelFault, match="fetch it where there is a network"):
+        await models.described("m")
+
+
+def test_threads_survive_a_busy_neighbour_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cores, threads in ((1, 1), (2, 1), (4, 2), (8, 4)):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        spec = spec_of(GgufModel(path=Path("x")), "x")
+        assert (threads, cores) == (spec.threads, spec.batch_threads)
+    assert 7 == spec_of(GgufModel(path=Path("x"), threads=7), "x").threads
+
+
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "two"}}])
+def test_a_tool_choice_becomes_a_grammar_with_its_tools(choice: Any) -> None:
+    from proxy.upstreams.llama_cpp.grammar import grammar_for
+
+    tools = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
+    grammar = grammar_for(None, tools, choice, None)
+
+    assert grammar is not None
+    assert 1 == sum(line.startswith("root ::=") for line in grammar.splitlines())
+    assert "two" in grammar
+    assert ("one" in grammar) == (choice == "required")
+
+
+def test_a_tool_choice_that_names_no_tool_is_refused() -> None:
+    from proxy.upstreams.llama_cpp.grammar import grammar_for
+
+    with pytest.raises(ModelFault, match="names no tool"):
+        grammar_for(None, [{"function": {"name": "one"}}], {"function": {"name": "three"}}, None)
+
+
+def test_doctor_tells_memory_and_break_even_of_each_model(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "moos.yaml"
+    models = {"good": {"path": str(tiny)}, "gone": {"path": str(tmp_path / "none.gguf")}}
+    file.write_text(json.dumps({"upstreams": {"local": {"kind": "llama_cpp", "models": models}}}))
+    monkeypatch.setenv("MOOS_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.setenv("MOOS_POLICIES", str(file))
+    done = CliRunner().invoke(doctor)
+
+    lines = {line.partition(":")[0]: line for line in done.output.splitlines()}
+    assert "4096 tokens, about" in lines["[ok] model good"]
+    assert "tokens/s, the compressor" in lines["[ok] model good"]
+    assert "there is no model file" in lines["[XX] model gone"]
+    assert 1 == done.exit_code
+
+
+@pytest.mark.slow
+def test_the_edge_bench_runs_and_says_what_it_saw(tiny: Path, tmp_path: Path) -> None:
+    options = ["--model", str(tiny), "--tokens", "400,800", "--ratios", "2", "--rounds", "1", "--answer", "4"]
+    options += ["--write", str(tmp_path / "edge.md"), "--plot", str(tmp_path / "edge.svg")]
+    done = CliRunner().invoke(bench_edge, options)
+
+    assert 0 == done.exit_code, done.output
+    line = json.loads(done.output.splitlines()[-1])
+    result = line["models"]["tiny"]
+    assert "given" == result["weights"]
+    assert result["peak_mb"] > 50
+    cases = {(row["tokens"], row["ratio"]): row for row in result["cases"]}
+    assert {(400, 1.0), (400, 2.0), (800, 1.0), (800, 2.0)} == set(cases)
+    assert 0.4 < cases[800, 2.0]["prompt"] / cases[800, 1.0]["prompt"] < 0.6
+    assert cases[800, 2.0]["compression_s"] > 0
+    assert "<svg" in (tmp_path / "edge.svg").read_text()
+    assert json.dumps(line) in (tmp_path / "edge.md").read_text()

@@ -1,0 +1,42 @@
+# syntax=docker/dockerfile:1
+# With GGUF models on this machine: docker build --build-arg EXTRAS=local . (builds llama.cpp, some minutes)
+ARG EXTRAS=""
+FROM python:3.11-slim-bookworm AS build
+ARG EXTRAS
+# For any x86-64 processor since 2013; arm64 ignores the AVX flags. The Makefile has the same list.
+ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON \
+    -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAVA_BUILD=OFF"
+RUN if [ -n "$EXTRAS" ]; then \
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*; \
+    fi
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+# Before the sources, so that a change of ours does not build llama.cpp anew.
+RUN python -m venv /opt/moos \
+    && if [ "$EXTRAS" = local ]; then /opt/moos/bin/pip install --no-cache-dir -c constraints.txt llama-cpp-python; fi
+COPY proxy proxy
+COPY compressor compressor
+COPY policies policies
+RUN /opt/moos/bin/pip install --no-cache-dir -c constraints.txt ".${EXTRAS:+[$EXTRAS]}"
+
+FROM python:3.11-slim-bookworm
+ARG EXTRAS
+# llama.cpp's threads
+RUN if [ -n "$EXTRAS" ]; then \
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/*; \
+    fi
+# /var/lib/moos: what is measured once and kept
+RUN useradd --create-home --uid 10001 moos && install -d -o moos /var/lib/moos
+COPY --from=build /opt/moos /opt/moos
+ENV PATH=/opt/moos/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    MOOS_HOST=0.0.0.0 \
+    MOOS_PORT=8686 \
+    MOOS_STATE_DIR=/var/lib/moos
+USER moos
+EXPOSE 8686
+# Healthy once the checkpoint is loaded and the policies are good.
+HEALTHCHECK --interval=15s --timeout=3s --start-period=20s CMD \
+    ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8686/readyz', timeout=2)"]
+ENTRYPOINT ["moos"]
+CMD ["serve"]

@@ -25,6 +25,8 @@ class OnnxRuntimeEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Without VNNI: 8-bit kernels that never clip their sums, about a tenth slower.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         options.enable_cpu_mem_arena = False  # the arena never gives back its peak
         options.log_severity_level = 3
         path = checkpoint.directory / "model.onnx"

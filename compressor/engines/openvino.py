@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from compressor.checkpoint import Checkpoint
-from compressor.engines.base import Reduce, padded_inputs, reduce_outputs
+from compressor.engines.base import Reduce, padded_inputs, reduce_outputs, sums_8_bit_products_exactly
 from compressor.errors import CheckpointError
 from compressor.windows import Window
 
@@ -31,6 +31,8 @@ class OpenVinoEngine:
             "NUM_STREAMS": str(threads),
             "INFERENCE_NUM_THREADS": threads,
             "ENABLE_CPU_PINNING": False,
+            # 8-bit layers in 8 bits only where their sums are exact; elsewhere the same graph in fp32.
+            "LP_TRANSFORMS_MODE": sums_8_bit_products_exactly(),
         }
         try:
             model = core.read_model(checkpoint.directory / "model.onnx")

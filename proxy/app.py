@@ -25,7 +25,7 @@ from proxy.services import Services
 from proxy.settings import Settings
 from proxy.upstreams.litellm_sdk import import_litellm
 from proxy.upstreams.pool import UpstreamPool
-from proxy.upstreams.relay import open_session
+from proxy.upstreams.relay import RelaySession
 
 
 def create_app(
@@ -96,7 +96,7 @@ class _Running:
         reason = refusal(settings.host, source.current)
         if reason is not None:
             raise RuntimeError(reason)
-        session = open_session(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle)
+        session = RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle)
         await stack.enter_async_context(session)
         compression = await open_compression(settings, self._compressor, stack)
         metrics = Metrics()

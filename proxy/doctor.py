@@ -107,9 +107,9 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
     if upstream.kind == "litellm":
         return Check("ok", "litellm: reached with the first request")
     from proxy.upstreams.base import Call, UpstreamFault
-    from proxy.upstreams.relay import RelayClient, open_session
+    from proxy.upstreams.relay import RelayClient, RelaySession
 
-    async with open_session(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle) as session:
+    async with RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle) as session:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 answer = await RelayClient(upstream, session).send(Call("GET", "/models", "", [], b""))

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from itertools import chain
 from time import perf_counter
 
-import aiohttp
-
 from policies.model import Upstream
 from proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
 from proxy.metrics import Metrics
@@ -15,7 +13,7 @@ from proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, ke
 from proxy.upstreams.echo import EchoClient
 from proxy.upstreams.litellm_sdk import LitellmClient, close_clients
 from proxy.upstreams.llama_cpp.client import LlamaCppClient
-from proxy.upstreams.relay import RelayClient
+from proxy.upstreams.relay import RelayClient, RelaySession
 from proxy.upstreams.transformers.client import TransformersClient
 
 _KEPT_ERROR = 256 * 1024
@@ -26,7 +24,7 @@ CallFor = Callable[[Upstream], Call]
 class UpstreamPool:
     """Holds the clients: built when an upstream is first used, and anew when its configuration changed."""
 
-    def __init__(self, session: aiohttp.ClientSession, metrics: Metrics) -> None:
+    def __init__(self, session: RelaySession, metrics: Metrics) -> None:
         self._session = session
         self._metrics = metrics
         self._clients: dict[int, tuple[Upstream, UpstreamClient]] = {}

@@ -20,17 +20,34 @@ _LONGEST_HEADER = 64 * 1024
 _ADDRESSES_HELD = 256
 
 
-def open_session(*, trust_env: bool = False, ca_bundle: Path | None = None) -> aiohttp.ClientSession:
-    """The client that all upstreams share. Needs a running loop; the caller closes it.
+class RelaySession:
+    """The client that all upstreams share: its connections are kept, and one that is not waits for second tries.
 
-    It adds no header, decodes nothing, keeps no cookie and has no bound on connections.
+    It adds no header, decodes nothing, keeps no cookie and has no bound on connections. Use as an async context.
     """
-    context: ssl.SSLContext | bool = True
-    if ca_bundle is not None:
-        context = ssl.create_default_context(cafile=certifi.where())
-        context.load_verify_locations(ca_bundle)
+
+    def __init__(self, *, trust_env: bool = False, ca_bundle: Path | None = None) -> None:
+        """Needs a running loop."""
+        context: ssl.SSLContext | bool = True
+        if ca_bundle is not None:
+            context = ssl.create_default_context(cafile=certifi.where())
+            context.load_verify_locations(ca_bundle)
+        kept = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, keepalive_timeout=60)
+        fresh = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, force_close=True)
+        self.kept = _session(kept, trust_env=trust_env)
+        self.fresh = _session(fresh, trust_env=trust_env)
+
+    async def __aenter__(self) -> RelaySession:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.kept.close()
+        await self.fresh.close()
+
+
+def _session(connector: aiohttp.TCPConnector, *, trust_env: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, keepalive_timeout=60),
+        connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         trust_env=trust_env,
@@ -43,7 +60,7 @@ def open_session(*, trust_env: bool = False, ca_bundle: Path | None = None) -> a
 class RelayClient:
     """Sends calls to one OpenAI-compatible upstream."""
 
-    def __init__(self, upstream: Upstream, session: aiohttp.ClientSession) -> None:
+    def __init__(self, upstream: Upstream, session: RelaySession) -> None:
         assert upstream.base_url is not None
         self._name = upstream.name
         self._base = upstream.base_url
@@ -59,21 +76,21 @@ class RelayClient:
             self._own.append(("authorization", f"Bearer {upstream.api_key.get_secret_value()}"))
 
     async def send(self, call: Call) -> RelayAnswer:
-        """Raises UpstreamFault. A connection that the upstream had just closed is tried once more."""
+        """Raises UpstreamFault. Where a kept connection turns out to be dead, a new one is tried."""
         try:
-            return await self._send(call)
+            return await self._send(call, self._session.kept)
         except (aiohttp.ServerDisconnectedError, ConnectionResetError) as fault:
-            # A kept connection ran out on the other side while we wrote: nothing was answered.
+            # A kept connection ran out on the other side: nothing was answered. The others may be as dead.
             if isinstance(fault, aiohttp.ClientConnectorError):
                 raise self._fault(fault) from fault
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             raise self._fault(fault) from fault
         try:
-            return await self._send(call)
+            return await self._send(call, self._session.fresh)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             raise self._fault(fault) from fault
 
-    async def _send(self, call: Call) -> RelayAnswer:
+    async def _send(self, call: Call, session: aiohttp.ClientSession) -> RelayAnswer:
         outgoing = CIMultiDict(call.headers)
         for name, value in self._own:
             if name != "authorization" or name not in outgoing:
@@ -81,7 +98,7 @@ class RelayClient:
         body: bytes | io.BytesIO | None = call.body or None
         if len(call.body) > _LARGE:
             body = io.BytesIO(call.body)
-        response = await self._session.request(
+        response = await session.request(
             call.method,
             self._address(call),
             data=body,

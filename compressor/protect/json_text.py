@@ -29,6 +29,7 @@ _TOKEN = re.compile(
 )
 _OPENER = re.compile(r"[{\[]")
 _ESCAPES = re.compile(r"(?:\\(?:u[0-9a-fA-F]{4}|.)[A-Za-z0-9_]*+)++")
+_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 # What a container waits for.
@@ -144,9 +145,18 @@ def _is_prose(value: str) -> bool:
     """
     if value.lstrip()[:1] in ("{", "[", "<"):
         return False
-    words = value.split()
+    words = _ESCAPE.sub(_white, value).split()
     plain = sum(word.strip(".,;:!?()'\u2018\u2019\u201c\u201d-").isalpha() for word in words)
     characters = len(_CJK.findall(value))
     if characters > len(value) // 2:
         return characters > 2 * PROSE_WORDS
     return len(words) > PROSE_WORDS and plain * 10 >= len(words) * 7
+
+
+def _white(escape: re.Match[str]) -> str:
+    """A space for an escape that stands for white space (it parts words but is none), else the escape as it is."""
+    code = escape[0][1:]
+    stands_for = (
+        chr(int(code[1:], 16)) if len(code) > 1 else {"n": "\n", "r": "\r", "t": "\t", "f": "\f"}.get(code, "")
+    )
+    return " " if stands_for.isspace() else escape[0]

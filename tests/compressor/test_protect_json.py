@@ -70,6 +70,13 @@ def test_any_subset_of_unprotected_words_leaves_valid_json_of_the_same_shape(
     assert same_shape(json.loads(text), json.loads(dropped(text, share, seed)))
 
 
+@pytest.mark.parametrize("white", ["\\n", "\\t", "\\u2028", "\\u000b"])
+def test_escaped_white_space_is_no_word(white: str) -> None:
+    text = f'["{" ".join(["the"] * 40)} {" ".join([white] * 5)}"]'
+
+    assert json.loads(dropped(text, 1, 0)) == json.loads(text)
+
+
 def test_words_of_a_long_prose_value_are_free_and_a_short_one_is_not() -> None:
     long = " ".join(WORDS * 3)
     text = json.dumps({"short": "the quick brown fox", "long": long})

@@ -266,9 +266,8 @@ async def test_a_frozen_redis_costs_the_timeout_three_times_and_then_nothing(
     redis_server.freeze()
     waits = [await timed_look_up(store) for _ in range(50)]
     redis_server.thaw()
-    assert all(wait < 0.2 for wait in waits[:3])
-    assert all(wait > 0.018 for wait in waits[:3])
-    assert sum(waits[3:]) < 0.05
+    assert all(0.018 < wait < 2 for wait in waits[:3])
+    assert sum(waits[3:]) < 0.4  # 0.94 if they waited
     assert faults(store) == {"slow": 3}
 
 
@@ -279,7 +278,7 @@ async def test_requests_that_meet_a_frozen_redis_together_wait_once(
     redis_server.freeze()
     started = time.perf_counter()
     await asyncio.gather(*(look_up(store) for _ in range(200)))
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 2  # 4 if they waited in turn
     redis_server.thaw()
 
 
@@ -293,7 +292,7 @@ async def test_a_probe_of_a_redis_that_is_still_slow_keeps_it_out_of_use(
     for _ in range(20):
         await asyncio.sleep(0.01)
         waits.append(await timed_look_up(store))
-    assert max(waits) < 0.018
+    assert sum(wait > 0.018 for wait in waits) < 10  # every one if they waited for the probe
     assert store.shared and store.shared.degraded
     redis_server.thaw()
 
@@ -309,10 +308,10 @@ def silent_port() -> Iterator[int]:
 
 async def test_a_server_that_never_answers_costs_no_more_than_the_timeout(silent_port: int) -> None:
     store = open_store(redis_url=f"redis://127.0.0.1:{silent_port}", redis_timeout_ms=10)
-    assert await timed_look_up(store) < 0.2
+    assert await timed_look_up(store) < 2
     started = time.perf_counter()
     assert await store.settle(KEY, TEXT, CUT) == CUT
-    assert time.perf_counter() - started < 0.2
+    assert time.perf_counter() - started < 2
     await store.aclose()
 
 

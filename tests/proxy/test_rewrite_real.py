@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -170,4 +171,5 @@ async def test_the_loop_stays_free_while_a_message_of_a_million_tokens_is_compre
     await service.aclose()
     assert len(delays) > 500
     assert delays[int(len(delays) * 0.99)] < 0.02
-    assert delays[len(delays) // 2] < 0.005
+    # The interpreter hands over to the loop after one switch interval, so that is what it usually waits.
+    assert delays[len(delays) // 2] < 2 * sys.getswitchinterval()

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import threading
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
@@ -23,6 +23,7 @@ from compressor.windows import Window
 from policies.model import Policy
 from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
+from proxy.interpreter import tune_interpreter
 from proxy.rewrite import Overrides, Rewriter
 from proxy.scheduler import CompressionService
 from proxy.settings import Settings
@@ -137,6 +138,16 @@ def _cpu_clocks() -> dict[int, float]:
     return {ident: time.clock_gettime(time.pthread_getcpuclockid(ident)) for ident in idents}
 
 
+@pytest.fixture
+def tuned() -> Iterator[None]:
+    """The interpreter as `moos serve` sets it up; by itself it lets a computing thread hold the loop for 5 ms."""
+    interval, thresholds = sys.getswitchinterval(), gc.get_threshold()
+    tune_interpreter()
+    yield
+    sys.setswitchinterval(interval)
+    gc.set_threshold(*thresholds)
+
+
 async def held_up(interval_s: float, stop: asyncio.Event) -> list[float]:
     """For each tick, the seconds by which this process itself can have delayed the loop.
 
@@ -155,6 +166,7 @@ async def held_up(interval_s: float, stop: asyncio.Event) -> list[float]:
 
 
 @pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="needs a processor clock per thread")
+@pytest.mark.usefixtures("tuned")
 async def test_the_loop_stays_free_while_a_message_of_a_million_tokens_is_compressed(
     compressor: Compressor,
 ) -> None:
@@ -171,5 +183,4 @@ async def test_the_loop_stays_free_while_a_message_of_a_million_tokens_is_compre
     await service.aclose()
     assert len(delays) > 500
     assert delays[int(len(delays) * 0.99)] < 0.02
-    # The interpreter hands over to the loop after one switch interval, so that is what it usually waits.
-    assert delays[len(delays) // 2] < 2 * sys.getswitchinterval()
+    assert delays[len(delays) // 2] < 0.005

@@ -17,10 +17,13 @@ from compressor.encoding import TextEncoder
 from compressor.errors import CheckpointError
 
 # Raised whenever the same text, settings and weights may give other bytes than before.
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 
 BUNDLED = Path(__file__).parent / "checkpoints" / "moos-minilm"
 WEIGHT_FILES = ("model.onnx", "model.safetensors", "pytorch_model.bin")
+# The graph of model.onnx with onnxruntime's own attention; its weights are those of model.safetensors.
+FUSED_GRAPH = "model_fused.onnx"
+_SEALED = ("config.json", "tokenizer.json", *WEIGHT_FILES, FUSED_GRAPH)
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def load(directory: Path | str | None = None) -> Checkpoint:
         raise CheckpointError(f"checkpoint {path} is not a directory; name one with --checkpoint")
     config = _read_json(path / "config.json")
     manifest = _read_json(path / "moos.json") if (path / "moos.json").exists() else {}
-    names = [name for name in ("config.json", "tokenizer.json", *WEIGHT_FILES) if (path / name).is_file()]
+    names = [name for name in _SEALED if (path / name).is_file()]
     if not any(name in names for name in WEIGHT_FILES):
         raise CheckpointError(f"checkpoint {path} holds no weights: expected one of {', '.join(WEIGHT_FILES)}")
     digests = {name: _sha256(path / name) for name in names}
@@ -70,8 +73,7 @@ def load(directory: Path | str | None = None) -> Checkpoint:
 
 def digest_files(directory: Path) -> dict[str, str]:
     """SHA-256 of each file that moos.json seals."""
-    names = ("config.json", "tokenizer.json", *WEIGHT_FILES)
-    return {name: _sha256(directory / name) for name in names if (directory / name).is_file()}
+    return {name: _sha256(directory / name) for name in _SEALED if (directory / name).is_file()}
 
 
 def _verify(path: Path, digests: Mapping[str, str], expected: Mapping[str, str]) -> None:

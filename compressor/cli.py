@@ -56,7 +56,7 @@ class _OneLine(click.Command):
 )
 @click.option("--tokenizer", default=None, metavar="NAME", help="Count tokens as this model or encoding does.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), default=None, help="Another checkpoint directory.")
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
+@click.option("--engine", default="auto", show_default=True, help="auto, onnxruntime, openvino or torch.")
 @click.option("--threads", type=click.IntRange(1), default=None, help="Threads to use; all by default.")
 @click.option("--json", "as_json", is_flag=True, help="The whole result as JSON on standard output.")
 @click.option("--show", is_flag=True, help="The original with kept, protected and dropped words in colour.")

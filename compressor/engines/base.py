@@ -1,6 +1,6 @@
 """What an engine is, and which one to take.
 
-Every engine computes each window by itself, in one thread, padded to a length that depends on that window
+Every engine computes each window by itself, in one thread, at a length that depends on that window
 alone: so a score never depends on what else is in the batch, on the number of threads, or on the process.
 Parallelism comes from running several windows side by side, which also survives a busy neighbour: there is no
 barrier to spin on.
@@ -29,7 +29,7 @@ T = TypeVar("T")
 Reduce = Callable[[Window, FloatArray, FloatArray, FloatArray], T]
 
 PAD_MULTIPLE = 32
-NAMES = ("openvino", "onnxruntime", "torch")
+NAMES = ("onnxruntime", "openvino", "torch")
 
 
 class Engine(Protocol):
@@ -51,7 +51,16 @@ def padded_length(window: Window) -> int:
 
 def padded_inputs(window: Window, pad: int, type_vocabulary: int) -> dict[str, npt.NDArray[np.int64]]:
     """The three input arrays of one window, each int64 of shape (1, padded length)."""
-    size, length = len(window.ids), padded_length(window)
+    return _inputs(window, padded_length(window), pad, type_vocabulary)
+
+
+def unpadded_inputs(window: Window, type_vocabulary: int) -> dict[str, npt.NDArray[np.int64]]:
+    """The same for a graph without a mask: shape (1, length)."""
+    return _inputs(window, len(window.ids), 0, type_vocabulary)
+
+
+def _inputs(window: Window, length: int, pad: int, type_vocabulary: int) -> dict[str, npt.NDArray[np.int64]]:
+    size = len(window.ids)
     ids = np.full((1, length), pad, np.int64)
     ids[0, :size] = window.ids
     types = np.zeros((1, length), np.int64)
@@ -89,7 +98,7 @@ def sums_8_bit_products_exactly() -> bool:
 
 
 def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None = None) -> Engine:
-    """Loads the checkpoint into the named engine; "auto" takes the fastest that is installed.
+    """Loads the checkpoint into the named engine; "auto" takes the first of NAMES that is installed.
 
     Raises SettingsError for an unknown or uninstalled engine, CheckpointError if the model cannot be loaded.
     """
@@ -98,7 +107,7 @@ def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None 
     threads = threads or available_threads()
     chosen = _choose(checkpoint) if name == "auto" else name
     if importlib.util.find_spec(chosen) is None:
-        raise SettingsError(f"engine {chosen} is not installed; install moosproxy[{_extra(chosen)}]")
+        raise SettingsError(f"engine {chosen} is not installed; install {_package(chosen)}")
     if chosen == "openvino":
         from compressor.engines.openvino import OpenVinoEngine
 
@@ -121,8 +130,8 @@ def _choose(checkpoint: Checkpoint) -> str:
         raise CheckpointError(
             f"checkpoint {checkpoint.directory} has no model.onnx and needs torch: install moosproxy[torch]"
         )
-    raise SettingsError("no engine is installed; install moosproxy[onnx]")
+    raise SettingsError("no engine is installed; reinstall moosproxy")
 
 
-def _extra(name: str) -> str:
-    return {"openvino": "openvino", "onnxruntime": "onnx", "torch": "torch"}[name]
+def _package(name: str) -> str:
+    return "moosproxy" if name == "onnxruntime" else f"moosproxy[{name}]"

@@ -1,4 +1,4 @@
-"""The fastest engine on x86: OpenVINO, one single-threaded stream for each thread."""
+"""An engine for x86 beside the default one: OpenVINO, one single-threaded stream for each thread."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ evaluate.add_command(evaluate_soft)
 @click.option("--ratio", "ratios", multiple=True, type=click.FloatRange(min=1, min_open=True), help="Repeatable.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many records or questions a task.")
 @click.option("--out", type=_FOLDER, default=_OUT, show_default=True, help="Results and what was worked out.")
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
+@click.option("--engine", default="auto", show_default=True, help="auto, onnxruntime, openvino or torch.")
 @_threads
 @_one_line
 def run_command(
@@ -189,7 +189,7 @@ def outliers_command(
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="Alternating rounds.")
 @click.option("--text", type=_FILE, help="Text to repeat to length; default words of the tokenizer's vocabulary.")
 @click.option("--peer/--no-peer", default=True, show_default=True, help="Run the llmlingua package beside.")
-@click.option("--engine", default="auto", show_default=True, help="auto, openvino, onnxruntime or torch.")
+@click.option("--engine", default="auto", show_default=True, help="auto, onnxruntime, openvino or torch.")
 @_threads
 @_one_line
 def bench_compress(

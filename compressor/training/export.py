@@ -18,7 +18,7 @@ from compressor.training.graph import Grids, bert_token_classifier
 def write(
     model: Any, tokenizer_file: Path, directory: Path, facts: dict[str, Any], grids: Grids | None = None
 ) -> str:
-    """Writes config.json, tokenizer.json, model.safetensors (fp16), model.onnx and moos.json.
+    """Writes config.json, tokenizer.json, model.safetensors (fp16), both graphs and moos.json.
 
     model: a BertForTokenClassification with labels {0: discard, 1: preserve}. facts: what moos.json says beside
     the seal; "question_aware" decides whether serving may put a question in front. grids: of the linear layers
@@ -35,8 +35,9 @@ def write(
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     (directory / "model.safetensors").chmod(0o644)  # the library writes it for its owner alone
     config = json.loads((directory / "config.json").read_text())
-    graph = bert_token_classifier(directory / "model.safetensors", config, grids)
-    onnx.save(graph, directory / "model.onnx")
+    for name, fused in (("model.onnx", False), (checkpoint.FUSED_GRAPH, True)):
+        graph = bert_token_classifier(directory / "model.safetensors", config, grids, fused=fused)
+        onnx.save(graph, directory / name)
     manifest = {**facts, "files": checkpoint.digest_files(directory)}
     (directory / "moos.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     return checkpoint.load(directory).fingerprint

@@ -8,7 +8,7 @@ those of the weights.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,8 @@ Grids = Mapping[str, Grid]
 _NUMPY = {"F16": np.float16, "F32": np.float32}
 _TYPES = {"F16": TensorProto.FLOAT16, "F32": TensorProto.FLOAT, "BF16": TensorProto.BFLOAT16}
 OPSET = 20
+# The domain of onnxruntime's own operators.
+CONTRIB = "com.microsoft"
 
 
 class _Graph:
@@ -62,6 +64,11 @@ class _Graph:
             if transpose:
                 self.nodes.append(helper.make_node("Transpose", [f"{name}.f"], [out], perm=[1, 0]))
         return out
+
+    def rows(self, out: str, name: str, indices: str) -> str:
+        """Rows of a table as fp32. Only they are turned: the whole of word embeddings would take 47 MB."""
+        self.initializers[name] = self._external(name)
+        return self.op("Cast", out, self.op("Gather", f"{out}.rows", name, indices), to=TensorProto.FLOAT)
 
     def _external(self, name: str) -> onnx.TensorProto:
         entry = self.tensors[name]
@@ -124,20 +131,21 @@ class _Graph:
         return self.op("LayerNormalization", name, x, scale, bias, axis=-1, epsilon=epsilon)
 
 
-def bert_token_classifier(weights: Path, config: dict[str, Any], grids: Grids | None = None) -> onnx.ModelProto:
+def bert_token_classifier(
+    weights: Path, config: dict[str, Any], grids: Grids | None = None, *, fused: bool = False
+) -> onnx.ModelProto:
     """Graph of a BertForTokenClassification; the layers named in `grids` compute in 8 bits.
 
-    Inputs input_ids, token_type_ids, attention_mask: int64 (batch, length).
+    fused: attention is onnxruntime's own operator, which never writes the scores of a whole window to memory. It
+    does so only without a mask, so the graph has none, and its windows must not be padded.
+    Inputs input_ids, token_type_ids, and attention_mask unless fused: int64 (batch, length).
     Outputs logits (batch, length, labels), hidden (batch, length, width): last hidden state before the head.
     """
     g = _Graph(weights, grids)
     epsilon, heads = config["layer_norm_eps"], config["num_attention_heads"]
     width = config["hidden_size"]
     x = _embeddings(g, epsilon)
-    mask = g.op("Cast", "mask.float", "attention_mask", to=TensorProto.FLOAT)
-    mask = g.op("Unsqueeze", "mask.4d", mask, g.constant("axes12", np.array([1, 2], np.int64)))
-    mask = g.op("Sub", "mask.inverse", g.constant("one", np.float32(1)), mask)
-    mask = g.op("Mul", "mask.bias", mask, g.constant("minus", np.float32(-1e4)))
+    mask = None if fused else _mask(g)
     for layer in range(config["num_hidden_layers"]):
         x = _layer(g, x, mask, layer, heads, width // heads, epsilon)
     g.op("Identity", "hidden", x)
@@ -146,48 +154,47 @@ def bert_token_classifier(weights: Path, config: dict[str, Any], grids: Grids | 
     shape = ["batch", "length"]
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, shape)
-        for name in ("input_ids", "token_type_ids", "attention_mask")
+        for name in ("input_ids", "token_type_ids", *(() if fused else ("attention_mask",)))
     ]
     outputs = [
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, [*shape, "labels"]),
         helper.make_tensor_value_info("hidden", TensorProto.FLOAT, [*shape, width]),
     ]
     graph = helper.make_graph(g.nodes, "moos", inputs, outputs, list(g.initializers.values()))
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
+    operators = [helper.make_opsetid("", OPSET)] + ([helper.make_opsetid(CONTRIB, 1)] if fused else [])
+    return helper.make_model(graph, opset_imports=operators, ir_version=9)
 
 
 def _embeddings(g: _Graph, epsilon: float) -> str:
     prefix = "bert.embeddings"
-    words = g.op("Gather", "emb.word", g.weight(f"{prefix}.word_embeddings.weight"), "input_ids")
-    types = g.op("Gather", "emb.type", g.weight(f"{prefix}.token_type_embeddings.weight"), "token_type_ids")
+    words = g.rows("emb.word", f"{prefix}.word_embeddings.weight", "input_ids")
+    types = g.rows("emb.type", f"{prefix}.token_type_embeddings.weight", "token_type_ids")
     shape = g.op("Shape", "emb.shape", "input_ids")
     length = g.op("Gather", "emb.length", shape, g.constant("index1", np.int64(1)))
     positions = g.op(
         "Range", "emb.range", g.constant("zero", np.int64(0)), length, g.constant("step", np.int64(1))
     )
-    place = g.op("Gather", "emb.position", g.weight(f"{prefix}.position_embeddings.weight"), positions)
+    place = g.rows("emb.position", f"{prefix}.position_embeddings.weight", positions)
     total = g.op("Add", "emb.sum", g.op("Add", "emb.words_types", words, types), place)
     return g.layer_norm("emb.norm", total, f"{prefix}.LayerNorm", epsilon)
 
 
-def _layer(g: _Graph, x: str, mask: str, layer: int, heads: int, size: int, epsilon: float) -> str:
+def _mask(g: _Graph) -> str:
+    mask = g.op("Cast", "mask.float", "attention_mask", to=TensorProto.FLOAT)
+    mask = g.op("Unsqueeze", "mask.4d", mask, g.constant("axes12", np.array([1, 2], np.int64)))
+    mask = g.op("Sub", "mask.inverse", g.constant("one", np.float32(1)), mask)
+    return g.op("Mul", "mask.bias", mask, g.constant("minus", np.float32(-1e4)))
+
+
+def _layer(g: _Graph, x: str, mask: str | None, layer: int, heads: int, size: int, epsilon: float) -> str:
     source, name = f"bert.encoder.layer.{layer}", f"l{layer}"
-    split = g.constant("split.heads", np.array([0, 0, heads, size], np.int64))
-
-    def per_head(part: str, perm: list[int]) -> str:
-        y = g.linear(f"{name}.{part}", x, f"{source}.attention.self.{part}")
-        y = g.op("Reshape", f"{name}.{part}.heads", y, split)
-        return g.op("Transpose", f"{name}.{part}.perm", y, perm=perm)
-
-    query, key = per_head("query", [0, 2, 1, 3]), per_head("key", [0, 2, 3, 1])
-    value = per_head("value", [0, 2, 1, 3])
-    scores = g.op("MatMul", f"{name}.scores", query, key)
-    scores = g.op("Mul", f"{name}.scaled", scores, g.constant("scale", np.float32(size**-0.5)))
-    weights = g.op("Softmax", f"{name}.softmax", g.op("Add", f"{name}.masked", scores, mask), axis=-1)
-    context = g.op("MatMul", f"{name}.context", weights, value)
-    context = g.op("Transpose", f"{name}.context.perm", context, perm=[0, 2, 1, 3])
-    merge = g.constant("merge.heads", np.array([0, 0, heads * size], np.int64))
-    context = g.op("Reshape", f"{name}.context.merged", context, merge)
+    parts = [
+        g.linear(f"{name}.{part}", x, f"{source}.attention.self.{part}") for part in ("query", "key", "value")
+    ]
+    if mask is None:
+        context = g.op("MultiHeadAttention", f"{name}.context.merged", *parts, domain=CONTRIB, num_heads=heads)
+    else:
+        context = _attention(g, name, parts, mask, heads, size)
     attended = g.linear(f"{name}.attended", context, f"{source}.attention.output.dense")
     residual = g.op("Add", f"{name}.residual1", attended, x)
     x = g.layer_norm(f"{name}.norm1", residual, f"{source}.attention.output.LayerNorm", epsilon)
@@ -195,3 +202,22 @@ def _layer(g: _Graph, x: str, mask: str, layer: int, heads: int, size: int, epsi
     outer = g.linear(f"{name}.outer", g.op("Gelu", f"{name}.gelu", inner), f"{source}.output.dense")
     residual = g.op("Add", f"{name}.residual2", outer, x)
     return g.layer_norm(f"{name}.norm2", residual, f"{source}.output.LayerNorm", epsilon)
+
+
+def _attention(g: _Graph, name: str, parts: Sequence[str], mask: str, heads: int, size: int) -> str:
+    """Attention in standard operators. parts: queries, keys, values, each (batch, length, width)."""
+    split = g.constant("split.heads", np.array([0, 0, heads, size], np.int64))
+
+    def per_head(part: str, perm: list[int]) -> str:
+        return g.op("Transpose", f"{part}.perm", g.op("Reshape", f"{part}.heads", part, split), perm=perm)
+
+    query, key, value = (
+        per_head(part, perm) for part, perm in zip(parts, ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]), strict=True)
+    )
+    scores = g.op("MatMul", f"{name}.scores", query, key)
+    scores = g.op("Mul", f"{name}.scaled", scores, g.constant("scale", np.float32(size**-0.5)))
+    weights = g.op("Softmax", f"{name}.softmax", g.op("Add", f"{name}.masked", scores, mask), axis=-1)
+    context = g.op("MatMul", f"{name}.context", weights, value)
+    context = g.op("Transpose", f"{name}.context.perm", context, perm=[0, 2, 1, 3])
+    merge = g.constant("merge.heads", np.array([0, 0, heads * size], np.int64))
+    return g.op("Reshape", f"{name}.context.merged", context, merge)

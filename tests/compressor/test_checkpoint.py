@@ -8,13 +8,15 @@ import pytest
 
 from compressor import CheckpointError, checkpoint
 
+SEALED = ["config.json", "tokenizer.json", "model.safetensors", "model.onnx", "model_fused.onnx"]
+
 
 @pytest.fixture
 def copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "copy"))
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "model.onnx"])
+@pytest.mark.parametrize("name", SEALED)
 def test_a_damaged_file_is_named(copy: Path, name: str) -> None:
     data = bytearray((copy / name).read_bytes())
     data[len(data) // 2] ^= 1
@@ -24,7 +26,7 @@ def test_a_damaged_file_is_named(copy: Path, name: str) -> None:
         checkpoint.load(copy)
 
 
-@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors", "model.onnx"])
+@pytest.mark.parametrize("name", SEALED)
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
 

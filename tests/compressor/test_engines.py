@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,24 @@ def test_an_unknown_engine_is_a_clear_error(tiny_checkpoint: Path) -> None:
         open_engine(checkpoint.load(tiny_checkpoint), "cuda")
 
 
-def test_the_graph_holds_no_weights_of_its_own(tiny_checkpoint: Path) -> None:
-    assert json.loads((tiny_checkpoint / "moos.json").read_text())["files"]["model.onnx"]
-    assert (tiny_checkpoint / "model.onnx").stat().st_size < 40_000
+@pytest.mark.parametrize("graph", ["model.onnx", "model_fused.onnx"])
+def test_the_graphs_hold_no_weights_of_their_own(tiny_checkpoint: Path, graph: str) -> None:
+    assert json.loads((tiny_checkpoint / "moos.json").read_text())["files"][graph]
+    assert (tiny_checkpoint / graph).stat().st_size < 40_000
+
+
+def test_a_directory_with_the_graph_of_standard_operators_alone_gives_the_same_scores(
+    tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(tiny_checkpoint, plain, ignore=shutil.ignore_patterns("model_fused.onnx", "moos.json"))
+
+    for fused, masked in zip(
+        scores(tiny_checkpoint, "onnxruntime", 1), scores(plain, "onnxruntime", 1), strict=True
+    ):
+        np.testing.assert_allclose(fused.p, masked.p, atol=1e-4)
+
+
+def test_the_default_engine_is_onnxruntime(tiny_checkpoint: Path) -> None:
+    with Compressor.load(tiny_checkpoint) as compressor:
+        assert "onnxruntime" == compressor.engine.name

@@ -75,7 +75,9 @@ async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLi
         from compressor import Compressor  # brings the engine's libraries into memory
 
         def load() -> Compressor:
-            compressor = Compressor.load(settings.checkpoint, threads=settings.compressor_threads or None)
+            compressor = Compressor.load(
+                settings.checkpoint, engine=settings.engine, threads=settings.compressor_threads or None
+            )
             compressor.compress(_FIRST_TEXT)  # tables, tokenizer and engine are made ready by the first text
             return compressor
 
@@ -84,4 +86,4 @@ async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLi
         LOG.error("no compressor: nothing is compressed", extra={"fields": {"reason": str(fault)}})
         return None, Check("missing", str(fault))
     stack.callback(compressor.close)
-    return compressor, Check("ok", f"fingerprint {compressor.fingerprint[:12]}")
+    return compressor, Check("ok", f"fingerprint {compressor.fingerprint[:12]}, engine {compressor.engine.name}")

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     """Checkpoint directory; the bundled one where none is given."""
     compressor: Literal["on", "off"] = "on"
     """`off` never loads the compressor: everything goes out as it came."""
+    engine: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto"
+    """What runs the encoder; `auto` takes onnxruntime wherever the checkpoint has a graph for it."""
     require_compressor: bool = False
     """Report not ready, instead of degraded, while there is no compressor."""
     max_body_bytes: int = Field(default=100 * MEBIBYTE, ge=1024)

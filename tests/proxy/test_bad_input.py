@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from policies.load import load
+from proxy.app import create_app
+from proxy.settings import Settings
+from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy, ScriptedUpstream
 from tests.proxy.wire import ask, chat, connected, fresh, long_text, raw_request, read_response
 
@@ -69,6 +74,26 @@ async def test_wrong_types_are_answered_with_400_and_named(proxy: LiveProxy, bod
     assert answer.status == 400
     assert fault(answer)["param"] == param
     assert fault(answer)["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/compress"])
+async def test_a_model_that_no_route_takes_is_404_and_names_the_fix(
+    upstream: ScriptedUpstream, tmp_path: Path, path: str
+) -> None:
+    file = tmp_path / "moos.yaml"
+    file.write_text(
+        f"upstreams: {{main: {{kind: openai, base_url: '{upstream.url}'}}}}\n"
+        "routes: [{match: {model: known-*}, upstreams: main}]\n"
+    )
+    model = fresh("unknown")
+    with LiveProxy(create_app(Settings(), load(file), FakeCompressor())) as proxy:
+        answer = await ask(proxy.port, chat(model, long_text(400)) | {"prompt": "x", "input": "x"}, path)
+
+    assert answer.status == 404
+    assert fault(answer)["code"] == "model_not_found"
+    assert fault(answer)["param"] == "model"
+    assert "moos policy explain" in fault(answer)["message"]
+    assert upstream.all(model) == []
 
 
 @pytest.mark.parametrize(

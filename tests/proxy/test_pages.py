@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Literal
 
 import pytest
 
@@ -21,8 +23,10 @@ async def test_health_is_a_word(proxy: LiveProxy) -> None:
 
 async def test_requests_wait_until_the_compressor_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(FakeCompressor):
+        engine = SimpleNamespace(name="slow")
+
         @classmethod
-        def load(cls, directory: Path | None, *, threads: int | None) -> Slow:
+        def load(cls, directory: Path | None, *, engine: str, threads: int | None) -> Slow:
             time.sleep(0.5)
             return cls()
 
@@ -37,6 +41,16 @@ async def test_requests_wait_until_the_compressor_is_there(monkeypatch: pytest.M
         answer = await ask(live.port, {"model": "m", "messages": [{"role": "user", "content": long_text(600)}]})
 
     assert int(answer.headers["x-moos-tokens-after"]) < int(answer.headers["x-moos-tokens-before"])
+
+
+@pytest.mark.parametrize(("chosen", "used"), [("auto", "onnxruntime"), ("openvino", "openvino")])
+async def test_the_engine_is_a_setting_and_readiness_names_it(
+    chosen: Literal["auto", "openvino"], used: str
+) -> None:
+    with LiveProxy(create_app(Settings(engine=chosen))) as live:
+        answer = await ask(live.port, b"", "/readyz", "GET")
+
+    assert answer.json()["checks"]["checkpoint"]["detail"].endswith(f"engine {used}")
 
 
 async def test_readiness_of_the_defaults_names_what_is_degraded() -> None:

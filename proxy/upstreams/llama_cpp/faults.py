@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class ModelFault(Exception):
     """kind: what it means over HTTP, see `KINDS`. param: the field of the request that is at fault."""
@@ -23,7 +25,14 @@ KINDS: dict[str, tuple[int, str, str | None]] = {
     "file": (503, "api_error", "model_unavailable"),
     "memory": (503, "api_error", "out_of_memory"),
     "crashed": (503, "api_error", "model_crashed"),
+    "soft": (400, "invalid_request_error", "soft_compression_failed"),
 }
+
+
+def unknown_model(names: Iterable[str]) -> ModelFault:
+    """names: what there is."""
+    text = f"this upstream has no model of that name; it has {', '.join(names)}"
+    return ModelFault("unknown_model", text, "model")
 
 
 def too_long(prompt: int, answer: int | None, window: int) -> ModelFault:

@@ -14,7 +14,7 @@ from policies.local import GgufModel, LocalLimits
 from proxy.log import LOG
 from proxy.turns import Turns
 from proxy.upstreams.llama_cpp.child import Child
-from proxy.upstreams.llama_cpp.faults import ModelFault
+from proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
 from proxy.upstreams.llama_cpp.gguf_file import GgufFile, read_gguf
 from proxy.upstreams.llama_cpp.spec import Spec, spec_of
 
@@ -106,8 +106,7 @@ class LocalModels:
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
-            known = ", ".join(self._places)
-            raise ModelFault("unknown_model", f"this upstream has no model of that name; it has {known}", "model")
+            raise unknown_model(self._places)
         return self._places[name]
 
     async def _ready(self, name: str, place: _Place) -> Child:

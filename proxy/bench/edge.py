@@ -15,9 +15,10 @@ from typing import Any
 
 import click
 
+from proxy.bench.edge_life import Life, life
 from proxy.bench.edge_models import EdgeModel, find_models
 from proxy.bench.edge_report import page, plot, summary, table
-from proxy.bench.edge_run import CALIBRATION_TOKENS, Figure, measure
+from proxy.bench.edge_run import CALIBRATION_TOKENS, EdgeClient, Figure, measure
 from proxy.bench.machine import load_average, machine
 from proxy.bench.sides import SideError, edge_box
 
@@ -58,7 +59,10 @@ def bench_edge(
     write: Path | None,
     image: Path | None,
 ) -> None:
-    """Time to first token and in all, with and without compression, of a model on this machine."""
+    """Time to first token and in all, with and without compression, of a model on this machine.
+
+    Then a second turn, and how soon a request that is given up frees the model.
+    """
     lengths = [int(number) for number in tokens]
     load = [load_average()]
     results: dict[str, dict[str, Any]] = {}
@@ -67,8 +71,8 @@ def bench_edge(
         try:
             for model in find_models(models or ("0.5b", "1.5b"), kept):
                 click.echo(f"{model.name}: {model.description}", err=True)
-                figures, memory = _run(model, lengths, [1.0, *ratios], rounds, answer)
-                results[model.name] = summary(model, figures, memory)
+                figures, lived, memory = _run(model, lengths, [1.0, *ratios], rounds, answer)
+                results[model.name] = summary(model, figures, lived, memory)
                 click.echo(f"{model.name}: {model.description}\n{table(results[model.name])}\n")
         except SideError as fault:
             raise click.ClickException(str(fault)) from None
@@ -83,10 +87,18 @@ def bench_edge(
 
 def _run(
     model: EdgeModel, lengths: list[int], ratios: list[float], rounds: int, answer: int
-) -> tuple[list[Figure], float | None]:
+) -> tuple[list[Figure], Life, float | None]:
     """The figures, and the most memory in megabytes that the proxy and its model have taken together."""
     longest = max(*lengths, 2 * CALIBRATION_TOKENS)
     window = longest + longest // 8 + answer + 256
     with edge_box(model.path, window) as side:
-        figures = asyncio.run(measure(side.port, lengths, ratios, rounds, answer))
-        return figures, side.peak_mb()
+        figures, lived = asyncio.run(_measured(side.port, lengths, ratios, rounds, answer))
+        return figures, lived, side.peak_mb()
+
+
+async def _measured(
+    port: int, lengths: list[int], ratios: list[float], rounds: int, answer: int
+) -> tuple[list[Figure], Life]:
+    async with EdgeClient.connected(port, ratios) as client:
+        lived = await life(client, lengths[len(lengths) // 2], max(ratios), answer)
+        return await measure(client, lengths, ratios, rounds, answer), lived

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from proxy.bench.edge_life import Life
 from proxy.bench.edge_models import EdgeModel
 from proxy.bench.edge_run import Figure
 
@@ -16,7 +18,7 @@ _COLOURS = {2: "#1d4ed8", 3: "#15803d", 4: "#c2410c"}
 _CALM = 1.0
 
 
-def summary(model: EdgeModel, figures: list[Figure], peak_mb: float | None) -> dict[str, Any]:
+def summary(model: EdgeModel, figures: list[Figure], life: Life, peak_mb: float | None) -> dict[str, Any]:
     """Medians of each case; `gain` is the time without compression over the time with it."""
     cases: defaultdict[tuple[int, float], list[Figure]] = defaultdict(list)
     for figure in figures:
@@ -47,6 +49,8 @@ def summary(model: EdgeModel, figures: list[Figure], peak_mb: float | None) -> d
         "weights": "random" if model.random else "given",
         "about": model.description,
         "peak_mb": None if peak_mb is None else round(peak_mb),
+        "second_turn": {name: round(value, 4) for name, value in asdict(life.turn).items()},
+        "freed_ms": {name: [round(time, 1) for time in times] for name, times in asdict(life.freed).items()},
         "cases": rows,
     }
 
@@ -77,8 +81,20 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
             f"{row['own_share'] * 100:.2f}",
         )
         yield "".join(f"{cell:>9}" for cell in cells)
+    turn, freed = result["second_turn"], result["freed_ms"]
+    yield (
+        f"second turn, the first message compressed: {turn['prompt']} tokens, {turn['new']} of them new, "
+        f"{turn['read']} read by the model"
+    )
+    yield f"  first text after {turn['first']:.2f} s; {turn['first_before']:.2f} s in the first turn"
+    yield "a request given up frees the model for the next after"
+    yield f"  {_range(freed['prompt'])} while it reads the prompt, {_range(freed['answer'])} while it writes"
     if result["peak_mb"] is not None:
         yield f"peak memory of proxy, compressor and model: {result['peak_mb']} MB"
+
+
+def _range(times: Sequence[float]) -> str:
+    return f"{median(times):.0f} ms (at most {max(times):.0f})" if times else "(too short to measure)"
 
 
 def plot(results: dict[str, dict[str, Any]], path: Path) -> None:

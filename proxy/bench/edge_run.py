@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import aiohttp
 import orjson
 
 from proxy.bench.edge_prose import Prose
 from proxy.bench.sides import SideError
+
+Message: TypeAlias = dict[str, str]
 
 CALIBRATION_TOKENS = 1800
 """About as long are the texts that show which ratio to ask for."""
@@ -32,90 +36,137 @@ class Case:
 class Figure:
     """One request. All times in seconds, from the moment it was sent.
 
-    prompt: tokens that the model was sent. first: until the first text. compression: as the proxy says.
-    model: llama.cpp's time until the first token.
+    prompt: tokens that the model was sent. cached: those of them that it had read before. first: until the first
+    text. compression: as the proxy says. model: llama.cpp's time until the first token.
     """
 
     case: Case
     prompt: int
+    cached: int
     first: float
     total: float
     compression: float
     model: float
+    answer: str
 
     @property
     def own(self) -> float:
-        """What is neither compression nor llama.cpp: the proxy, the template, the tokenizer, the client."""
+        """What is neither compression nor llama.cpp: proxy, queue, template, tokenizer, client."""
         return self.first - self.compression - self.model
 
 
-async def measure(port: int, lengths: list[int], ratios: list[float], rounds: int, answer: int) -> list[Figure]:
-    """Every length at every ratio, in turns, forwards and backwards. ratios: 1 first. Raises SideError."""
-    prose = Prose(1)
-    figures: list[Figure] = []
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
-        text = prose.of(_CALIBRATION)
-        bare = await _ask(session, port, text, Case(0, 1.0, 1.0), 1)
-        per_token = len(text) / bare.prompt
-        cases = [Case(0, ratio, await _wish(session, port, prose, ratio, per_token)) for ratio in ratios]
-        for number in range(rounds):
-            for tokens in lengths:
-                for case in cases if number % 2 == 0 else cases[::-1]:
-                    text = prose.of(round(tokens * per_token))
-                    figures.append(await _ask(session, port, text, replace(case, tokens=tokens), answer))
-    return figures
+class EdgeClient:
+    """Asks one proxy that has a model named `edge`. Use `connected`."""
+
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self.prose = Prose(1)
+        self._session = session
+        self._url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        self._per_token = 0.0
+        self._wishes: dict[float, float] = {1.0: 1.0}
+
+    @classmethod
+    @asynccontextmanager
+    async def connected(cls, port: int, ratios: list[float]) -> AsyncIterator[EdgeClient]:
+        """Ready to ask for those ratios. Raises SideError."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+            client = cls(session, port)
+            text = client.prose.of(_CALIBRATION)
+            client._per_token = len(text) / (await client.ask([user(text)], client.case(0, 1.0), 1)).prompt
+            for ratio in ratios:
+                client._wishes[ratio] = await client._wish(ratio)
+            yield client
+
+    def text(self, tokens: int) -> str:
+        """A new text of about so many of the model's tokens."""
+        return self.prose.of(round(tokens * self._per_token))
+
+    def case(self, tokens: int, ratio: float) -> Case:
+        """With the wish that makes the ratio come true."""
+        return Case(tokens, ratio, self._wishes.get(ratio, ratio))
+
+    async def _wish(self, ratio: float) -> float:
+        """The ratio to ask for, so that the model gets so many times fewer tokens.
+
+        It is not quite the same number: the compressor counts pieces of its own vocabulary.
+        """
+        wish = ratio
+        for _ in range(_TRIALS if ratio > 1 else 0):
+            text = self.prose.of(_CALIBRATION)
+            figure = await self.ask([user(text)], Case(0, ratio, wish), 1)
+            wish *= ratio / (len(text) / self._per_token / figure.prompt)
+        return wish
+
+    async def ask(self, messages: list[Message], case: Case, answer: int) -> Figure:
+        """A whole answer. Raises SideError, also where nothing was shortened that should have been."""
+        began = time.perf_counter()
+        async with self.opened(messages, case, answer) as response:
+            skipped = response.headers.get("x-moos-skipped", "")
+            if case.ratio != 1 and "0=" in skipped:
+                raise SideError(f"a prompt of {case.tokens} tokens was not shortened by {case.ratio:g}: {skipped}")
+            first: float | None = None
+            texts: list[str] = []
+            last: dict[str, Any] = {}
+            async for line in response.content:
+                if not line.startswith(b"data: {"):
+                    continue
+                event: dict[str, Any] = orjson.loads(line[6:])
+                if text := _text(event):
+                    texts.append(text)
+                    first = first or time.perf_counter()
+                last |= {name: event[name] for name in ("usage", "timings", "error") if event.get(name)}
+        if "usage" not in last or "timings" not in last:
+            raise SideError(f"the answer broke off: {last.get('error')}")
+        ended = time.perf_counter()
+        return Figure(
+            case=case,
+            prompt=last["usage"]["prompt_tokens"],
+            cached=last["usage"]["prompt_tokens_details"]["cached_tokens"],
+            first=(first or ended) - began,
+            total=ended - began,
+            compression=float(response.headers.get("x-moos-compression-ms", 0)) / 1000,
+            model=last["timings"]["first_token_ms"] / 1000,
+            answer="".join(texts),
+        )
+
+    @asynccontextmanager
+    async def opened(
+        self, messages: list[Message], case: Case, answer: int
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer that has begun to come; leaving the block drops the connection. Raises SideError."""
+        body = {
+            "model": "edge",
+            "messages": messages,
+            "max_tokens": answer,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        wish = {"x-moos-bypass": "true"} if case.ratio == 1 else {"x-moos-ratio": f"{case.wish:.3f}"}
+        async with self._session.post(self._url, json=body, headers=wish) as response:
+            if response.status != 200:
+                raise SideError(
+                    f"the proxy answered with status {response.status}: {(await response.text())[:500]}"
+                )
+            yield response
 
 
-async def _wish(session: aiohttp.ClientSession, port: int, prose: Prose, ratio: float, per_token: float) -> float:
-    """The ratio to ask for, so that the model gets so many times fewer tokens.
-
-    It is not quite the same number: the compressor counts pieces of its own vocabulary.
-    """
-    wish = ratio
-    for _ in range(_TRIALS if ratio > 1 else 0):
-        text = prose.of(_CALIBRATION)
-        figure = await _ask(session, port, text, Case(0, ratio, wish), 1)
-        wish *= ratio / (len(text) / per_token / figure.prompt)
-    return wish
+def user(text: str) -> Message:
+    """A message of the user's."""
+    return {"role": "user", "content": text}
 
 
-async def _ask(session: aiohttp.ClientSession, port: int, text: str, case: Case, answer: int) -> Figure:
-    body = {
-        "model": "edge",
-        "messages": [{"role": "user", "content": text}],
-        "max_tokens": answer,
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    wish = {"x-moos-bypass": "true"} if case.ratio == 1 else {"x-moos-ratio": f"{case.wish:.3f}"}
-    began = time.perf_counter()
-    url = f"http://127.0.0.1:{port}/v1/chat/completions"
-    async with session.post(url, json=body, headers=wish) as response:
-        if response.status != 200:
-            raise SideError(f"the proxy answered with status {response.status}: {(await response.text())[:500]}")
-        skipped = response.headers.get("x-moos-skipped", "")
-        if case.ratio != 1 and skipped:
-            raise SideError(f"a prompt of {case.tokens} tokens was not shortened by {case.ratio:g}: {skipped}")
-        first: float | None = None
-        last: dict[str, Any] = {}
-        async for line in response.content:
-            if not line.startswith(b"data: {"):
-                continue
-            event: dict[str, Any] = orjson.loads(line[6:])
-            first = first or (time.perf_counter() if _has_text(event) else None)
-            last |= {name: event[name] for name in ("usage", "timings", "error") if event.get(name)}
-    if "usage" not in last or "timings" not in last:
-        raise SideError(f"the answer broke off: {last.get('error')}")
-    ended = time.perf_counter()
-    return Figure(
-        case=case,
-        prompt=last["usage"]["prompt_tokens"],
-        first=(first or ended) - began,
-        total=ended - began,
-        compression=float(response.headers.get("x-moos-compression-ms", 0)) / 1000,
-        model=last["timings"]["first_token_ms"] / 1000,
-    )
+async def measure(
+    client: EdgeClient, lengths: list[int], ratios: list[float], rounds: int, answer: int
+) -> list[Figure]:
+    """Every length at every ratio, in turns, forwards and backwards. Raises SideError."""
+    cases = [
+        client.case(tokens, ratio)
+        for number in range(rounds)
+        for tokens in lengths
+        for ratio in (ratios if number % 2 == 0 else ratios[::-1])
+    ]
+    return [await client.ask([user(client.text(case.tokens))], case, answer) for case in cases]
 
 
-def _has_text(event: dict[str, Any]) -> bool:
-    return any(choice["delta"].get("content") for choice in event["choices"])
+def _text(event: dict[str, Any]) -> str:
+    return "".join(choice["delta"].get("content") or "" for choice in event["choices"])

@@ -11,10 +11,12 @@ from click.testing import CliRunner
 
 from compressor import Compressor
 from proxy.bench.clients import Reply
+from proxy.bench.edge import bench_edge
 from proxy.bench.proxy_bench import bench_proxy
 from proxy.bench.soak import Soak, _summary, bench_soak
 from proxy.bench.texts import Texts
 from proxy.bench.turn_bench import bench_turn
+from tests.proxy import tiny_gguf
 
 
 def last_line(output: str) -> dict[str, Any]:
@@ -89,3 +91,23 @@ def test_a_short_soak_passes(checkpoint: None) -> None:
     summary = last_line(result.output)
     assert summary["requests"] >= 4
     assert not [fault for fault in summary["faults"] if "memory" not in fault]  # too short to be warm
+
+
+@pytest.mark.slow
+@tiny_gguf.needs_llama_cpp
+def test_the_edge_bench_shortens_reads_only_what_is_new_and_frees_the_model(
+    checkpoint: None, tmp_path: Path
+) -> None:
+    model = tiny_gguf.write(tmp_path / "slow.gguf", tiny_gguf.SLOW, quantisation="Q8_0")
+    report, plot = tmp_path / "edge.md", tmp_path / "edge.svg"
+    options = ["--model", str(model), "--tokens", "1500", "--ratios", "3", "--rounds", "1"]
+    result = CliRunner().invoke(bench_edge, [*options, "--write", str(report), "--plot", str(plot)])
+
+    assert result.exit_code == 0, result.output
+    found = last_line(result.output)["models"]["slow"]
+    bare, short = found["cases"]
+    assert 2.4 < bare["prompt"] / short["prompt"] < 3.6
+    turn = found["second_turn"]
+    assert turn["read"] <= turn["new"] < turn["prompt"] / 2
+    assert len(found["freed_ms"]["answer"]) == 5 and max(found["freed_ms"]["answer"]) < 1000
+    assert "second turn" in report.read_text() and "<svg" in plot.read_text()

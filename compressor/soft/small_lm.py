@@ -18,6 +18,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from compressor.soft.batches import IGNORED, Batch, WorldSource
+from compressor.soft.muon import Muon
 from compressor.soft.texts import TextSource, paragraphs
 from compressor.soft.world import World, corpus
 
@@ -136,7 +137,7 @@ def _optimizers(model: nn.Module, lr: float) -> list[torch.optim.Optimizer]:
     inside = [value for name, value in named if value.ndim == 2 and ".layers." in name]
     rest = [value for name, value in named if not (value.ndim == 2 and ".layers." in name)]
     return [
-        torch.optim.Muon(inside, lr=lr, weight_decay=0.01),
+        Muon(inside, lr=lr, weight_decay=0.01),
         torch.optim.AdamW(rest, lr=lr / 2, weight_decay=0.0),
     ]
 

@@ -17,6 +17,7 @@ from compressor.soft.batches import IGNORED, Batch, Source
 from compressor.soft.checkpoint import build, save
 from compressor.soft.config import Method, SoftConfig
 from compressor.soft.methods import SoftCompressor, Task
+from compressor.soft.muon import Muon
 from compressor.soft.reading import Reading
 
 # What each method is trained on before questions, and how often: SAC goes without autoencoding, as published; ICAE
@@ -127,7 +128,7 @@ def _optimizers(compressor: SoftCompressor, training: SoftTraining) -> Optimizer
     rest = [value for name, value in weights if not (training.muon and name in matrices)]
     found: Optimizers = [(torch.optim.AdamW(rest, lr=training.lr, weight_decay=0.0), training.lr)]
     if inner:
-        found.append((torch.optim.Muon(inner, lr=training.muon, weight_decay=0.0), training.muon))
+        found.append((Muon(inner, lr=training.muon, weight_decay=0.0), training.muon))
     return found
 
 

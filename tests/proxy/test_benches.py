@@ -104,10 +104,13 @@ def test_the_edge_bench_shortens_reads_only_what_is_new_and_frees_the_model(
     result = CliRunner().invoke(bench_edge, [*options, "--write", str(report), "--plot", str(plot)])
 
     assert result.exit_code == 0, result.output
-    found = last_line(result.output)["models"]["slow"]
+    line = last_line(result.output)
+    found = line["models"]["slow"]
+    assert found["weights"] == "given" and found["peak_mb"] > 50
     bare, short = found["cases"]
     assert 2.4 < bare["prompt"] / short["prompt"] < 3.6
+    assert bare["compression_s"] < short["compression_s"] < short["first_s"]
     turn = found["second_turn"]
     assert turn["read"] <= turn["new"] < turn["prompt"] / 2
     assert len(found["freed_ms"]["answer"]) == 5 and max(found["freed_ms"]["answer"]) < 1000
-    assert "second turn" in report.read_text() and "<svg" in plot.read_text()
+    assert json.dumps(line) in report.read_text() and "<svg" in plot.read_text()

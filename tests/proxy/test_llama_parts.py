@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from matplotlib import pyplot  # noqa: F401 - what the bench draws with; a missing one must show here
 
 from policies.local import GgufModel, LocalLimits
-from proxy.bench.edge import bench_edge
 from proxy.doctor import doctor
 from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.gguf_file import read_gguf
@@ -125,22 +124,3 @@ def test_doctor_tells_memory_and_break_even_of_each_model(
     assert "tokens/s, the compressor" in lines["[ok] model good"]
     assert "there is no model file" in lines["[XX] model gone"]
     assert 1 == done.exit_code
-
-
-@pytest.mark.slow
-def test_the_edge_bench_runs_and_says_what_it_saw(tiny: Path, tmp_path: Path) -> None:
-    options = ["--model", str(tiny), "--tokens", "400,800", "--ratios", "2", "--rounds", "1", "--answer", "4"]
-    options += ["--write", str(tmp_path / "edge.md"), "--plot", str(tmp_path / "edge.svg")]
-    done = CliRunner().invoke(bench_edge, options)
-
-    assert 0 == done.exit_code, done.output
-    line = json.loads(done.output.splitlines()[-1])
-    result = line["models"]["tiny"]
-    assert "given" == result["weights"]
-    assert result["peak_mb"] > 50
-    cases = {(row["tokens"], row["ratio"]): row for row in result["cases"]}
-    assert {(400, 1.0), (400, 2.0), (800, 1.0), (800, 2.0)} == set(cases)
-    assert 0.4 < cases[800, 2.0]["prompt"] / cases[800, 1.0]["prompt"] < 0.6
-    assert cases[800, 2.0]["compression_s"] > 0
-    assert "<svg" in (tmp_path / "edge.svg").read_text()
-    assert json.dumps(line) in (tmp_path / "edge.md").read_text()

@@ -18,6 +18,7 @@ from compressor import protect
 from compressor.protect import ProtectedSpan
 from compressor.protect.layout import Span, sentence_ends
 from compressor.protect.lexicon import words as listed
+from compressor.protect.numbers import SPELLED
 from compressor.settings import Kind
 
 IntArray = npt.NDArray[np.integer[Any]]
@@ -190,7 +191,9 @@ def _pairs(
         pairs: list[Span] = []
         for last in located[kind][1].tolist():
             # A unit is part of a number's span; only a bare number counts what stands right behind it.
-            if kind == Kind.NUMBER and (last in counts_nothing or not text[ends[last - 1] - 1].isdecimal()):
+            if kind == Kind.NUMBER and (
+                last in counts_nothing or not _bare(text[starts[last - 1] : ends[last - 1]])
+            ):
                 continue
             head = _next_content(text, starts, ends, unit, last, reach)
             if head is not None:
@@ -199,6 +202,11 @@ def _pairs(
                     pairs.append((last - 1, head + 1))
         found[kind] = _bounds(pairs)
     return found
+
+
+def _bare(form: str) -> bool:
+    """Whether a number ends in this word and not in a unit."""
+    return form[-1].isdecimal() or form.lower() in SPELLED
 
 
 def _continues_ideographs(text: str, starts: IntArray, ends: IntArray, head: int) -> bool:

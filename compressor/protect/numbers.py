@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from heapq import merge
 
 from compressor.protect.layout import Span, matches
-from compressor.protect.lexicon import any_of, words
+from compressor.protect.lexicon import any_of, spellings, whole_word, words
 
 _UNITS = words("""
     % ‰ ° °C °F ℃ ℉ µm μm nm mm cm dm m km ft yd mi mph km/h kmh m/s kn mg g kg t lb lbs oz ml mL cl dl l
@@ -32,6 +33,27 @@ _CJK_UNITS = words("""
     시 분 초 살 번 회 만 억 퍼센트 キロ メートル センチ グラム トン パーセント
 """)
 
+SPELLED = frozenset(
+    words("""
+    two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion
+    dozen half twice zwei drei vier fünf sechs sieben acht neun zehn zwölf zwanzig hundert tausend deux
+    trois quatre cinq sept huit dix douze vingt dos tres cuatro cinco siete ocho nueve diez veinte
+""")
+)
+"""Numbers in words, in lower case. Those that mean something else in another of the languages are left out."""
+# Between two numbers: without it "18,400 of the 61,250" would be a number of its own.
+_JOINTS = re.compile(
+    r" (?:of(?: the)?|out of(?: the)?|to|and|or|per|by|vs\.?|versus|von|bis|und|oder|de|à|a|y|o|et|ou) "
+)
+_LONGEST_JOINT = len(" out of the ")
+# Before a number: what it bounds. "At most 5" must not become "5".
+_BOUNDS = words("""
+    below above under over between within exactly at_least at_most up_to more_than less_than fewer_than
+    not_more_than no_more_than no_fewer_than greater_than
+""")
+_LONGEST_BOUND = max(map(len, _BOUNDS)) + 2
+
 _MORE_DIGITS = r"(?:[.,'’·٫٬\u00a0\u202f]\d++)*+"
 _REST = rf"\d*+{_MORE_DIGITS}(?:[-–—/:×^~～]\d++{_MORE_DIGITS})*+(?:[eE][+-]?\d++)?"
 _LATIN = "A-Za-z_\u00c0-\u024f\u0370-\u03ff\u0400-\u052f"
@@ -41,6 +63,11 @@ _NUMBER = re.compile(
     rf"|[A-Za-z]{{1,4}}(?![A-Za-z])|\s?[$€£¥₹₽₩]"
     rf"|\s?(?:{any_of(_CJK_UNITS)})+)?"
 )
+_SPELLED_WORD = whole_word(spellings(SPELLED))
+_SPELLED_NUMBER = re.compile(
+    rf"{_SPELLED_WORD}(?:(?: |-| and ){_SPELLED_WORD})*+(?: (?:{any_of(_UNITS)})(?![{_LATIN}\d]))?"
+)
+_BOUND = re.compile(rf"(?<!\w)(?:{any_of(spellings(_BOUNDS))}) $")
 _SIGNS = frozenset("+-−±~≈<>≤≥=#№")
 _CURRENCY = frozenset("$€£¥₹₽₩฿¢￥＄")
 _CODE_BEFORE = re.compile(r"(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CNY|CHF|INR|RUB|AUD|CAD|US|Rs\.?|No\.?|RMB) ?$")
@@ -49,11 +76,38 @@ _CODE_BEFORE = re.compile(r"(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CNY|CHF|INR|RUB|AUD|
 def number(text: str) -> Iterator[Span]:
     """Digits of any script with sign, separators, currency or unit: -3.5 %, 1,234.5, $3.50, 10ms, 5个.
 
-    Digits that continue a word (H1N1) are an id's, not a number. Spelled-out numbers are not covered.
+    Spelled-out ones (English, German, French, Spanish) with their unit: ten minutes. A bound before a number
+    belongs to it (at most 5), and so does what joins two (3 of the 5). Digits that continue a word (H1N1) are an
+    id's, not a number.
     """
+    held: Span | None = None
+    for start, end in merge(_digits(text), (match.span() for match in matches(_SPELLED_NUMBER, text))):
+        if held is not None and (start <= held[1] or _joined(text, held[1], start)):
+            held = held[0], max(held[1], end)
+            continue
+        if held is not None:
+            yield held
+        held = _with_bound(text, start), end
+    if held is not None:
+        yield held
+
+
+def _digits(text: str) -> Iterator[Span]:
     for match in matches(_NUMBER, text):
-        start, end = match.span()
-        yield _with_prefix(text, start), end
+        yield _with_prefix(text, match.start()), match.end()
+
+
+def _joined(text: str, end: int, start: int) -> bool:
+    """Whether nothing but a joint lies between the end of one number and the start of the next."""
+    return start - end <= _LONGEST_JOINT and _JOINTS.fullmatch(text, end, start) is not None
+
+
+def _with_bound(text: str, start: int) -> int:
+    """The start moved left over a bound."""
+    if start < 2 or text[start - 1] != " " or not text[start - 2].isalpha():
+        return start
+    bound = _BOUND.search(text, max(0, start - _LONGEST_BOUND), start)
+    return bound.start() if bound else start
 
 
 def _with_prefix(text: str, start: int) -> int:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from compressor import checkpoint as checkpoints
-from compressor import finish as finishing
-from compressor import plan as planning
 from compressor import scoring
 from compressor.checkpoint import Checkpoint
 from compressor.engines import Engine, open_engine
-from compressor.plan import Plan
 from compressor.result import CompressionResult, Span
 from compressor.scoring import WindowScores
 from compressor.settings import CompressionSettings
 from compressor.windows import Window
+
+if TYPE_CHECKING:
+    from compressor.plan import Plan
 
 # Windows handed to the engine at once by compress(): bounds memory and paces the progress report.
 _BATCH = 64
@@ -47,7 +49,12 @@ class Compressor:
         Raises CheckpointError for a missing or damaged checkpoint, SettingsError for an unknown engine.
         """
         checkpoint = checkpoints.load(directory)
-        return cls(checkpoint, open_engine(checkpoint, engine, threads))
+        with ThreadPoolExecutor(1) as opener:
+            opened = opener.submit(open_engine, checkpoint, engine, threads)
+            # An engine starts in code that does not hold the interpreter: our stages load beside it.
+            for stage in ("plan", "finish"):
+                import_module(f"compressor.{stage}")
+            return cls(checkpoint, opened.result())
 
     @property
     def fingerprint(self) -> str:
@@ -56,7 +63,9 @@ class Compressor:
 
     def plan(self, text: str, settings: CompressionSettings, spans: Sequence[Span] = ()) -> Plan:
         """Words, protection, question and windows of a text. spans: never cut, beside what settings protect."""
-        return planning.make(text, settings, spans, self.checkpoint)
+        from compressor import plan
+
+        return plan.make(text, settings, spans, self.checkpoint)
 
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Scores of windows, of one plan or of many; a window's scores do not depend on the others."""
@@ -64,7 +73,9 @@ class Compressor:
 
     def finish(self, plan: Plan, scores: Sequence[WindowScores], *, words: bool = False) -> CompressionResult:
         """The result, once every window of the plan is scored. words: with the score of every word."""
-        return finishing.finish(plan, scores, self.fingerprint, words=words)
+        from compressor import finish
+
+        return finish.finish(plan, scores, self.fingerprint, words=words)
 
     def compress(
         self,

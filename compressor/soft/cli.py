@@ -68,7 +68,7 @@ def train_soft() -> None:
 @click.option("--steps", type=click.IntRange(1), default=1500, show_default=True)
 @click.option("--batch", type=click.IntRange(256), default=2048, show_default=True, help="Tokens a step.")
 @click.option("--width", type=click.IntRange(32), default=128, show_default=True)
-@click.option("--layers", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--layers", type=click.IntRange(1), default=6, show_default=True)
 @click.option("--vocabulary", type=click.IntRange(300), default=1024, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 @_data

@@ -34,13 +34,16 @@ _CHAT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class SmallConfig:
-    """Shape and training of the small model. steps: optimiser steps of `tokens` tokens each."""
+    """Shape and training of the small model. steps: optimiser steps of `tokens` tokens each.
+
+    With four layers and two pairs of heads, a model of this width has too little room for soft memory at 5x.
+    """
 
     vocabulary: int = 1024
     width: int = 128
-    layers: int = 4
+    layers: int = 6
     heads: int = 4
-    kv_heads: int = 2
+    kv_heads: int = 4
     inner: int = 256
     steps: int = 1500
     tokens: int = 2048

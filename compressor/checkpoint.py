@@ -17,7 +17,7 @@ from compressor.encoding import TextEncoder
 from compressor.errors import CheckpointError
 
 # Raised whenever the same text, settings and weights may give other bytes than before.
-ALGORITHM_VERSION = 4
+ALGORITHM_VERSION = 5
 
 BUNDLED = Path(__file__).parent / "checkpoints" / "moos-minilm"
 WEIGHT_FILES = ("model.onnx", "model.safetensors", "pytorch_model.bin")

@@ -1,4 +1,4 @@
-"""JSON objects and arrays, whole or embedded in other text.
+"""JSON objects and arrays, whole or embedded in other text, and a text that is one JSON string.
 
 One pass of an exact JSON grammar with an explicit stack: no recursion limit, no second parse, and every
 character is read about once whatever the text. When the grammar breaks, every container still open is no
@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from compressor.protect.layout import SECTION, Span
+from compressor.protect.layout import SECTION, Span, trimmed
 
 PROSE_WORDS = 40
 """A string value of more words than this may be shortened, if it reads like prose."""
@@ -27,6 +27,7 @@ _TOKEN = re.compile(
     rf"[ \t\n\r]*+(?:(?P<string>{_STRING})|(?P<scalar>{_SCALAR})"
     r"|(?P<open>[{\[])|(?P<close>[}\]])|(?P<mark>[,:]))"
 )
+_WHOLE = re.compile(_STRING)
 _OPENER = re.compile(r"[{\[]")
 _ESCAPES = re.compile(r"(?:\\(?:u[0-9a-fA-F]{4}|.)[A-Za-z0-9_]*+)++")
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
@@ -37,7 +38,11 @@ _KEY, _KEY_OR_END, _COLON, _VALUE, _VALUE_OR_END, _COMMA_OR_END = range(6)
 
 
 def json_text(text: str) -> Iterator[Span]:
-    """Everything that must stay of the JSON containers in the text."""
+    """Everything that must stay of the JSON in the text."""
+    start, end = trimmed(text, 0, len(text))
+    if text.startswith('"', start) and _WHOLE.fullmatch(text, start, end):  # as tools answer that return a text
+        yield from _around_prose(text, start, end, [(start, end)])
+        return
     if "{" not in text and "[" not in text:
         return
     containers, values = _Scanner(text).run()
@@ -45,16 +50,20 @@ def json_text(text: str) -> Iterator[Span]:
     for start, end in containers:
         if not _worth_protecting(text, start, end):
             continue
-        cursor = start
-        for index in range(bisect_left(starts, start), bisect_left(starts, end)):
-            value_start, value_end = values[index]
-            if not _is_prose(text[value_start + 1 : value_end - 1]):
-                continue
-            yield cursor, value_start + 1
-            for escape in _ESCAPES.finditer(text, value_start + 1, value_end - 1):
-                yield escape.span()
-            cursor = value_end - 1
-        yield cursor, end
+        yield from _around_prose(text, start, end, values[bisect_left(starts, start) : bisect_left(starts, end)])
+
+
+def _around_prose(text: str, start: int, end: int, values: Sequence[Span]) -> Iterator[Span]:
+    """All of the span but the words of those string values that are prose. values: with their quotes, ascending."""
+    cursor = start
+    for value_start, value_end in values:
+        if not _is_prose(text[value_start + 1 : value_end - 1]):
+            continue
+        yield cursor, value_start + 1
+        for escape in _ESCAPES.finditer(text, value_start + 1, value_end - 1):
+            yield escape.span()
+        cursor = value_end - 1
+    yield cursor, end
 
 
 class _Scanner:

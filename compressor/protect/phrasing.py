@@ -58,12 +58,14 @@ _VERBS = words("""
     answer summarize summarise explain describe list extract translate rewrite paraphrase identify compare
     classify determine analyze analyse outline calculate compute generate respond reply discuss evaluate highlight
     tell give provide write create produce return output find name state show suggest recommend draft review solve
+    extract proofread shorten simplify reformat rephrase fix improve correct make
     convert categorize label rank estimate quote cite use read consider think
 """)
 _OPENINGS = words("""
     can_you could_you would_you will_you i_want_you_to i_need_you_to i_would_like_you_to i'd_like_you_to help_me
     tell_me let_me_know you_are_a you_are_an you_are_now your_task_is your_job_is your_goal_is your_role_is act_as
-    only_answer only_return only_output in_your_own_words
+    only_answer only_return only_output in_your_own_words my_question_is i'd_like_to i'd_like_you i_would_like
+    it_would_be_great_if it_would_be_nice_if
     bitte por_favor s'il_vous_plaît пожалуйста
     fasse erkläre beantworte übersetze nenne beschreibe résumez expliquez répondez traduisez resuma
     explica explique responde responda traduce ответь ответьте опиши опишите объясни объясните переведи переведите
@@ -73,6 +75,7 @@ _OPENINGS = words("""
 _WEAK_OPENINGS = words("""
     you_are_the you_are_given you_are_asked do_not don't never always make_sure be_sure remember_to only_use
     based_on based_only according_to using_the using_only given_the from_the in_one in_two in_three in_a_few i_need
+    i_want you_must you_should the_answer_should the_answer_must your_answer
 """)
 _EAST_ASIAN_ORDERS = words("""
     总结 總結 概括 回答 解释 解釋 翻译 翻譯 列出 描述
@@ -98,6 +101,11 @@ _OF_THE_TASK = re.compile(
 def is_request(piece: str) -> bool:
     """Whether a sentence, from its start, tells the reader to do something with a text."""
     return bool(_REQUEST.match(piece) or (_WEAK_REQUEST.match(piece) and _OF_THE_TASK.search(piece)))
+
+
+def is_about_a_text(piece: str) -> bool:
+    """Whether a line, from its start, plainly requests something to be done with a text or the answer."""
+    return bool(_REQUEST.match(piece) and _OF_THE_TASK.search(piece))
 
 
 _CUES = words("""

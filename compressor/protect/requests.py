@@ -9,6 +9,9 @@ and imperatives of its own (transcripts, manuals, essays), which are material. H
   and in the first and last block, within the same distance, sentences that start with an imperative or a request;
   in a block of at most SENTENCE characters all that follows such a sentence belongs to it.
   With more than FEW labelled lines (an FAQ, worked examples) only the last one counts, if it is within EDGE.
+  How people ask has no end, so a first or last block or line of at most CLOSING characters beside a text BESIDE
+  times as long counts as asked, whatever it says; a sign-off behind it does not hide it. Between two materials
+  ("compare it with the text below") up to FEW lines that start with a request and speak of a text count too.
 """
 
 from __future__ import annotations
@@ -17,12 +20,16 @@ import re
 from collections.abc import Iterator
 
 from compressor.protect import phrasing
-from compressor.protect.layout import Span, blocks, matches, sentence_ends, trimmed
+from compressor.protect.layout import Span, blocks, lines, matches, sentence_ends, trimmed
 
 FEW = 3
 EDGE = 1000
 SENTENCE = 600
 """A question or instruction sentence has at most this many characters."""
+CLOSING = 300
+BESIDE = 8
+SIGN_OFF = 60
+"""A last block of at most this many characters ("Thanks, Anna") may have what was asked in front of it."""
 
 _MARK = re.compile(r"[?？؟](?<![?？؟].)[?!？！]*+(?=[\s\"'”’»)\]」』*_]|$|(?<=[？؟]))")
 _LABEL_LINE = re.compile(
@@ -49,10 +56,8 @@ def instruction(text: str) -> Iterator[Span]:
     labelled = list(label_lines(text))
     yield from labelled if len(labelled) <= FEW else (s for s in labelled[-1:] if s[1] > len(text) - EDGE)
     if text.strip():
-        first, last = edges(text)
-        yield from _imperatives(text, *first)
-        if last[0] >= first[1]:
-            yield from _imperatives(text, *last)
+        yield from _at_the_edges(text)
+        yield from _between(text)
 
 
 def tagged(text: str) -> Iterator[Span]:
@@ -95,6 +100,33 @@ def _sentence_before(text: str, end: int, floor: int) -> Span:
     # The mark itself is no earlier sentence's end.
     before = [cut for cut in sentence_ends(text, low, end - 1) if text[cut:end].strip(" \t\r\n?？؟!！")]
     return trimmed(text, before[-1] if before else low, end)
+
+
+def _at_the_edges(text: str) -> Iterator[Span]:
+    found = blocks(text)
+    first, last = found[0], found[-1]
+    yield from _imperatives(text, first[0], min(first[1], first[0] + EDGE))
+    behind = [last] if len(found) > 1 else []
+    while behind and len(behind) < min(3, len(found) - 1) and behind[-1][1] - behind[-1][0] <= SIGN_OFF:
+        behind.append(found[-1 - len(behind)])
+    for start, end in behind:
+        yield from _imperatives(text, max(start, end - EDGE), end)
+    ends = trimmed(text, max(last[0], text.rfind("\n", last[0], last[1])), last[1])
+    begins = trimmed(text, first[0], text.find("\n", *first) if "\n" in text[slice(*first)] else first[1])
+    for start, end in (first, begins, *behind, ends):
+        if (end - start) <= min(CLOSING, (len(text) - (end - start)) // BESIDE):
+            yield start, end
+
+
+def _between(text: str) -> Iterator[Span]:
+    """Lines that ask for something to be done with a text, where only FEW do: more are directions to readers."""
+    asked = [
+        trimmed(text, start, end)
+        for start, end in lines(text)
+        if start < end <= start + SENTENCE and phrasing.is_about_a_text(text[start:end].lstrip())
+    ]
+    if len(asked) <= FEW:
+        yield from asked
 
 
 def _imperatives(text: str, start: int, end: int) -> Iterator[Span]:

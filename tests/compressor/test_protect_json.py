@@ -32,7 +32,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6), inner, max_size=4),
     max_leaves=8,
 )
-documents = st.dictionaries(st.text(max_size=6), values, max_size=4) | st.lists(values, max_size=4)
+documents = st.dictionaries(st.text(max_size=6), values, max_size=4) | st.lists(values, max_size=4) | prose
 
 
 def same_shape(before: object, after: object) -> bool:

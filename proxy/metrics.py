@@ -131,6 +131,8 @@ class Metrics:
         if record.parts:
             counts["tokens", "before", team] += record.tokens_before
             counts["tokens", "after", team] += record.tokens_after
+            if record.shadow_after is not None:
+                counts["tokens", "shadow", team] += record.shadow_after
             self._samples.append((self._compression, record.compression_ms / 1000))
         if len(self._samples) >= _SAMPLES_HELD:
             self.settle()

@@ -18,7 +18,11 @@ _SKIPPED_BOUND = 2000  # characters: some servers and clients refuse longer head
 
 @dataclass(slots=True)
 class Record:
-    """Counts, names from the configuration and times. Holds no text of the request."""
+    """Counts, names from the configuration and times. Holds no text of the request.
+
+    tokens_after: as sent. tokens_estimated: those of them in texts that no tokenizer has seen.
+    shadow_after: what would have been sent, where the policy only measures.
+    """
 
     request_id: str
     method: str
@@ -33,6 +37,8 @@ class Record:
     parts: tuple[PartOutcome, ...] = ()
     tokens_before: int = 0
     tokens_after: int = 0
+    tokens_estimated: int = 0
+    shadow_after: int | None = None
     compression_ms: float = 0.0
     upstream_s: float = 0.0
     first_byte_s: float | None = None
@@ -51,7 +57,9 @@ class Record:
         """Notes what became of the text parts."""
         self.parts = rewritten.parts
         self.tokens_before = rewritten.tokens_before
-        self.tokens_after = rewritten.tokens_after
+        self.tokens_after = rewritten.tokens_before if rewritten.shadow else rewritten.tokens_after
+        self.shadow_after = rewritten.tokens_after if rewritten.shadow else None
+        self.tokens_estimated = sum(part.tokens_after for part in rewritten.parts if part.estimated)
         self.compression_ms = rewritten.compression_ms
 
     def response_headers(self) -> list[RawHeader]:
@@ -77,6 +85,10 @@ class Record:
             (b"x-moos-cache-hits", b"%d" % hits),
             (b"x-moos-compression-ms", b"%.2f" % self.compression_ms),
         ]
+        if self.tokens_estimated:
+            out.append((b"x-moos-tokens-estimated", b"%d" % self.tokens_estimated))
+        if self.shadow_after is not None:
+            out.append((b"x-moos-shadow", b"tokens-after=%d" % self.shadow_after))
         if self.fit is not None:
             out.append((b"x-moos-fit-context", b"%s; ratio=%g" % (self.fit.how.encode(), self.fit.ratio)))
         skipped = self._skipped()
@@ -133,10 +145,16 @@ class Record:
             outcome = part.reason.value if part.reason else "compressed"
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
         fit = {"fit_context": self.fit.how, "fit_ratio": self.fit.ratio} if self.fit is not None else {}
-        return fit | {
-            "tokens_before": self.tokens_before,
-            "tokens_after": self.tokens_after,
-            "compression_ms": round(self.compression_ms, 2),
-            "cache_hits": sum(1 for part in self.parts if part.cache),
-            "parts": outcomes,
-        }
+        shadow = {"shadow_tokens_after": self.shadow_after} if self.shadow_after is not None else {}
+        return (
+            fit
+            | shadow
+            | {
+                "tokens_before": self.tokens_before,
+                "tokens_after": self.tokens_after,
+                "tokens_estimated": self.tokens_estimated,
+                "compression_ms": round(self.compression_ms, 2),
+                "cache_hits": sum(1 for part in self.parts if part.cache),
+                "parts": outcomes,
+            }
+        )

@@ -30,6 +30,9 @@ from proxy.single_flight import SingleFlight
 log = logging.getLogger(__name__)
 
 
+_PARTS_AT_ONCE = 500
+"""So many texts are looked at before others get their turn: a request may have hundreds of thousands."""
+
 Worth = Callable[[int, float], bool]
 """Whether a text of so many estimated tokens is worth shortening by a ratio; see `proxy.break_even`."""
 
@@ -56,6 +59,7 @@ class PartOutcome(NamedTuple):
     tokens_before: int
     tokens_after: int
     cache: Layer | None
+    estimated: bool = False
 
 
 class Rewritten(NamedTuple):
@@ -173,6 +177,8 @@ class Rewriter:
         reasons: dict[int, SkipReason] = {}
         deadline = time.monotonic() + policy.deadline_ms / 1000
         for index, part in enumerate(parts):
+            if index % _PARTS_AT_ONCE == _PARTS_AT_ONCE - 1:
+                await asyncio.sleep(0)
             reason = _reason_at_sight(part, policy, overrides, worth)
             ask = None if reason else await self._ask(part, policy, team, overrides, model, deadline)
             if ask:
@@ -185,10 +191,12 @@ class Rewriter:
         texts: list[str] = []
         outcomes: list[PartOutcome] = []
         for index, part in enumerate(parts):
+            if index % _PARTS_AT_ONCE == _PARTS_AT_ONCE - 1:
+                await asyncio.sleep(0)
             if index in asks:
                 text, outcome = await _apply(part, found[asks[index].key], policy.min_savings)
             else:
-                text, outcome = part.text, _untouched(part, reasons[index], estimate_tokens(part.text))
+                text, outcome = part.text, unseen(part, reasons[index])
             texts.append(text)
             outcomes.append(outcome)
         return texts, outcomes
@@ -285,8 +293,15 @@ async def _apply(part: TextPart, found: Found, min_savings: float) -> tuple[str,
     return text, outcome
 
 
+def unseen(part: TextPart, reason: SkipReason) -> PartOutcome:
+    """The outcome of a text that was left alone at sight: its tokens are estimated."""
+    tokens = estimate_tokens(part.text)
+    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, None, estimated=True)
+
+
 def _untouched(part: TextPart, reason: SkipReason, tokens: int, layer: Layer | None = None) -> PartOutcome:
-    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, layer)
+    # A decision that circumstances forced was made without counting.
+    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, layer, reason in FORCED)
 
 
 def _forced(answer: Answer) -> SkipReason | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from policies.model import Policy
-from proxy.parts import TextPart, estimate_tokens, find_parts
+from proxy.parts import TextPart, find_parts
 from proxy.reasons import SkipReason
-from proxy.rewrite import Overrides, PartOutcome, Rewritten, Worth
+from proxy.rewrite import Overrides, PartOutcome, Rewritten, Worth, unseen
 
 
 class Uncompressed:
@@ -22,7 +22,7 @@ class Uncompressed:
         worth: Worth | None = None,
     ) -> Rewritten:
         """The body as it came."""
-        return Rewritten(body, False, tuple(_untouched(part) for part in find_parts(body)), 0.0)
+        return Rewritten(body, False, tuple(unseen(part, SkipReason.DISABLED) for part in find_parts(body)), 0.0)
 
     async def compress_text(
         self,
@@ -34,9 +34,4 @@ class Uncompressed:
         model: str | None = None,
     ) -> tuple[str, PartOutcome]:
         """The text as it came."""
-        return text, _untouched(TextPart(0, None, role, text))
-
-
-def _untouched(part: TextPart) -> PartOutcome:
-    tokens = estimate_tokens(part.text)
-    return PartOutcome(part.message, part.part, part.role, SkipReason.DISABLED, tokens, tokens, None)
+        return text, unseen(TextPart(0, None, role, text), SkipReason.DISABLED)

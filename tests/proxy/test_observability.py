@@ -114,7 +114,26 @@ async def test_shadow_measures_and_forwards_the_original(proxy: LiveProxy, upstr
     answer = await ask(proxy.port, body)
 
     assert upstream.last(model).body == body
-    assert (answer.headers["x-moos-tokens-before"], answer.headers["x-moos-tokens-after"]) == ("100", "50")
+    sent = {
+        name: answer.headers[f"x-moos-{name}"] for name in ("tokens-before", "tokens-after", "ratio", "shadow")
+    }
+    assert sent == {
+        "tokens-before": "100",
+        "tokens-after": "100",
+        "ratio": "1.000",
+        "shadow": "tokens-after=50",
+    }
+
+
+async def test_tokens_that_nobody_counted_are_said_to_be_estimates(proxy: LiveProxy) -> None:
+    messages = [
+        {"role": "system", "content": "abcd" * 10},
+        {"role": "user", "content": long_text(100, fresh("w"))},
+    ]
+    answer = await ask(proxy.port, {"model": fresh("main"), "messages": messages})
+
+    assert answer.headers["x-moos-tokens-estimated"] == "10"
+    assert answer.headers["x-moos-tokens-before"] == "110"
 
 
 async def test_metrics_count_requests_parts_tokens_and_what_the_provider_reports(

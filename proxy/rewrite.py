@@ -133,7 +133,9 @@ class Rewriter:
         Raises CompressionRejected only where on_error is "reject".
         """
         started = time.perf_counter()
-        parts = find_parts(body)
+        messages = body.get("messages")
+        many = isinstance(messages, list) and len(messages) > _PARTS_AT_ONCE
+        parts = await off_loop(many, lambda: find_parts(body))
         model = body.get("model")
         texts, outcomes = await self._treat(
             parts, policy, team, overrides, model if isinstance(model, str) else None, worth

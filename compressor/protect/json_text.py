@@ -54,7 +54,7 @@ def json_text(text: str) -> Iterator[Span]:
 
 
 def _around_prose(text: str, start: int, end: int, values: Sequence[Span]) -> Iterator[Span]:
-    """All of the span but the words of those values that are prose. values: strings with their quotes, ascending."""
+    """All of the span but the words of values that are prose. values: strings with their quotes, ascending."""
     cursor = start
     for value_start, value_end in values:
         if not _is_prose(text[value_start + 1 : value_end - 1]):

@@ -1,7 +1,7 @@
 """How many tokens the target model will count, where its tokenizer is known and on this machine.
 
 The names are tiktoken's encodings; a model name resolves to its encoding. Nothing is downloaded: the encodings
-are those that litellm carries, or those in TIKTOKEN_CACHE_DIR.
+are those in TIKTOKEN_CACHE_DIR, and those that litellm carries, so that every worker of a version has them.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,36 +79,38 @@ def counter_for(name: str | None) -> TokenCounter | None:
 def _load(encoding: str) -> TokenCounter | None:
     import tiktoken
 
-    with _loading, _offline_cache():
-        try:
-            return TokenCounter(tiktoken.get_encoding(encoding))
-        except (OSError, ValueError):
-            return None
+    spec = importlib.util.find_spec("litellm")
+    carried = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers" if spec and spec.origin else None
+    for folder in (os.environ.get("TIKTOKEN_CACHE_DIR"), carried):
+        if not folder:
+            continue
+        with _loading, _offline_cache(str(folder)):
+            try:
+                return TokenCounter(tiktoken.get_encoding(encoding))
+            except (OSError, ValueError):
+                continue
+    return None
 
 
-class _offline_cache:
-    """Points tiktoken at the encodings on this machine while one is read, and forbids any download.
+@contextmanager
+def _offline_cache(folder: str) -> Iterator[None]:
+    """Points tiktoken at the encodings in a folder while one is read, and forbids any download.
 
     tiktoken knows no other way in than its environment variable; the caller holds the lock.
     """
+    import tiktoken.load
 
-    def __enter__(self) -> None:
-        self._before = os.environ.get("TIKTOKEN_CACHE_DIR")
-        if self._before is None:
-            spec = importlib.util.find_spec("litellm")
-            folder = Path(spec.origin).parent if spec and spec.origin else Path()
-            os.environ["TIKTOKEN_CACHE_DIR"] = str(folder / "litellm_core_utils" / "tokenizers")
-        import tiktoken.load
-
-        self._read = tiktoken.load.read_file
-        tiktoken.load.read_file = _refuse
-
-    def __exit__(self, *_: object) -> None:
-        import tiktoken.load
-
-        tiktoken.load.read_file = self._read
-        if self._before is None:
+    before, read = os.environ.get("TIKTOKEN_CACHE_DIR"), tiktoken.load.read_file
+    os.environ["TIKTOKEN_CACHE_DIR"] = folder
+    tiktoken.load.read_file = _refuse
+    try:
+        yield
+    finally:
+        tiktoken.load.read_file = read
+        if before is None:
             del os.environ["TIKTOKEN_CACHE_DIR"]
+        else:
+            os.environ["TIKTOKEN_CACHE_DIR"] = before
 
 
 def _refuse(blobpath: str) -> bytes:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from compressor import tokens
@@ -53,11 +56,21 @@ def test_word_costs_add_up_to_about_the_whole(tmp_path: object) -> None:
 
 
 def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
     tokens._load.cache_clear()
 
     tokens.counter_for("p50k_base")
 
     assert "TIKTOKEN_CACHE_DIR" not in os.environ
+
+
+def test_a_cache_folder_without_the_encoding_does_not_change_the_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("tiktoken.registry.ENCODINGS", {})
+    tokens._load.cache_clear()
+    tokens.counter_for.cache_clear()
+
+    assert tokens.counter_for("gpt-4o") is not None
+    assert os.environ["TIKTOKEN_CACHE_DIR"] == str(tmp_path)

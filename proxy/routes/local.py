@@ -54,7 +54,7 @@ async def fitted(
         call_for = calls(exchange, decision, changed_texts(body, rewritten.body), body)
         began = perf_counter()
         try:
-            return await client.measure(call_for(upstream))
+            return await client.measure(await call_for(upstream))
         except Exception:  # no such model, a damaged file, a wrong field: the request itself is told
             return None
         finally:

@@ -7,10 +7,14 @@ from typing import Any
 from policies.model import Policy, Upstream
 from policies.resolve import Decision
 from proxy import headers
+from proxy.cache.store import off_loop
 from proxy.routes.guard import Exchange
 from proxy.routes.splice import Path, splice
 from proxy.upstreams.base import Call, SoftWish
 from proxy.upstreams.pool import CallFor
+
+_LONG_BODY = 256 * 1024
+"""Bytes of a body that is searched in a thread: with many small messages that takes its time."""
 
 
 def calls(
@@ -25,12 +29,14 @@ def calls(
     if soft is not None and decision.policy.allow_bypass and headers.asked_bypass(exchange.headers):
         soft = None
 
-    def call_for(upstream: Upstream) -> Call:
+    async def call_for(upstream: Upstream) -> Call:
         changes = replacements
         name = upstream.model_for(model) if isinstance(model, str) else None
         if name != model and name is not None:
             changes = {**replacements, ("model",): name}
-        body = splice(exchange.body, changes) if changes else exchange.body
+        body = exchange.body
+        if changes:
+            body = await off_loop(len(body) > _LONG_BODY, lambda: splice(exchange.body, changes))
         return Call(exchange.record.method, exchange.path, query, outgoing, body, name, exchange.caller.team, soft)
 
     return call_for

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import chain
 from time import perf_counter
 
@@ -18,7 +18,7 @@ from proxy.upstreams.transformers.client import TransformersClient
 
 _KEPT_ERROR = 256 * 1024
 _CLIENTS_HELD = 256
-CallFor = Callable[[Upstream], Call]
+CallFor = Callable[[Upstream], Awaitable[Call]]
 
 
 class UpstreamPool:
@@ -81,7 +81,7 @@ class UpstreamPool:
         for upstream in upstreams:
             started = perf_counter()
             try:
-                answer = await self.client(upstream).send(call_for(upstream))
+                answer = await self.client(upstream).send(await call_for(upstream))
             except UpstreamFault as raised:
                 self._metrics.attempt(upstream.name, raised.reason, perf_counter() - started)
                 fault = raised

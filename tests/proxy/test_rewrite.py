@@ -417,3 +417,21 @@ async def test_tokens_are_counted_the_models_way_unless_the_policy_says_otherwis
     rewriter = Rewriter(service, Store(LocalCache(1_000_000)))
     await rewriter.rewrite({**chat(user(LONG)), "model": model}, Policy(tokenizer=tokenizer), None, NONE)
     assert seen == [expected]
+
+
+async def test_others_get_their_turn_while_a_request_of_very_many_messages_is_looked_at(
+    rewriter: Rewriter,
+) -> None:
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    await rewriter.rewrite(chat(*[user("a")] * 20_000), POLICY, None, NONE)
+    beside.cancel()
+
+    assert turns > 50

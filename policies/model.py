@@ -74,7 +74,7 @@ class PolicyFields(Strict):
     on_error: Literal["forward", "reject"] = "forward"
     """When compression fails: `forward` the original, or `reject` the request."""
     shadow: bool = False
-    """Measure compression, forward the original."""
+    """Measure compression, forward the original; `x-moos-shadow` and the log say what would have been sent."""
     forward_caller_key: bool = False
     """Send the caller's own key to the upstream instead of the upstream's key."""
     fit_context: bool = False

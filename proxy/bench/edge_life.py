@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from proxy.bench.edge_run import EdgeClient, Message, user
+from proxy.bench.edge_run import Case, EdgeClient, Message, user
 
 _TRIALS = 5
 _INTO_PROMPT_S = 0.5
@@ -53,7 +53,7 @@ async def life(client: EdgeClient, tokens: int, ratio: float, answer: int) -> Li
 
 
 async def _second_turn(client: EdgeClient, tokens: int, ratio: float, answer: int) -> SecondTurn:
-    case = client.case(tokens, ratio)
+    case = await client.case(tokens, ratio)
     messages: list[Message] = [user(client.text(tokens))]
     before = await client.ask(messages, case, answer)
     messages += [{"role": "assistant", "content": before.answer}, user("And who paid for it in the end?")]
@@ -74,7 +74,7 @@ async def _freed(client: EdgeClient, tokens: int) -> Freed:
 
 
 async def _left_reading(client: EdgeClient, tokens: int) -> float | None:
-    asked = asyncio.create_task(client.ask([user(client.text(tokens))], client.case(tokens, 1.0), 1))
+    asked = asyncio.create_task(client.ask([user(client.text(tokens))], Case(tokens, 1.0, 1.0), 1))
     await asyncio.wait([asked], timeout=_INTO_PROMPT_S)
     if asked.done():
         asked.result()
@@ -85,7 +85,7 @@ async def _left_reading(client: EdgeClient, tokens: int) -> float | None:
 
 
 async def _left_writing(client: EdgeClient) -> float:
-    async with client.opened([user(client.text(100))], client.case(100, 1.0), _LONG_ANSWER) as response:
+    async with client.opened([user(client.text(100))], Case(100, 1.0, 1.0), _LONG_ANSWER) as response:
         for _ in range(_LINES_INTO_ANSWER):
             await response.content.readline()
     return await _wait(client)
@@ -93,4 +93,4 @@ async def _left_writing(client: EdgeClient) -> float:
 
 async def _wait(client: EdgeClient) -> float:
     """What a request waits beyond its own work: the model is not free yet. In milliseconds."""
-    return (await client.ask([user("Who is next?")], client.case(0, 1.0), 1)).own * 1000
+    return (await client.ask([user("Who is next?")], Case(0, 1.0, 1.0), 1)).own * 1000

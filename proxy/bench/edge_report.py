@@ -33,6 +33,7 @@ def summary(model: EdgeModel, figures: list[Figure], life: Life, peak_mb: float 
                 "ratio": ratio,
                 "wish": round(runs[0].case.wish, 3),
                 "prompt": round(median(run.prompt for run in runs)),
+                "reached": round(_middle(bare, "prompt") / _middle(runs, "prompt"), 2),
                 "first_s": round(first, 4),
                 "total_s": round(total, 4),
                 "compression_s": round(_middle(runs, "compression"), 4),
@@ -65,13 +66,26 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _lines(result: dict[str, Any]) -> Iterator[str]:
-    head = ("tokens", "ratio", "sent", "first s", "gain", "in all s", "gain", "compr. s", "llama s", "own %")
+    head = (
+        "tokens",
+        "ratio",
+        "sent",
+        "reached",
+        "first s",
+        "gain",
+        "in all s",
+        "gain",
+        "compr. s",
+        "llama s",
+        "own %",
+    )
     yield "".join(f"{name:>9}" for name in head)
     for row in result["cases"]:
         cells = (
             f"{row['tokens']}",
             f"{row['ratio']:g}",
             f"{row['prompt']}",
+            f"{row['reached']:.2f}",
             f"{row['first_s']:.2f}",
             f"{row['first_gain']:.2f}",
             f"{row['total_s']:.2f}",
@@ -148,7 +162,7 @@ def page(line: dict[str, Any], image: Path | None) -> str:
         f"the running proxy, {line['rounds']} of each kind in turns, medians; every text is new, so nothing\n"
         "comes from a cache. `first` is the time to the first text, compression included; `llama` is\n"
         "llama.cpp's part of it; `own` is the share of it that is neither compression nor llama.cpp. `sent`\n"
-        "counts the model's tokens, and the ratio is reached in them.\n\n"
+        "counts the model's tokens, and `reached` is how many times fewer they are.\n\n"
         f"- Machine: {line['machine']}. Load average: {busy}.\n\n"
         f"{shown}{tables}```json\n{json.dumps(line)}\n```\n"
     )

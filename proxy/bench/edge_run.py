@@ -21,6 +21,7 @@ CALIBRATION_TOKENS = 1800
 
 _CALIBRATION = CALIBRATION_TOKENS * 5  # characters
 _TRIALS = 3
+_CLOSE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,15 @@ class Case:
 class Figure:
     """One request. All times in seconds, from the moment it was sent.
 
-    prompt: tokens that the model was sent. cached: those of them that it had read before. first: until the first
-    text. compression: as the proxy says. model: llama.cpp's time until the first token.
+    prompt: tokens that the model was sent. cached: those of them that it had read before. counted: the ratio in
+    the proxy's own tokens. first: until the first text. compression: as the proxy says. model: llama.cpp's time
+    until the first token.
     """
 
     case: Case
     prompt: int
     cached: int
+    counted: float
     first: float
     total: float
     compression: float
@@ -61,9 +64,10 @@ class EdgeClient:
     def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
         self.prose = Prose(1)
         self._session = session
-        self._url = f"http://127.0.0.1:{port}/v1/chat/completions"
+        self._base = f"http://127.0.0.1:{port}/v1"
         self._per_token = 0.0
-        self._wishes: dict[float, float] = {1.0: 1.0}
+        self._bias: dict[float, float] = {}
+        self._wishes: dict[tuple[int, float], float] = {}
 
     @classmethod
     @asynccontextmanager
@@ -72,29 +76,45 @@ class EdgeClient:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
             client = cls(session, port)
             text = client.prose.of(_CALIBRATION)
-            client._per_token = len(text) / (await client.ask([user(text)], client.case(0, 1.0), 1)).prompt
+            client._per_token = len(text) / (await client.ask([user(text)], Case(0, 1.0, 1.0), 1)).prompt
             for ratio in ratios:
-                client._wishes[ratio] = await client._wish(ratio)
+                if ratio > 1:
+                    client._bias[ratio] = await client._compared(ratio)
             yield client
 
     def text(self, tokens: int) -> str:
         """A new text of about so many of the model's tokens."""
         return self.prose.of(round(tokens * self._per_token))
 
-    def case(self, tokens: int, ratio: float) -> Case:
-        """With the wish that makes the ratio come true."""
-        return Case(tokens, ratio, self._wishes.get(ratio, ratio))
+    async def case(self, tokens: int, ratio: float) -> Case:
+        """With the wish that makes the ratio come true for texts of that length."""
+        if ratio > 1 and (tokens, ratio) not in self._wishes:
+            self._wishes[tokens, ratio] = await self._wish(tokens, ratio)
+        return Case(tokens, ratio, self._wishes.get((tokens, ratio), ratio))
 
-    async def _wish(self, ratio: float) -> float:
+    async def _compared(self, ratio: float) -> float:
+        """The ratio in the model's tokens over that in the proxy's: they have other vocabularies."""
+        texts = [self.prose.of(_CALIBRATION) for _ in range(_TRIALS)]
+        figures = [await self.ask([user(text)], Case(0, ratio, ratio), 1) for text in texts]
+        reached = sum(map(len, texts)) / self._per_token / sum(figure.prompt for figure in figures)
+        return reached / (sum(figure.counted for figure in figures) / len(figures))
+
+    async def _wish(self, tokens: int, ratio: float) -> float:
         """The ratio to ask for, so that the model gets so many times fewer tokens.
 
-        It is not quite the same number: the compressor counts pieces of its own vocabulary.
+        Words that may not be cut weigh differently at every length. Only the compressor works for this.
         """
         wish = ratio
-        for _ in range(_TRIALS if ratio > 1 else 0):
-            text = self.prose.of(_CALIBRATION)
-            figure = await self.ask([user(text)], Case(0, ratio, wish), 1)
-            wish *= ratio / (len(text) / self._per_token / figure.prompt)
+        for _ in range(_TRIALS):
+            body = {"model": "edge", "messages": [user(self.text(tokens))], "ratio": round(wish, 3)}
+            async with self._session.post(f"{self._base}/compress", json=body) as response:
+                answer = await response.json()
+                if response.status != 200:
+                    raise SideError(f"the proxy answered with status {response.status}: {answer}")
+            reached = answer["ratio"] * self._bias[ratio]
+            wish *= ratio / reached
+            if abs(ratio / reached - 1) < _CLOSE:
+                break
         return wish
 
     async def ask(self, messages: list[Message], case: Case, answer: int) -> Figure:
@@ -122,6 +142,7 @@ class EdgeClient:
             case=case,
             prompt=last["usage"]["prompt_tokens"],
             cached=last["usage"]["prompt_tokens_details"]["cached_tokens"],
+            counted=float(response.headers.get("x-moos-ratio", 1)),
             first=(first or ended) - began,
             total=ended - began,
             compression=float(response.headers.get("x-moos-compression-ms", 0)) / 1000,
@@ -142,7 +163,7 @@ class EdgeClient:
             "stream_options": {"include_usage": True},
         }
         wish = {"x-moos-bypass": "true"} if case.ratio == 1 else {"x-moos-ratio": f"{case.wish:.3f}"}
-        async with self._session.post(self._url, json=body, headers=wish) as response:
+        async with self._session.post(f"{self._base}/chat/completions", json=body, headers=wish) as response:
             if response.status != 200:
                 raise SideError(
                     f"the proxy answered with status {response.status}: {(await response.text())[:500]}"
@@ -160,7 +181,7 @@ async def measure(
 ) -> list[Figure]:
     """Every length at every ratio, in turns, forwards and backwards. Raises SideError."""
     cases = [
-        client.case(tokens, ratio)
+        await client.case(tokens, ratio)
         for number in range(rounds)
         for tokens in lengths
         for ratio in (ratios if number % 2 == 0 else ratios[::-1])

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.model import Policy
 from policies.resolve import PolicySet
 from proxy.errors import InvalidKey
+from proxy.headers import CREDENTIALS, RawHeaders
+
+_BETWEEN = re.compile(r"[\s,;=\"']+")
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """team: None where no keys are configured. key_is_ours: the Authorization header holds a key of this proxy."""
+    """team, key: None where no keys are configured. key_is_ours: a credential of the request is this proxy's."""
 
     team: str | None
     key_is_ours: bool
+    key: str | None = field(default=None, repr=False)
 
     def forwards_key(self, policy: Policy) -> bool:
         """Whether the caller's credentials go upstream. A key of this proxy never does."""
         return policy.forward_caller_key and not self.key_is_ours
 
 
-def authenticate(policies: PolicySet, headers: Mapping[str, str]) -> Caller:
+def authenticate(policies: PolicySet, headers: Mapping[str, str], raw: RawHeaders = ()) -> Caller:
     """The caller by `Authorization: Bearer`, or by `x-moos-key`, which leaves Authorization to a provider's key.
 
-    Raises InvalidKey if keys are configured and none of them came.
+    raw: all of the request's headers, since one may come twice. Raises InvalidKey if keys are configured and none
+    of them came.
     """
     if not policies.has_keys:
         return Caller(None, key_is_ours=False)
@@ -38,7 +44,13 @@ def authenticate(policies: PolicySet, headers: Mapping[str, str]) -> Caller:
     team = policies.team_of(key)
     if team is None:
         raise InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
-    return Caller(team, key_is_ours=own is None or policies.team_of(bearer) is not None)
+    return Caller(team, own is None or _holds_a_key(policies, raw), key)
+
+
+def _holds_a_key(policies: PolicySet, raw: RawHeaders) -> bool:
+    """Whether any credential, in whatever form, is a key of this proxy, the caller's or another team's."""
+    values = (value.decode("latin-1") for name, value in raw if name in CREDENTIALS)
+    return any(policies.team_of(word) for value in values for word in _BETWEEN.split(value) if word)
 
 
 def _bearer(value: str) -> str:

@@ -32,16 +32,19 @@ _NOT_FORWARDED = HOP_BY_HOP | CREDENTIALS | {b"host", b"content-length", b"expec
 # alt-svc would send the client to the upstream's own address next time.
 _NOT_RETURNED = HOP_BY_HOP | {b"alt-svc"}
 _PREFIX = b"x-moos-"
+_LONG_KEY = 8
 _NUMBERS = count()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def outgoing(headers: RawHeaders, *, with_credentials: bool) -> list[tuple[str, str]]:
+def outgoing(headers: RawHeaders, *, with_credentials: bool, key: str | None = None) -> list[tuple[str, str]]:
     """The request headers that go upstream.
 
-    with_credentials: whether the caller's own key passes through.
+    with_credentials: whether the caller's own key passes through. key: of this proxy; headers with it stay.
     """
-    headers = list(headers)
+    # A key of a few letters may be in any header by chance.
+    secret = key.encode("latin-1") if key and len(key) >= _LONG_KEY else None
+    headers = [entry for entry in headers if secret is None or secret not in entry[1]]
     named = _named_by_connection(headers)
     return [
         (forwarded, _decode(value))

@@ -81,7 +81,7 @@ async def guarded(
     exchange = Exchange(scope, receive, send, path, services, fields, record)
     services.metrics.in_flight += 1
     try:
-        exchange.caller = authenticate(services.policies.current, fields)
+        exchange.caller = authenticate(services.policies.current, fields, scope["headers"])
         record.team = exchange.caller.team
         exchange.body = await read_body(receive, fields, services.settings.max_body_bytes)
         exchange.watch = DisconnectWatch(receive)

@@ -23,7 +23,7 @@ def calls(
     """What each upstream of the route would be sent."""
     model = parsed.get("model") if parsed is not None else None
     credentials = exchange.caller.forwards_key(decision.policy)
-    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials)
+    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials, key=exchange.caller.key)
     query = exchange.scope["query_string"].decode("latin-1")
     soft = wish(decision.policy)
     if soft is not None and decision.policy.allow_bypass and headers.asked_bypass(exchange.headers):

@@ -18,6 +18,7 @@ from proxy.upstreams.base import Call, RawHeader, UpstreamFault
 _LARGE = 1024 * 1024 - 1  # aiohttp wants larger bodies as files, which it sends piece by piece
 _LONGEST_HEADER = 64 * 1024
 _ADDRESSES_HELD = 256
+_CREDENTIALS = [name.decode() for name in headers.CREDENTIALS - {b"cookie"}]
 
 
 class RelaySession:
@@ -92,8 +93,9 @@ class RelayClient:
 
     async def _send(self, call: Call, session: aiohttp.ClientSession) -> RelayAnswer:
         outgoing = CIMultiDict(call.headers)
+        callers_own = any(name in outgoing for name in _CREDENTIALS)
         for name, value in self._own:
-            if name != "authorization" or name not in outgoing:
+            if name != "authorization" or not callers_own:
                 outgoing[name] = value
         body: bytes | io.BytesIO | None = call.body or None
         if len(call.body) > _LARGE:

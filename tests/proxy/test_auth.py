@@ -99,6 +99,37 @@ async def test_a_teams_key_in_both_places_stays_here(keyed_proxy: LiveProxy, ups
     assert upstream.last(model).header("authorization") == f"Bearer {UPSTREAM_KEY}"
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"api_key": TEAM_KEYS["hard"]},
+        {"api_key": TEAM_KEYS["gentle"]},
+        {"authorization": TEAM_KEYS["hard"]},
+        {"authorization": f"Basic {TEAM_KEYS['hard']}"},
+        {"x_anything": f"key={TEAM_KEYS['hard']}"},
+    ],
+)
+async def test_a_teams_key_stays_here_in_whatever_header_and_form_it_came(
+    keyed_proxy: LiveProxy, upstream: ScriptedUpstream, fields: dict[str, str]
+) -> None:
+    model = fresh("leak")
+    await ask(keyed_proxy.port, chat(model), x_moos_key=TEAM_KEYS["hard"], **fields)
+
+    received = upstream.last(model)
+    assert received.header("authorization") == f"Bearer {UPSTREAM_KEY}"
+    assert not any(key in value for key in TEAM_KEYS.values() for _, value in received.headers)
+
+
+async def test_the_callers_own_key_goes_out_in_the_header_it_came_in_and_alone(
+    keyed_proxy: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("azure")
+    await ask(keyed_proxy.port, chat(model), x_moos_key=TEAM_KEYS["hard"], api_key="callers")
+
+    assert upstream.last(model).header("api-key") == "callers"
+    assert upstream.last(model).header("authorization") is None
+
+
 async def test_without_keys_any_key_is_taken_but_stays_here(proxy: LiveProxy, upstream: ScriptedUpstream) -> None:
     model = fresh("open")
     await ask(proxy.port, chat(model), authorization="Bearer whatever")
@@ -153,5 +184,8 @@ def test_the_scheme_may_be_spelled_in_any_case() -> None:
 
     assert authenticate(policies, {"authorization": "bearer  sk "}).team == "team"
     assert not authenticate(policies, {"authorization": "bearer sk"}).forwards_key(Policy(forward_caller_key=True))
+    twice = [(b"authorization", b"Bearer sk"), (b"authorization", b"Bearer other")]
+    caller = authenticate(policies, {"x-moos-key": "sk", "authorization": "Bearer other"}, twice)
+    assert not caller.forwards_key(Policy(forward_caller_key=True))
     with pytest.raises(InvalidKey):
         authenticate(policies, {"x-moos-key": "", "authorization": "bearer sk"})

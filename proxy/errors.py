@@ -73,6 +73,12 @@ class BodyTooLarge(ProxyError):
     default_code = "request_too_large"
 
 
+class UnknownCoding(ProxyError):
+    """A body in a content coding that we cannot undo."""
+
+    status = 415
+
+
 class CompressionRejected(ProxyError):
     """Compression failed, and the policy would rather reject than forward the original."""
 

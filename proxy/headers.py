@@ -136,7 +136,9 @@ def asked_alpha(headers: Mapping[str, str]) -> float | None:
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
-def checked_number(value: object, name: str, *, low: float, high: float) -> float | None:
+def checked_number(
+    value: object, name: str, *, low: float, high: float, code: str = "invalid_header"
+) -> float | None:
     """A plain decimal number within bounds, or None where nothing was asked. Raises BadRequest."""
     if value is None:
         return None
@@ -149,4 +151,4 @@ def checked_number(value: object, name: str, *, low: float, high: float) -> floa
     if math.isfinite(number) and low <= number <= high:
         return number
     bounds = f"of at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
-    raise BadRequest(f"{name} must be a number {bounds}", param=name, code="invalid_header")
+    raise BadRequest(f"{name} must be a number {bounds}", param=name, code=code)

@@ -153,19 +153,6 @@ class Rewriter:
             policy.shadow,
         )
 
-    async def compress_text(
-        self,
-        text: str,
-        role: str,
-        policy: Policy,
-        team: str | None,
-        overrides: Overrides,
-        model: str | None = None,
-    ) -> tuple[str, PartOutcome]:
-        """The same for one text that is in no request. A policy in shadow gives the shorter text here, too."""
-        texts, outcomes = await self._treat([TextPart(0, None, role, text)], policy, team, overrides, model)
-        return texts[0], outcomes[0]
-
     async def _treat(
         self,
         parts: Sequence[TextPart],

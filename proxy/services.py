@@ -16,7 +16,7 @@ from proxy.settings import Settings
 from proxy.upstreams.pool import UpstreamPool
 
 if TYPE_CHECKING:
-    from proxy.rewrite import Overrides, PartOutcome, Rewritten, Worth
+    from proxy.rewrite import Overrides, Rewritten, Worth
 
 
 class PolicySource(Protocol):
@@ -43,11 +43,6 @@ class RewriterLike(Protocol):
         worth: Worth | None = None,
     ) -> Rewritten:
         """Raises CompressionRejected if compression failed and the policy says reject."""
-
-    async def compress_text(
-        self, text: str, role: str, policy: Policy, team: str | None, overrides: Overrides
-    ) -> tuple[str, PartOutcome]:
-        """One text alone."""
 
 
 @dataclass(slots=True)

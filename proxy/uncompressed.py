@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from policies.model import Policy
-from proxy.parts import TextPart, find_parts
+from proxy.parts import find_parts
 from proxy.reasons import SkipReason
-from proxy.rewrite import Overrides, PartOutcome, Rewritten, Worth, unseen
+from proxy.rewrite import Overrides, Rewritten, Worth, unseen
 
 
 class Uncompressed:
@@ -23,15 +23,3 @@ class Uncompressed:
     ) -> Rewritten:
         """The body as it came."""
         return Rewritten(body, False, tuple(unseen(part, SkipReason.DISABLED) for part in find_parts(body)), 0.0)
-
-    async def compress_text(
-        self,
-        text: str,
-        role: str,
-        policy: Policy,
-        team: str | None,
-        overrides: Overrides,
-        model: str | None = None,
-    ) -> tuple[str, PartOutcome]:
-        """The text as it came."""
-        return text, unseen(TextPart(0, None, role, text), SkipReason.DISABLED)

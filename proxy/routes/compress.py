@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from policies.overrides import Applied, Requested, apply_overrides
-from proxy import headers
+from proxy import any_json, headers
 from proxy.errors import BadRequest, NotFound
 from proxy.routes.guard import Exchange
 from proxy.routes.reading import parse_json
@@ -35,14 +34,14 @@ async def compress(exchange: Exchange) -> None:
         shortened = await _messages(exchange, body, applied)
     else:
         shortened = await _text(exchange, body, applied)
-    await exchange.reply(200, orjson.dumps({**shortened, **_counts(exchange)}))
+    await exchange.reply(200, any_json.dumps({**shortened, **_counts(exchange)}))
 
 
 def _wishes(exchange: Exchange, body: dict[str, Any]) -> Requested:
     """The body's ratio and alpha go before those in the headers. Raises BadRequest."""
     in_headers = requested(exchange.headers)
-    ratio = headers.checked_number(body.get("ratio"), "ratio", low=1, high=float("inf"))
-    alpha = headers.checked_number(body.get("alpha"), "alpha", low=0, high=1)
+    ratio = headers.checked_number(body.get("ratio"), "ratio", low=1, high=math.inf, code="invalid_value")
+    alpha = headers.checked_number(body.get("alpha"), "alpha", low=0, high=1, code="invalid_value")
     return Requested(
         in_headers.bypass,
         in_headers.ratio if ratio is None else ratio,
@@ -66,14 +65,9 @@ async def _text(exchange: Exchange, body: dict[str, Any], applied: Applied) -> d
         raise BadRequest("Give either messages (an array) or text (a string).", param="text", code="invalid_type")
     if role not in _ROLES:
         raise BadRequest(f"role must be one of {', '.join(_ROLES)}.", param="role", code="invalid_value")
-    record = exchange.record
-    rewriter = exchange.services.rewriter
-    shorter, outcome = await rewriter.compress_text(
-        text, role, applied.policy, exchange.caller.team, overrides(applied)
-    )
-    record.parts = (outcome,)
-    record.tokens_before, record.tokens_after = outcome.tokens_before, outcome.tokens_after
-    return {"object": "compression", "text": shorter}
+    as_message = {"model": body.get("model"), "messages": [{"role": role, "content": text}]}
+    shortened = await _messages(exchange, as_message, applied)
+    return {"object": "compression", "text": shortened["messages"][0]["content"]}
 
 
 def _counts(exchange: Exchange) -> dict[str, Any]:

@@ -43,6 +43,8 @@ _ROOTS = frozenset(
 # Names for log and metrics: a fixed set, so that a caller cannot fill either.
 _NAMED = frozenset({"/chat/completions", "/completions", "/embeddings", "/responses", "/models", "/compress"})
 _SLASHES = re.compile(r"/{2,}")
+_CUT = re.compile(r"[/;]")
+_DECODINGS = 5
 
 
 class Front:
@@ -79,11 +81,22 @@ def route(raw: bytes) -> tuple[str, Handler]:
         return path, _not_found
     segments = path.split("/")[1:]
     # A dot segment would climb out of the upstream's base path.
-    if not segments or any(unquote(segment) in (".", "..") or "\\" in unquote(segment) for segment in segments):
+    if not segments or _climbs(path):
         return path, _not_found
     if path == "/compress":
         return path, compress
     return path, relay
+
+
+def _climbs(path: str) -> bool:
+    """Whether the path leaves its folder for any reader: some decode more than once, or cut at semicolons."""
+    for _ in range(_DECODINGS):
+        path, before = unquote(path), path
+        if path == before:
+            break
+    else:
+        return True
+    return "\\" in path or any(segment in (".", "..") for segment in _CUT.split(path))
 
 
 async def _not_found(exchange: Exchange) -> None:

@@ -13,7 +13,7 @@ from proxy.auth import Caller, authenticate
 from proxy.errors import ProxyError, envelope
 from proxy.log import LOG, log_request
 from proxy.record import Record
-from proxy.routes.reading import ClientGone, DisconnectWatch, read_body
+from proxy.routes.reading import ClientGone, DisconnectWatch, decoded, read_body
 from proxy.services import Services
 
 _LINGER_S = 5.0
@@ -84,6 +84,7 @@ async def guarded(
         exchange.caller = authenticate(services.policies.current, fields, scope["headers"])
         record.team = exchange.caller.team
         exchange.body = await read_body(receive, fields, services.settings.max_body_bytes)
+        await _undo_coding(exchange)
         exchange.watch = DisconnectWatch(receive)
         await handle(exchange)
     except ProxyError as error:
@@ -103,6 +104,17 @@ async def guarded(
         services.metrics.in_flight -= 1
         services.metrics.finished(record)
         log_request(record.fields)
+
+
+async def _undo_coding(exchange: Exchange) -> None:
+    """A packed body is unpacked once and for all: what goes upstream is plain."""
+    coding = exchange.headers.pop("content-encoding", "identity").strip().lower()
+    if coding == "identity" or not exchange.body:
+        return
+    bound = exchange.services.settings.max_body_bytes
+    exchange.body = await asyncio.to_thread(decoded, exchange.body, coding, bound)
+    raw = [(name, value) for name, value in exchange.scope["headers"] if name != b"content-encoding"]
+    exchange.scope = {**exchange.scope, "headers": raw}
 
 
 def _uncancel() -> None:

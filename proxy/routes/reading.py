@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any, Never
 
 import orjson
 from starlette.types import Receive
 
-from proxy.errors import BadRequest, BodyTooLarge
+from proxy.errors import BadRequest, BodyTooLarge, UnknownCoding
 
+CODINGS = ("gzip", "deflate")
 _WATCH_AFTER_S = 0.05
 
 
@@ -41,6 +43,24 @@ async def read_body(receive: Receive, headers: Mapping[str, str], bound: int) ->
         if size > bound:
             raise _too_large(bound)
     return b"".join(parts)
+
+
+def decoded(body: bytes, coding: str, bound: int) -> bytes:
+    """A body without its content coding. Raises BodyTooLarge where it would unpack to that, BadRequest."""
+    if coding not in CODINGS:
+        raise UnknownCoding(
+            f"Content-Encoding {coding[:40]!r} is not taken here; send {', '.join(CODINGS)} or none."
+        )
+    unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # either head
+    try:
+        plain = unpacking.decompress(body, bound + 1)
+    except zlib.error:
+        plain = b""
+    if len(plain) > bound:
+        raise _too_large(bound)
+    if not unpacking.eof or unpacking.unused_data:
+        raise BadRequest(f"The request body is not whole in its Content-Encoding, {coding}.", code="invalid_body")
+    return plain
 
 
 def _too_large(bound: int) -> BodyTooLarge:

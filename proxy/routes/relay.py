@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from time import perf_counter
 from typing import Any
+from urllib.parse import unquote
 
 from policies.faults import NoRouteError
 from policies.overrides import Applied, Requested, apply_overrides
@@ -78,7 +79,7 @@ def _model(path: str, parsed: dict[str, Any] | None) -> str | None:
     if parsed is not None:
         model = parsed.get("model")
         return model if isinstance(model, str) else None
-    return path.removeprefix("/models/") if path.startswith("/models/") else None
+    return unquote(path.removeprefix("/models/")) if path.startswith("/models/") else None
 
 
 def decide(exchange: Exchange, model: str | None) -> tuple[Decision, Applied]:

@@ -6,11 +6,10 @@ duplicate keys, white space that a signature covers. Knows JSON, not OpenAI.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 
-import orjson
+from proxy import any_json
 
 Path = tuple[str | int, ...]
 
@@ -49,17 +48,10 @@ def _replace(document: bytes, changes: Sequence[tuple[tuple[int, int], str]]) ->
     out: list[bytes] = []
     position = 0
     for (start, end), text in sorted(changes):
-        out += (document[position:start], _quote(text))
+        out += (document[position:start], any_json.dumps(text))
         position = end
     out.append(document[position:])
     return b"".join(out)
-
-
-def _quote(text: str) -> bytes:
-    try:
-        return orjson.dumps(text)
-    except TypeError:  # a lone surrogate, which has no UTF-8 form: as an escape, like it came
-        return json.dumps(text).encode()
 
 
 def _descend(
@@ -80,7 +72,7 @@ def _object(
     at = _skip_blank(document, at)
     while document[at : at + 1] != b"}":
         end = _string_end(document, at)
-        key = orjson.loads(document[at:end])
+        key = any_json.loads(document[at:end])
         at = _skip_blank(document, _skip_blank(document, end) + 1)  # the colon
         at = _member(document, at, wanted.get(key), found)
         at = _next(document, at)

@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import orjson
-
+from proxy import any_json
 from proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, error_answer, json_answer
 
 _WORDS_PER_CHUNK = 16
@@ -22,11 +21,11 @@ class EchoClient:
     async def send(self, call: Call) -> Answer:
         """Never raises."""
         if call.method == "POST" and call.path == "/chat/completions":
-            return self._chat(orjson.loads(call.body))
+            return self._chat(any_json.loads(call.body))
         if call.method == "GET" and call.path == "/models":
-            return json_answer(200, orjson.dumps({"object": "list", "data": [self._describe(self._model)]}))
+            return json_answer(200, any_json.dumps({"object": "list", "data": [self._describe(self._model)]}))
         if call.method == "GET" and call.path.startswith("/models/"):
-            return json_answer(200, orjson.dumps(self._describe(call.path.removeprefix("/models/"))))
+            return json_answer(200, any_json.dumps(self._describe(call.path.removeprefix("/models/"))))
         return _not_served(call)
 
     def _describe(self, name: str) -> dict[str, Any]:
@@ -47,7 +46,7 @@ class EchoClient:
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
         answer = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
-        return json_answer(200, orjson.dumps(answer))
+        return json_answer(200, any_json.dumps(answer))
 
 
 def transcript(messages: list[Any]) -> str:
@@ -93,7 +92,7 @@ async def _chunks(head: dict[str, Any], text: str, usage: dict[str, int] | None)
 
 
 def _event(value: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(value) + b"\n\n"
+    return b"data: " + any_json.dumps(value) + b"\n\n"
 
 
 def _not_served(call: Call) -> BodyAnswer:

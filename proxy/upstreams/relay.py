@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import ssl
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import certifi
@@ -55,7 +56,18 @@ def _session(connector: aiohttp.TCPConnector, *, trust_env: bool) -> aiohttp.Cli
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         max_line_size=_LONGEST_HEADER,
         max_field_size=_LONGEST_HEADER,
+        trace_configs=[_REUSE],
     )
+
+
+async def _note_reuse(
+    session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceConnectionReuseconnParams
+) -> None:
+    context.trace_request_ctx.append(True)
+
+
+_REUSE = aiohttp.TraceConfig()
+_REUSE.on_connection_reuseconn.append(_note_reuse)
 
 
 class RelayClient:
@@ -78,20 +90,23 @@ class RelayClient:
 
     async def send(self, call: Call) -> RelayAnswer:
         """Raises UpstreamFault. Where a kept connection turns out to be dead, a new one is tried."""
+        kept: list[bool] = []
         try:
-            return await self._send(call, self._session.kept)
+            return await self._send(call, self._session.kept, kept)
         except (aiohttp.ServerDisconnectedError, ConnectionResetError) as fault:
             # A kept connection ran out on the other side: nothing was answered. The others may be as dead.
-            if isinstance(fault, aiohttp.ClientConnectorError):
+            # On a new connection the request has been read, and may have been billed: it is not sent twice.
+            if not kept or isinstance(fault, aiohttp.ClientConnectorError):
                 raise self._fault(fault) from fault
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             raise self._fault(fault) from fault
         try:
-            return await self._send(call, self._session.fresh)
+            return await self._send(call, self._session.fresh, kept)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as fault:
             raise self._fault(fault) from fault
 
-    async def _send(self, call: Call, session: aiohttp.ClientSession) -> RelayAnswer:
+    async def _send(self, call: Call, session: aiohttp.ClientSession, kept: list[bool]) -> RelayAnswer:
+        """kept: gets an entry if the connection had served before."""
         outgoing = CIMultiDict(call.headers)
         callers_own = any(name in outgoing for name in _CREDENTIALS)
         for name, value in self._own:
@@ -107,6 +122,7 @@ class RelayClient:
             headers=outgoing,
             allow_redirects=False,
             timeout=self._timeout,
+            trace_request_ctx=kept,
         )
         connection = response.connection
         if connection is not None and connection.protocol is not None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +230,53 @@ async def test_a_websocket_is_turned_away(proxy: LiveProxy) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(aiohttp.WSServerHandshakeError):
             await session.ws_connect(f"{proxy.url}/v1/realtime")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+async def test_a_packed_body_is_unpacked_and_goes_on_plain(
+    proxy: LiveProxy, upstream: ScriptedUpstream, pack: Callable[[bytes], bytes]
+) -> None:
+    model = fresh("packed")
+    body = json.dumps(chat(model, long_text(100))).encode()
+    coding = "gzip" if pack is gzip.compress else "deflate"
+    answer = await ask(proxy.port, pack(body), content_encoding=coding)
+
+    received = upstream.last(model)
+    assert (answer.status, answer.headers["x-moos-tokens-after"]) == (200, "50")
+    assert received.header("content-encoding") is None
+    assert json.loads(received.body)["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("body", "coding", "status"),
+    [
+        (gzip.compress(b"{}")[:-4], "gzip", 400),
+        (b"{}", "gzip", 400),
+        (gzip.compress(b"{}") + b"more", "gzip", 400),
+        (gzip.compress(b" " * 200_000_000, 1), "gzip", 413),
+        (b"{}", "br", 415),
+        (b"{}", "gzip, gzip", 415),
+    ],
+    ids=["cut", "plain", "more", "bomb", "br", "twice"],
+)
+async def test_a_badly_packed_body_is_refused(proxy: LiveProxy, body: bytes, coding: str, status: int) -> None:
+    answer = await ask(proxy.port, body, content_encoding=coding)
+
+    assert answer.status == status
+    fault(answer)
+
+
+async def test_keys_and_texts_that_have_no_utf8_form_go_through(
+    proxy: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("lone")
+    body = b'{"\\ud800":1,"x":1e400,"messages":[{"\\udfff":2,"role":"user","content":%b}],"model":"%b"}'
+    words = json.dumps("\ud800 " + long_text(100)).encode()
+    sent = body % (words, model.encode())
+    answer = await ask(proxy.port, sent)
+    shortened = await ask(proxy.port, sent, "/v1/compress")
+
+    assert answer.status == 200
+    assert upstream.last(model).body.startswith(b'{"\\ud800":1,"x":1e400,"messages":[{"\\udfff":2')
+    assert shortened.status == 200
+    assert shortened.json()["messages"][0]["content"].startswith("\ud800")

@@ -118,6 +118,16 @@ async def test_compress_shortens_a_text_and_sends_nothing_on(proxy: LiveProxy, u
     assert len(upstream.received) == before
 
 
+async def test_compress_treats_a_text_as_a_message_of_the_same_model(proxy: LiveProxy) -> None:
+    text, model = long_text(100, fresh("text")), fresh("shadow")
+    alone = await ask(proxy.port, {"text": text, "model": model}, "/v1/compress")
+    messages = [{"role": "user", "content": text}]
+    within = await ask(proxy.port, {"messages": messages, "model": model}, "/v1/compress")
+
+    assert (alone.json()["text"], within.json()["messages"]) == (text, messages)
+    assert alone.headers["x-moos-shadow"] == within.headers["x-moos-shadow"] == "tokens-after=50"
+
+
 async def test_compress_shortens_messages_and_gives_reasons(proxy: LiveProxy) -> None:
     messages = [{"role": "system", "content": "x"}, {"role": "user", "content": long_text(80), "name": "kept"}]
     answer = (await ask(proxy.port, {"messages": messages}, "/compress")).json()

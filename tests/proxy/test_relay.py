@@ -259,7 +259,20 @@ async def test_paths_arrive_under_the_base_url(
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/../admin", "/v1/%2e%2e/admin", "/v1/files/..%5c..", "/v1/./x", "/nothing", "/v1"]
+    "path",
+    [
+        "/v1/../admin",
+        "/v1/%2e%2e/admin",
+        "/v1/files/..%5c..",
+        "/v1/./x",
+        "/nothing",
+        "/v1",
+        "/v1/..%2f..%2fadmin",
+        "/v1/x/%2e%2e%2f%2e%2e%2fadmin",
+        "/v1/%252e%252e/admin",
+        "/v1/..;/admin",
+        "/v1/%25252525252525252e/x",
+    ],
 )
 async def test_no_path_leads_out_of_the_base_url(proxy: LiveProxy, upstream: ScriptedUpstream, path: str) -> None:
     before = len(upstream.received)

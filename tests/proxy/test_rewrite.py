@@ -378,13 +378,6 @@ async def test_a_failure_is_logged_without_the_text(rewriter: Rewriter, caplog: 
     assert "w1" not in caplog.text
 
 
-async def test_one_text_alone_is_treated_like_a_message(rewriter: Rewriter) -> None:
-    text, outcome = await rewriter.compress_text(LONG, "user", POLICY, None, NONE)
-    assert text == shortened(LONG)
-    assert (outcome.tokens_before, outcome.tokens_after, outcome.reason) == (400, 200, None)
-    assert (await rewriter.rewrite(chat(user(LONG)), POLICY, None, NONE)).cache_hits == 1
-
-
 async def test_lone_surrogates_and_other_odd_text_come_through(rewriter: Rewriter) -> None:
     odd = "\ud800 \x00 " + prose(400, "\u202e漢😀")
     out = await rewriter.rewrite(chat(user(odd)), POLICY, None, NONE)

@@ -30,6 +30,7 @@ FILE = "break-even.json"
 _SHORT, _LONG = 400, 3200
 """Estimated tokens of the two texts that the compressor is timed on."""
 _PATIENCE_S = 60.0
+_LEFT_ALONE_S = 60.0
 _SENTENCES = (
     "The committee looked at the delivery of timber after lunch and wrote nothing down. ",
     "Our supplier postponed the second shipment for reasons that nobody could explain later. ",
@@ -80,10 +81,15 @@ class BreakEven:
         self._file = (folder or default_folder()) / FILE
         self._machine = ""
         self._known: dict[str, Figures] = {}
+        self._failed: dict[str, float] = {}
+        self._compressor: tuple[float, float] | None = None
         self._measuring = asyncio.Lock()
 
     async def figures(self, upstream: ReadsPrompts, model: str) -> Figures | None:
-        """None without a compressor. Raises whatever keeps the model from being measured."""
+        """None without a compressor. Raises whatever keeps the model from being measured.
+
+        What failed is not tried again for a while: None then, and the request itself is told why.
+        """
         if self._service is None:
             return None
         identity = await upstream.identity(model)
@@ -94,18 +100,28 @@ class BreakEven:
             return self._known[key]
         async with self._measuring:
             found = self._known.get(key) or await asyncio.to_thread(_read, self._file, key)
+            if found is None and self._failed.get(key, 0) > time.monotonic():
+                return None
             if found is None:
-                found = await self._measure(self._service, lambda: upstream.prefill_speed(model))
+                try:
+                    found = await self._measure(self._service, lambda: upstream.prefill_speed(model))
+                except Exception:
+                    self._failed[key] = time.monotonic() + _LEFT_ALONE_S
+                    raise
                 await asyncio.to_thread(_write, self._file, key, found, model)
             self._known[key] = found
         return found
 
     async def measure_all(self, policies: PolicySet, pool: UpstreamPool) -> None:
-        """For every model of the set that has no figures yet, so that the first request need not wait for them.
+        """For every model without figures that some route asks them of, so that the first request need not wait.
 
         What cannot be measured is left for the request that asks for it to tell.
         """
+        decisions = [rule.decision for rules in policies.rules.values() for rule in rules]
+        wanted = {each.upstreams[0].name for each in decisions if each.policy.enabled and each.policy.break_even}
         for upstream in policies.upstreams.values():
+            if upstream.name not in wanted:
+                continue
             client = pool.client(upstream)
             if isinstance(client, ReadsPrompts):
                 for model in upstream.models:
@@ -119,10 +135,13 @@ class BreakEven:
             LOG.warning("break-even not measured", extra={"fields": fields})
 
     async def _measure(self, service: CompressionService, prefill: Callable[[], Awaitable[float]]) -> Figures:
-        short = await _time(service, _SHORT)
-        long = await _time(service, _LONG)
-        per_token = max((long - short) / (_LONG - _SHORT), 1e-9)
-        figures = Figures(max(0.0, short - per_token * _SHORT), 1 / per_token, await prefill())
+        read_per_s = await prefill()  # first: a model that cannot be loaded says so at once
+        if self._compressor is None:
+            short = await _time(service, _SHORT)
+            long = await _time(service, _LONG)
+            per_token = max((long - short) / (_LONG - _SHORT), 1e-9)
+            self._compressor = max(0.0, short - per_token * _SHORT), 1 / per_token
+        figures = Figures(*self._compressor, read_per_s)
         LOG.info("break-even measured", extra={"fields": _rounded(figures)})
         return figures
 

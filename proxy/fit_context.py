@@ -16,12 +16,14 @@ import orjson
 
 from policies.model import Policy
 from proxy.errors import ContextTooLong
+from proxy.reasons import FORCED, SkipReason
 from proxy.rewrite import Rewritten
 from proxy.window import Room
 
 STEPS_PER_UNIT = 4
 """Ratios are tried in quarters: finer ones would spare few words, and a later turn would outgrow them sooner."""
 _CONVERSATIONS = 4096
+_NOT_TRIED = FORCED | {SkipReason.NOT_WORTH_IT}
 
 Attempt = Callable[[float], Awaitable[Rewritten]]
 Measure = Callable[[Rewritten], Awaitable[Room | None]]
@@ -65,7 +67,10 @@ class FitContext:
                 return best, None
             self._remember(digests[-1], known)
             return best, Fit(known, "kept")
-        ratio, best = await _smallest(lowest, max(policy.ratio, policy.max_ratio), best, room, attempt, measure)
+        steps = _steps(lowest, max(policy.ratio, policy.max_ratio))
+        if known is None and policy.ratio > 1 and any(part.reason in _NOT_TRIED for part in usual.parts):
+            steps = [policy.ratio, *steps]  # nobody has seen yet what the policy's own ratio makes of it
+        ratio, best = await _smallest(steps, best, room, attempt, measure)
         self._remember(digests[-1], ratio)
         return best, Fit(ratio, "chosen" if known is None else "raised")
 
@@ -77,10 +82,9 @@ class FitContext:
 
 
 async def _smallest(
-    low: float, high: float, tried: Rewritten, room: Room, attempt: Attempt, measure: Measure
+    steps: Sequence[float], tried: Rewritten, room: Room, attempt: Attempt, measure: Measure
 ) -> tuple[float, Rewritten]:
-    """Bisection over the steps above `low`, begun where arithmetic says that it should fit."""
-    steps = _steps(low, high)
+    """Bisection over the ascending steps, begun where arithmetic says that it should fit."""
     found: tuple[float, Rewritten] | None = None
     first, behind = 0, len(steps)
     probe = _guess(steps, tried, room)
@@ -93,9 +97,10 @@ async def _smallest(
             room, first = measured, probe + 1
         probe = (first + behind) // 2
     if found is None:
+        most = steps[-1] if steps else tried.ratio
         raise ContextTooLong(
             f"This model's maximum context length is {room.window} tokens, {room.reserved} of them kept for the "
-            f"answer, but the prompt still has {room.prompt} tokens when it is shortened by {high:g}, the most "
+            f"answer, but the prompt still has {room.prompt} tokens when it is shortened by {most:g}, the most "
             "that the policy allows. Shorten it, raise max_ratio or the model's context, or ask for fewer tokens.",
             param="messages",
         )
@@ -110,8 +115,8 @@ def _steps(low: float, high: float) -> list[float]:
 
 def _guess(steps: Sequence[float], tried: Rewritten, room: Room) -> int:
     """Index of the step at which the texts that may be cut would be short enough."""
-    before = sum(part.tokens_before for part in tried.parts if part.reason in (None, "disabled"))
-    after = sum(part.tokens_after for part in tried.parts if part.reason in (None, "disabled"))
+    cut = [part for part in tried.parts if part.reason in (None, SkipReason.DISABLED, *_NOT_TRIED)]
+    before, after = sum(part.tokens_before for part in cut), sum(part.tokens_after for part in cut)
     left = after - (room.prompt + room.reserved - room.window)
     if left <= 0:
         return len(steps) - 1 if steps else 0

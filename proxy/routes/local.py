@@ -20,7 +20,8 @@ async def worth(services: Services, decision: Decision, model: Any) -> Worth | N
     The route's first upstream decides: the others are asked only when it fails.
     """
     upstream = decision.upstreams[0]
-    if upstream.kind != "llama_cpp" or not decision.policy.break_even or not isinstance(model, str):
+    policy = decision.policy
+    if upstream.kind != "llama_cpp" or not (policy.enabled and policy.break_even) or not isinstance(model, str):
         return None
     client = services.pool.client(upstream)
     if not isinstance(client, ReadsPrompts):

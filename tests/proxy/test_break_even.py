@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.model import Policy, Upstream
+from policies.resolve import Decision, Matcher, PolicySet, Rule
 from proxy.break_even import FILE, BreakEven, Figures
 from proxy.scheduler import CompressionService
 from tests.proxy import tiny_gguf
@@ -108,6 +111,62 @@ async def test_a_folder_that_cannot_be_written_costs_a_measurement_only(tmp_path
     assert 1 == reader.measured
 
 
+class Broken(Reader):
+    """Its model cannot be loaded."""
+
+    async def prefill_speed(self, model: str) -> float:
+        self.measured += 1
+        raise OSError("damaged")
+
+
+async def test_a_model_that_cannot_be_measured_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    fake = FakeCompressor()
+    service = CompressionService(fake)
+    reader = Broken(0)
+    try:
+        known = BreakEven(service, tmp_path)
+        with pytest.raises(OSError, match="damaged"):
+            await known.figures(reader, "a")
+        assert await known.figures(reader, "a") is None
+    finally:
+        await service.aclose()
+
+    assert 1 == reader.measured
+    assert not fake.planned  # the compressor was not timed for nothing
+
+
+async def test_the_compressor_is_timed_once_for_all_models(tmp_path: Path) -> None:
+    fake = FakeCompressor()
+    service = CompressionService(fake)
+    try:
+        known = BreakEven(service, tmp_path)
+        await known.figures(Reader(250), "a")
+        timed = fake.planned
+        await known.figures(Reader(300), "b")
+    finally:
+        await service.aclose()
+
+    assert timed == fake.planned > 0
+
+
+@pytest.mark.parametrize("off", [{"enabled": False}, {"break_even": False}])
+async def test_where_no_route_asks_nothing_is_measured_at_the_start(tmp_path: Path, off: dict[str, Any]) -> None:
+    upstream = Upstream.model_validate(
+        {"name": "box", "kind": "llama_cpp", "models": {"m": {"path": "/none.gguf"}}}
+    )
+    service = CompressionService(FakeCompressor())
+    reader = Reader(250)
+    try:
+        for policy, measured in ((Policy(**off), 0), (Policy(), 1)):
+            rule = Rule(Matcher(), Decision(policy, "route", (upstream,)))
+            pool = SimpleNamespace(client=lambda _: reader)
+            policies = PolicySet({None: (rule,)}, {"box": upstream})
+            await BreakEven(service, tmp_path).measure_all(policies, pool)  # type: ignore[arg-type]
+            assert measured == reader.measured
+    finally:
+        await service.aclose()
+
+
 async def test_without_a_compressor_there_is_nothing_to_measure(tmp_path: Path) -> None:
     assert await BreakEven(None, tmp_path).figures(Reader(250), "a") is None
 
@@ -127,4 +186,4 @@ def test_a_text_that_would_not_save_time_is_left_alone(
 
     assert 200 == answer.status_code
     assert skipped == answer.headers.get("x-moos-skipped")
-    assert (tmp_path / "state" / FILE).exists()
+    assert break_even == (tmp_path / "state" / FILE).exists()

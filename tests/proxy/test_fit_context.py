@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
 
 from tests.proxy import tiny_gguf
-from tests.proxy.fakes import prose
+from tests.proxy.fakes import FakeCompressor, prose
 from tests.proxy.live import LiveProxy
 
 pytestmark = tiny_gguf.needs_llama_cpp
@@ -86,6 +88,30 @@ def test_beyond_the_largest_allowed_ratio_the_error_has_the_numbers(client: open
         ask(client, [user(prose(4000, "dd"))], "gentle")
 
     assert "context_length_exceeded" == caught.value.code
+
+
+@pytest.mark.parametrize(("most", "fits"), [(4, True), (2, False)])
+def test_the_policys_own_ratio_is_tried_where_break_even_left_the_text_alone(
+    tmp_path: Path, most: int, fits: bool
+) -> None:
+    """The model is tiny and the compressor slow, so that no text is worth shortening for time's sake."""
+    path = str(tiny_gguf.write(tmp_path / "tiny.gguf"))
+    defaults = {"ratio": most, "max_ratio": most, "min_tokens": 20, "min_savings": 0, "fit_context": True}
+    models = {"tiny": {"path": path, "context": 2048}}
+    slow = FakeCompressor(plan_s=0.5)
+    with (
+        tiny_gguf.local_proxy(tmp_path, models, defaults=defaults, compressor=slow) as live,
+        openai.OpenAI(base_url=f"{live.url}/v1", api_key="any", max_retries=0) as client,
+    ):
+        if fits:
+            header, answer = ask(client, [user(prose(1500, "gg"))])
+            assert header == "chosen; ratio=4"
+            assert answer.usage.prompt_tokens <= 2040  # of nearly 8,000
+        else:
+            with pytest.raises(openai.BadRequestError) as caught:
+                ask(client, [user(prose(3000, "gg"))])
+            told = re.search(r"still has (\d+) tokens when it is shortened by 2,", caught.value.message)
+            assert told and 6000 < int(told[1]) < 10_000  # of nearly 17,000
 
 
 def test_nothing_is_fitted_without_the_policys_leave(client: openai.OpenAI) -> None:

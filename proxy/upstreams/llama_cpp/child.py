@@ -20,8 +20,10 @@ from proxy.upstreams.llama_cpp.wire import pack, receive
 _CLOSE_S = 2.0
 _CANCEL_S = 5.0
 _LAST = frozenset({"end", "fault", "counted", "embedded", "measured"})
+_TAIL = 4096
+_LONGEST_LINE = 300
 # The process needs no key of any upstream, so it gets none.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "TMPDIR")
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
 
 
 class Child:
@@ -34,6 +36,7 @@ class Child:
         self._process = process
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Queue[dict[str, Any]]] = {}
+        self._given_up = False
         self._reading = asyncio.create_task(self._read())
 
     @classmethod
@@ -41,18 +44,19 @@ class Child:
         """Raises ModelFault where the model cannot be loaded."""
         # Threads that wait by spinning starve each other as soon as anything else wants a core.
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        environment |= {"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1"}
+        environment |= {"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1", "PYTHONPATH": _path()}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "proxy.upstreams.llama_cpp.worker", orjson.dumps(asdict(spec)).decode(),
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
+            sys.executable, "-P", "-m", "proxy.upstreams.llama_cpp.worker", orjson.dumps(asdict(spec)).decode(),
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=environment, start_new_session=True,
         )  # fmt: skip
         try:
-            assert process.stdout is not None
-            loaded = await receive(process.stdout)
+            assert process.stdout is not None and process.stderr is not None
+            loaded, complaint = await asyncio.gather(receive(process.stdout), _last_line(process.stderr))
             if loaded is None:
                 end = await _end(process)
-                raise ModelFault("crashed", f"llama.cpp did not survive loading {spec.path}: {end}")
+                said = f" ({complaint})" if complaint else ""
+                raise ModelFault("crashed", f"llama.cpp did not survive loading {spec.path}: {end}{said}")
             if loaded["event"] == "fault":
                 raise ModelFault(loaded["kind"], loaded["message"])
         except BaseException:
@@ -101,7 +105,7 @@ class Child:
     async def close(self) -> None:
         """Ends the process; what it was doing is lost."""
         await _close(self._process)
-        await self._reading
+        await asyncio.wait([self._reading])
 
     async def _cancel(self, number: int, queue: asyncio.Queue[dict[str, Any]]) -> None:
         """Returns once the work has stopped. A process that does not stop is ended: others wait for it."""
@@ -111,7 +115,9 @@ class Child:
                 while (await queue.get())["event"] not in _LAST:
                     pass
         except TimeoutError:
+            self._given_up = True
             self._process.kill()
+            await asyncio.wait([self._reading])  # so that the next request sees that it has to be started anew
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
@@ -126,9 +132,25 @@ class Child:
             if queue is not None:
                 queue.put_nowait(event)
         reason = await _end(self._process)
+        if self._given_up:
+            reason = "it did not stop when told to, so it was ended; the next request starts it again"
         fault = {"event": "fault", "kind": "crashed", "message": f"the model's process ended: {reason}"}
         for queue in self._asked.values():
             queue.put_nowait(fault)
+
+
+def _path() -> str:
+    """Where this process imports from, and nothing else: not the working directory, which may hold anything."""
+    return os.pathsep.join(os.path.abspath(entry) for entry in sys.path)
+
+
+async def _last_line(stream: asyncio.StreamReader) -> str:
+    """Of what the process says until it closes the stream, which it does once it is loaded."""
+    tail = b""
+    while data := await stream.read(_TAIL):
+        tail = (tail + data)[-_TAIL:]
+    lines = tail.decode("utf-8", "replace").split("\n")
+    return next((line.strip()[:_LONGEST_LINE] for line in reversed(lines) if line.strip()), "")
 
 
 async def _end(process: asyncio.subprocess.Process) -> str:

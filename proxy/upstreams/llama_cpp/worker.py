@@ -149,6 +149,14 @@ def _sampling(fields: Message) -> Sampling:
     return Sampling(**fields, logit_bias=biases)
 
 
+def _fall_silent() -> None:
+    """From here on nothing that a library prints is read by anyone: it might quote a request."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
+
+
 def main() -> None:
     """The process."""
     # Whatever a library prints must not get between the messages.
@@ -170,6 +178,7 @@ def main() -> None:
             "embeddings": engine.pooling is not None,
         }
     )
+    _fall_silent()
     worker = Worker(engine, template, pipe)
     threading.Thread(target=worker.work, daemon=True).start()
     worker.read()

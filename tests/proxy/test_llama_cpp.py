@@ -215,6 +215,14 @@ def test_embeddings_come_from_models_that_have_them(client: openai.OpenAI) -> No
         client.embeddings.create(model="one", input="a list")
 
 
+@pytest.mark.parametrize("tokens", [[99_999_999], [-1], [4_294_967_297], []])
+def test_tokens_that_the_model_does_not_know_are_refused(client: openai.OpenAI, tokens: list[int]) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="vectors", input=[tokens])
+
+    assert caught.value.code != "context_length_exceeded"
+
+
 def test_the_models_are_listed_by_their_names(client: openai.OpenAI) -> None:
     assert {"one", "two", "vectors"} <= {model.id for model in client.models.list()}
     assert "two" == client.models.retrieve("two").id

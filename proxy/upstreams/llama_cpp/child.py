@@ -52,7 +52,13 @@ class Child:
         )  # fmt: skip
         try:
             assert process.stdout is not None and process.stderr is not None
-            loaded, complaint = await asyncio.gather(receive(process.stdout), _last_line(process.stderr))
+            listening = asyncio.create_task(_last_line(process.stderr))
+            try:
+                loaded = await receive(process.stdout)
+                # The stream ends with the process and no sooner: uvloop leaves it a second way to write there.
+                complaint = await listening if loaded is None else ""
+            finally:
+                listening.cancel()
             if loaded is None:
                 end = await _end(process)
                 said = f" ({complaint})" if complaint else ""
@@ -145,7 +151,7 @@ def _path() -> str:
 
 
 async def _last_line(stream: asyncio.StreamReader) -> str:
-    """Of what the process says until it closes the stream, which it does once it is loaded."""
+    """Of what the process says until the stream ends."""
     tail = b""
     while data := await stream.read(_TAIL):
         tail = (tail + data)[-_TAIL:]

@@ -25,6 +25,8 @@ BATCH = 128
 """Tokens evaluated at once. More are no faster, and one operation on them could take longer than a stop may."""
 
 _ABORTED = 2
+_MEAN, _FIRST, _LAST = "1", "2", "3"
+_AT_ONCE = 2048
 Logits = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -77,14 +79,26 @@ class Engine:
     @property
     def pooling(self) -> str | None:
         """Number of the way in which the file says that embeddings are pooled, None for a model without."""
+        kind = self._described("pooling_type")
+        return kind if kind in (_MEAN, _FIRST, _LAST) else None
+
+    @property
+    def embedding_window(self) -> int:
+        """The most tokens of a text that is embedded: one that is read all at once takes memory by the square."""
+        return self.window if self._causal else min(self.window, _AT_ONCE)
+
+    @property
+    def _causal(self) -> bool:
+        """Whether a token sees only those before it, so that a text may be read in batches."""
+        return self._described("attention.causal") != "false"
+
+    def _described(self, name: str) -> str | None:
+        """What the file says of its architecture."""
         buffer = ctypes.create_string_buffer(64)
         if lib.llama_model_meta_val_str(self.model, b"general.architecture", buffer, 64) < 0:
             return None
-        key = buffer.value + b".pooling_type"
-        if lib.llama_model_meta_val_str(self.model, key, buffer, 64) < 0:
-            return None
-        kind = buffer.value.decode()
-        return kind if kind in ("1", "2", "3") else None
+        key = buffer.value + b"." + name.encode()
+        return None if lib.llama_model_meta_val_str(self.model, key, buffer, 64) < 0 else buffer.value.decode()
 
     def stop(self) -> None:
         """Ends the evaluation that runs, or the next one, within a step."""
@@ -148,29 +162,43 @@ class Engine:
         if self.pooling is None:
             raise ModelFault("unsupported", "this model has no embeddings: its file names no pooling")
         if self._embedder is None:
-            self._embedder = self._open(self.window, embeddings=True)
+            self._embedder = self._open(self.embedding_window, embeddings=True)
         lib.llama_memory_clear(lib.llama_get_memory(self._embedder), True)
+        step = BATCH if self._causal else self.embedding_window
+        total = np.zeros(lib.llama_model_n_embd_out(self.model))
+        for at in range(0, len(tokens), step):
+            rows = self._states(tokens[at : at + step], at)
+            if self.pooling == _MEAN:
+                total += rows.sum(axis=0)
+            elif self.pooling == _LAST or at == 0:
+                total = rows[-1 if self.pooling == _LAST else 0]
+        length = float(np.linalg.norm(total))
+        return [float(value) for value in (total / length if length else total)]
+
+    def _states(self, tokens: list[int], position: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The last hidden state of each token, [tokens, width]. Raises ModelFault, Stopped."""
         batch = lib.llama_batch_init(len(tokens), 0, 1)
         try:
-            _put(batch, tokens, 0, 0, range(len(tokens)))
+            _put(batch, tokens, position, 0, range(len(tokens)))
             status = lib.llama_decode(self._embedder, batch)
         finally:
             lib.llama_batch_free(batch)
         if status == _ABORTED:
             raise Stopped
-        vector = lib.llama_get_embeddings_seq(self._embedder, 0) if status == 0 else None
-        if not vector:
+        pointer = lib.llama_get_embeddings(self._embedder) if status == 0 else None
+        if not pointer:
             raise ModelFault("crashed", f"llama.cpp made no embedding (status {status}): {self._complaint()}")
-        values = np.ctypeslib.as_array(vector, shape=(lib.llama_model_n_embd_out(self.model),)).astype(np.float64)
-        length = float(np.linalg.norm(values))
-        return [float(value) for value in values / length] if length else values.tolist()
+        shape = len(tokens), lib.llama_model_n_embd_out(self.model)
+        return np.ctypeslib.as_array(pointer, shape=shape).astype(np.float64)
 
     def _open(self, window: int, *, embeddings: bool) -> Any:
         params = lib.llama_context_default_params()
         sequences = 1 if embeddings else self._spec.conversations
         params.n_ctx = window * sequences
         params.n_seq_max = sequences
-        params.n_batch = params.n_ubatch = window if embeddings else BATCH
+        params.n_batch = params.n_ubatch = window if embeddings and not self._causal else BATCH
+        if embeddings:  # pooled here: llama.cpp would pool each batch by itself
+            params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
         params.n_threads = self._spec.threads
         params.n_threads_batch = self._spec.batch_threads
         params.embeddings = embeddings

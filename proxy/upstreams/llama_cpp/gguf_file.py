@@ -19,17 +19,22 @@ _HALF = 2  # bytes of a number in the window
 
 @dataclass(frozen=True, slots=True)
 class GgufFile:
-    """trained: the window that the model was trained with. bytes_per_token: of the window's memory."""
+    """trained: the window that the model was trained with. bytes_per_token: of the window's memory.
+
+    embeds: it has embeddings, which are made in a window of their own.
+    """
 
     path: Path
     size: int
     architecture: str
     trained: int
     bytes_per_token: int
+    embeds: bool = False
 
     def memory(self, context: int, conversations: int) -> tuple[int, int]:
         """Bytes for the weights with what the process takes, and for the windows."""
-        return self.size + _OVERHEAD, self.bytes_per_token * min(context, self.trained) * conversations
+        windows = conversations + self.embeds
+        return self.size + _OVERHEAD, self.bytes_per_token * min(context, self.trained) * windows
 
 
 def read_gguf(path: Path) -> GgufFile:
@@ -58,7 +63,8 @@ def _described(path: Path, size: int, fields: dict[str, Any]) -> GgufFile:
     keys = fields.get(f"{name}.attention.key_length", width)
     values = fields.get(f"{name}.attention.value_length", width)
     per_token = fields[f"{name}.block_count"] * kept * (keys + values) * _HALF
-    return GgufFile(path, size, name, fields[f"{name}.context_length"], per_token)
+    embeds = fields.get(f"{name}.pooling_type", 0) != 0
+    return GgufFile(path, size, name, fields[f"{name}.context_length"], per_token, embeds)
 
 
 def _fields(stream: BinaryIO) -> dict[str, Any]:

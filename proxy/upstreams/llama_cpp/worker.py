@@ -133,10 +133,15 @@ class Worker:
             text if isinstance(text, list) else self._engine.vocabulary.tokens(text, add_special=True)
             for text in texts
         ]
+        limit, known = self._engine.embedding_window, self._engine.vocabulary.size
         for row in rows:
-            if not 0 < len(row) <= self._engine.window:
-                limit = self._engine.window
-                raise ModelFault("context", f"an input has {len(row)} tokens; it must have 1 to {limit}", "input")
+            if not row or not all(0 <= token < known for token in row):
+                text = "an input is empty, or holds tokens that the model does not know"
+                raise ModelFault("request", text, "input")
+            if len(row) > limit:
+                raise ModelFault(
+                    "context", f"an input has {len(row)} tokens; it must have at most {limit}", "input"
+                )
         vectors = [self._engine.embed(row) for row in rows]
         self._send(message, {"event": "embedded", "vectors": vectors, "tokens": sum(map(len, rows))})
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from proxy.upstreams.llama_cpp.spec import spec_of
 from tests.proxy import tiny_gguf
 
 pytestmark = tiny_gguf.needs_llama_cpp
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -58,17 +63,64 @@ def test_a_damaged_head_is_told_and_never_more(tiny: Path, tmp_path: Path, at: i
 
 async def test_a_file_of_a_hub_is_found_there(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub = pytest.importorskip("huggingface_hub")
-    asked: list[tuple[str, str]] = []
+    asked: list[tuple[str, str, bool]] = []
 
-    def download(repo: str, file: str) -> str:
-        asked.append((repo, file))
+    def download(repo: str, file: str, *, local_files_only: bool = False, **_: Any) -> str:
+        asked.append((repo, file, local_files_only))
+        if local_files_only:
+            raise FileNotFoundError
         return str(tiny)
 
     monkeypatch.setattr(hub, "hf_hub_download", download)
     models = LocalModels({"m": GgufModel(repo="some/repo", file="tiny.gguf")}, LocalLimits())
 
     assert tiny == (await models.described("m"))[0].path
-    assert [("some/repo", "tiny.gguf")] == asked
+    assert [("some/repo", "tiny.gguf", True), ("some/repo", "tiny.gguf", False)] == asked
+
+
+async def test_a_hub_that_does_not_answer_is_asked_once_and_not_again_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    asked: list[str] = []
+
+    def download(repo: str, file: str, *, local_files_only: bool = False, **_: Any) -> str:
+        if not local_files_only:
+            asked.append(file)
+        raise OSError
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    models = LocalModels({"m": GgufModel(repo="some/repo", file="tiny.gguf")}, LocalLimits())
+
+    async def refused() -> None:
+        with pytest.raises(ModelFault, match=r"could not be fetched \(OSError\).* next try comes after"):
+            await models.described("m")
+
+    await asyncio.gather(refused(), refused())
+    await refused()
+    assert ["tiny.gguf"] == asked
+
+    monkeypatch.setattr("proxy.upstreams.llama_cpp.hub._AGAIN_S", -1.0)
+    await refused()
+    assert 2 == len(asked)
+
+
+def test_a_hub_that_does_not_answer_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    pytest.importorskip("huggingface_hub")
+    script = (
+        "import asyncio, huggingface_hub, time\n"
+        "from pathlib import Path\n"
+        "from proxy.upstreams.llama_cpp.hub import HubFile\n"
+        "huggingface_hub.hf_hub_download = lambda *_, **__: time.sleep(600)\n"
+        "async def main():\n"
+        "    asking = asyncio.create_task(HubFile('some/repo', 'tiny.gguf').path())\n"
+        "    await asyncio.sleep(0.1)\n"
+        "    asking.cancel()\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=60)
+
+    assert (0, b"") == (done.returncode, done.stderr)
 
 
 async def test_a_hub_out_of_reach_is_told_with_the_fix(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

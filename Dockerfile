@@ -3,7 +3,7 @@
 ARG EXTRAS=""
 FROM python:3.11-slim-bookworm AS build
 ARG EXTRAS
-# For any x86-64 processor since 2013; arm64 ignores the AVX flags. The Makefile has the same list.
+# For x86-64 processors with AVX2 (docs/edge.md has the others); arm64 ignores the AVX flags. The Makefile has the same list.
 ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON \
     -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAVA_BUILD=OFF"
 RUN if [ -n "$EXTRAS" ]; then \

@@ -7,11 +7,12 @@ BIN := $(VENV)/bin
 # Arguments for the command, as in: make serve ARGS="--config policies.yaml"
 ARGS ?=
 
-.PHONY: serve demo local test test-slow lint clean
+.PHONY: serve demo local wheel test test-slow lint clean
 
-# llama.cpp for any x86-64 processor since 2013 (arm64 ignores the AVX lines), without its server, tools and tests.
+# llama.cpp for x86-64 processors with AVX2 (arm64 ignores the AVX lines), without its server, tools and tests.
 # A default build takes longer and runs on no other processor than the one it was built on.
-LLAMA_FLAGS := -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON \
+LLAMA_CPU ?= -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
+LLAMA_FLAGS := -DGGML_NATIVE=OFF $(LLAMA_CPU) \
 	-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAVA_BUILD=OFF
 # Where built wheels are kept, so that the next installation takes seconds.
 WHEELS ?= $(HOME)/.cache/moosproxy/wheels
@@ -24,6 +25,11 @@ demo: $(VENV)/.base
 
 # GGUF models on this machine: builds llama.cpp once, some minutes; needs a C++ compiler.
 local: $(VENV)/.local
+
+# A portable wheel alone, into WHEELS, for other machines; not one that pip remembers from a build for this processor.
+wheel: | $(VENV)/bin/python
+	mkdir -p $(WHEELS)
+	CMAKE_ARGS="$(LLAMA_FLAGS)" $(BIN)/pip wheel -q --no-deps --no-cache-dir -c constraints.txt --find-links $(WHEELS) -w $(WHEELS) llama-cpp-python
 
 test: $(VENV)/.dev lint
 	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)

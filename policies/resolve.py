@@ -60,9 +60,9 @@ class Matcher:
     endpoint: re.Pattern[str] | None = None
     headers: tuple[tuple[str, re.Pattern[str]], ...] = ()
 
-    def takes(self, facts: RequestFacts) -> bool:
-        """Whether every condition holds."""
-        if self.model is not None and not self.model.match(facts.model or ""):
+    def takes(self, facts: RequestFacts, *, any_model: bool = False) -> bool:
+        """Whether every condition holds. any_model: but for the one on the model."""
+        if self.model is not None and not any_model and not self.model.match(facts.model or ""):
             return False
         if self.endpoint is not None and not self.endpoint.match(plain_endpoint(facts.endpoint)):
             return False
@@ -134,9 +134,14 @@ class PolicySet:
 
     def _rule(self, facts: RequestFacts) -> Rule:
         rules = self.rules.get(facts.team)
-        for rule in self.rules[None] if rules is None else rules:
+        rules = self.rules[None] if rules is None else rules
+        for rule in rules:
             if rule.matcher.takes(facts):
                 return rule
+        if facts.model is None:  # a list of models, a file: it goes where the team's first models are
+            for rule in rules:
+                if rule.matcher.takes(facts, any_model=True):
+                    return rule
         raise NoRouteError(f"no route takes model {facts.model!r} at {plain_endpoint(facts.endpoint)!r}")
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import orjson
 
@@ -82,6 +83,8 @@ class LitellmClient:
         """Raises UpstreamFault. Errors of the provider come back as answers in OpenAI's form."""
         if call.method == "GET" and call.path == "/models":
             return _models(sorted(set(self._upstream.model_map)))
+        if call.method == "GET" and call.path.startswith("/models/"):
+            return json_answer(200, orjson.dumps(_described(unquote(call.path.removeprefix("/models/")))))
         if call.method != "POST" or call.path not in ("/chat/completions", "/embeddings"):
             return _not_served(call)
         sdk = await asyncio.to_thread(import_litellm)
@@ -202,8 +205,12 @@ def _retry_after(fault: Exception) -> bytes | None:
 
 
 def _models(names: list[str]) -> BodyAnswer:
-    listed = [{"id": name, "object": "model", "created": 0, "owned_by": "litellm"} for name in names]
-    return json_answer(200, orjson.dumps({"object": "list", "data": listed}))
+    return json_answer(200, orjson.dumps({"object": "list", "data": list(map(_described, names))}))
+
+
+def _described(name: str) -> dict[str, Any]:
+    """A model that the route takes; whether the provider has it, it says when asked."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "litellm"}
 
 
 def _not_served(call: Call) -> BodyAnswer:

@@ -51,9 +51,24 @@ def test_the_first_route_that_takes_the_request_decides(loaded: Load, facts: Req
 
 
 def test_a_request_that_no_route_takes_is_refused_by_name(loaded: Load) -> None:
-    found = loaded(MAIN, t="description: ''", u="description: ''")
+    found = loaded("upstreams: {a: {kind: echo}}\nroutes: [{match: {model: known, endpoint: chat/completions}}]\n")
+    with pytest.raises(NoRouteError, match="no route takes model 'none' at 'chat/completions'"):
+        found.decide(RequestFacts(model="none"))
     with pytest.raises(NoRouteError, match="no route takes model None at 'models'"):
         found.decide(RequestFacts(endpoint="/v1/models"))
+
+
+def test_a_request_that_names_no_model_goes_to_the_first_route_that_takes_it_otherwise(loaded: Load) -> None:
+    routes = """
+upstreams: {one: {kind: echo}}
+routes:
+  - {match: {team: t, model: "a-*"}, name: theirs}
+  - {match: {model: "b-*", endpoint: chat/completions}, name: chats}
+  - {match: {model: "b-*"}, name: rest}
+"""
+    found = loaded(routes, t="description: ''", u="description: ''")
+    assert found.decide(RequestFacts(team="t", endpoint="/v1/models")).route == "theirs"
+    assert found.decide(RequestFacts(team="u", endpoint="/v1/models")).route == "rest"
 
 
 def test_upstreams_come_in_the_routes_order(loaded: Load) -> None:

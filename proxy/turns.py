@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from proxy.fair_queue import FairQueue
 
 _FIRST_GUESS_S = 5.0
+_NEWEST = 0.2
 _LONGEST_WAIT_S = 600
 
 
@@ -31,7 +32,9 @@ class Turns:
         self._queue: FairQueue[asyncio.Future[None], None] = FairQueue()
         self._waiting: Counter[str | None] = Counter()
         self._taken = False
+        self._began = 0.0
         self._mean_s = _FIRST_GUESS_S
+        self._mean_square = _FIRST_GUESS_S**2
 
     @property
     def busy(self) -> bool:
@@ -42,11 +45,14 @@ class Turns:
     async def turn(self, team: str | None) -> AsyncIterator[None]:
         """Holds the turn for the block. Raises QueueFull at once where nobody else may wait."""
         await self._take(team)
-        began = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._began = loop.time()
         try:
             yield
         finally:
-            self._mean_s += 0.2 * (asyncio.get_running_loop().time() - began - self._mean_s)
+            took = loop.time() - self._began
+            self._mean_s += _NEWEST * (took - self._mean_s)
+            self._mean_square += _NEWEST * (took**2 - self._mean_square)
             self._pass_on()
 
     async def _take(self, team: str | None) -> None:
@@ -56,7 +62,7 @@ class Turns:
         waiting = self._waiting.total()
         share = self._max_waiting if team is None else max(1, self._max_waiting * 4 // 5)
         if waiting >= self._max_waiting or self._waiting[team] >= share:
-            raise QueueFull(waiting, self._retry_after_s(waiting))
+            raise QueueFull(waiting, self._retry_after_s())
         mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.push(team, mine, [None])
         self._waiting[team] += 1
@@ -78,6 +84,12 @@ class Turns:
                 return
         self._taken = False
 
-    def _retry_after_s(self, waiting: int) -> int:
-        """Until one of the waiting has been served: the one that runs must end first."""
-        return max(1, min(_LONGEST_WAIT_S, round(self._mean_s * (1 if waiting else 0.5))))
+    def _retry_after_s(self) -> int:
+        """Until the turn that runs has ended, for that makes room.
+
+        Whoever comes finds a turn as often as it is long: many that were short or given up say little about it.
+        And one that has run for long is likely to run for as long again.
+        """
+        usual = self._mean_square / self._mean_s if self._mean_s else 0.0
+        so_far = asyncio.get_running_loop().time() - self._began
+        return max(1, min(_LONGEST_WAIT_S, round(max(usual, so_far))))

@@ -81,3 +81,24 @@ async def test_a_turn_that_comes_in_the_moment_of_giving_up_goes_to_the_next() -
 
     assert ["2"] == order
     assert not turns.busy
+
+
+async def _retry_after(turns: Turns, running_s: float, clock: list[float]) -> int:
+    """What is said to the one that comes when a turn has run for so long."""
+    async with turns.turn(None):
+        clock[0] += running_s
+        with pytest.raises(QueueFull) as caught:
+            await _hold(turns, None, "x", [])
+    return caught.value.retry_after_s
+
+
+async def test_short_turns_do_not_hide_that_a_long_one_is_likely_running(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: clock[0], raising=False)
+    turns = Turns(0)
+    for took in (70, *(0.1 for _ in range(9))):
+        async with turns.turn(None):
+            clock[0] += took
+
+    assert 50 < await _retry_after(turns, 0.2, clock) <= 70
+    assert 300 == await _retry_after(turns, 300, clock)

@@ -124,7 +124,7 @@ def test_a_bias_decides_the_token(client: openai.OpenAI) -> None:
 def test_json_mode_gives_json(client: openai.OpenAI) -> None:
     schema = {
         "type": "object",
-        "properties": {"age": {"type": "integer", "maximum": 9, "minimum": 1}, "fits": {"type": "boolean"}},
+        "properties": {"age": {"type": "integer", "maximum": 31, "minimum": 12}, "fits": {"type": "boolean"}},
         "required": ["age", "fits"],
         "additionalProperties": False,
     }
@@ -139,6 +139,7 @@ def test_json_mode_gives_json(client: openai.OpenAI) -> None:
     found = json.loads(answer.choices[0].message.content or "")
     assert {"age", "fits"} == set(found)
     assert isinstance(found["fits"], bool)
+    assert 12 <= found["age"] <= 31
 
 
 def test_an_object_is_all_that_the_looser_json_mode_asks_for(client: openai.OpenAI) -> None:

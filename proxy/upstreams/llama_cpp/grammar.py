@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
-from llama_cpp.llama_grammar import JSON_GBNF, json_schema_to_gbnf
+from llama_cpp.llama_grammar import JSON_GBNF, RESERVED_NAMES, SchemaConverter
 
 from proxy.upstreams.llama_cpp.faults import ModelFault
+from proxy.upstreams.llama_cpp.integers import between
 from proxy.upstreams.tool_calls import CLOSE, OPEN
 
 # The converter's strings may hold raw line breaks, which JSON forbids.
 _ANY_CHARACTER, _JSON_CHARACTER = r'[^"\\] |', r'[^"\\\x7F\x00-\x1F] |'
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+# Where one of these is, the converter looks at nothing else.
+_OTHERWISE = ("$ref", "oneOf", "anyOf", "const", "enum")
 _ROOT = re.compile(r"^root(?=\s*::=)", re.MULTILINE)
 
 
@@ -67,9 +72,50 @@ def _tool_call(functions: list[dict[str, Any]]) -> str:
     return f'root ::= "{OPEN}\\n" call "\\n{CLOSE}"\n' + _ROOT.sub("call", inner)
 
 
+class _Converter(SchemaConverter):  # type: ignore[misc]
+    """llama.cpp's, which knows no bounds of numbers, with those of whole numbers."""
+
+    def visit(self, schema: dict[str, Any], name: str) -> str:
+        """The name of the schema's rule."""
+        kind = schema.get("type")
+        if any(key in schema for key in _OTHERWISE) or not any(key in schema for key in _BOUNDS):
+            return str(super().visit(schema, name))
+        if isinstance(kind, list):
+            return str(super().visit({"anyOf": [{**schema, "type": one} for one in kind]}, name))
+        if kind != "integer":
+            return str(super().visit(schema, name))
+        digits = between(*_bounds(schema))
+        if digits is None:
+            raise ModelFault("request", "the JSON schema asks for a whole number, but its bounds leave none")
+        return str(self._add_rule(f"{name}-" if name in RESERVED_NAMES else name or "root", f"({digits}) space"))
+
+
+def _bounds(schema: dict[str, Any]) -> tuple[int | None, int | None]:
+    """The least and the most. An exclusive bound is a number, or, in old schemas, says that the other one is."""
+    least: list[int] = []
+    most: list[int] = []
+    for keys, bounds, sign in ((_BOUNDS[:2], least, 1), (_BOUNDS[2:], most, -1)):
+        plain, exclusive = (schema.get(key) for key in keys)
+        if _is_number(plain):
+            bounds.append(math.ceil(sign * plain) + (exclusive is True and plain == math.ceil(plain)))
+        if _is_number(exclusive):
+            bounds.append(math.floor(sign * exclusive) + 1)
+    return max(least, default=None), -max(most) if most else None
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    """One that a grammar can be made for: beyond 64 bits nobody counts, and the rule would be very long."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e19
+
+
 def _from_schema(schema: dict[str, Any], param: str) -> str:
     try:
-        return str(json_schema_to_gbnf(json.dumps(schema))).replace(_ANY_CHARACTER, _JSON_CHARACTER)
+        converter = _Converter(prop_order={}, allow_fetch=False, dotall=False, raw_pattern=False)
+        # Resolving changes the schema, which is the caller's.
+        converter.visit(converter.resolve_refs(json.loads(json.dumps(schema)), "stdin"), "")
+        return str(converter.format_grammar()).replace(_ANY_CHARACTER, _JSON_CHARACTER)
+    except ModelFault as fault:
+        raise ModelFault(fault.kind, fault.message, param) from None
     except Exception as fault:  # the converter raises whatever the schema leads it to
         raise ModelFault(
             "request", f"the JSON schema cannot be turned into a grammar ({type(fault).__name__})", param

@@ -27,13 +27,16 @@ class Readiness:
     probes: dict[str, Probe]
     required: frozenset[str] = field(default_factory=frozenset)
 
-    async def report(self) -> dict[str, Any]:
-        """`ready`, `degraded` (it serves, but not as configured) or `unready`, and every check."""
+    async def report(self, *, details: bool = True) -> dict[str, Any]:
+        """`ready`, `degraded` (it serves, but not as configured) or `unready`, and every check.
+
+        details: with paths, names and faults, which are not for everybody.
+        """
         checks = {name: await probe() for name, probe in self.probes.items()}
         faulty = {name for name, check in checks.items() if check.state in ("degraded", "missing")}
         status = "unready" if faulty & self.required else "degraded" if faulty else "ready"
         shown = {
-            name: {"state": check.state, **({"detail": check.detail} if check.detail else {})}
+            name: {"state": check.state, **({"detail": check.detail} if details and check.detail else {})}
             for name, check in checks.items()
         }
         return {"status": status, "checks": shown}

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import unquote
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proxy.errors import NotFound
+from proxy import headers
+from proxy.auth import authenticate
+from proxy.errors import InvalidKey, NotFound
+from proxy.routes import pages
 from proxy.routes.compress import compress
 from proxy.routes.guard import Exchange, Handler, guarded
 from proxy.routes.relay import relay
@@ -45,6 +49,7 @@ _NAMED = frozenset({"/chat/completions", "/completions", "/embeddings", "/respon
 _SLASHES = re.compile(r"/{2,}")
 _CUT = re.compile(r"[/;]")
 _DECODINGS = 5
+_OPEN = frozenset({"/", "/healthz", "/readyz"})
 
 
 class Front:
@@ -63,12 +68,25 @@ class Front:
             await receive()
             await send({"type": "websocket.close", "code": 1000, "reason": "not served"})
             return
-        if scope["path"] in self._page_paths:
-            await self._pages(scope, receive, send)
+        page = scope["path"].rstrip("/") or "/"
+        if page in self._page_paths:
+            await self._page({**scope, "path": page}, receive, send)
             return
         path, handle = route(scope.get("raw_path") or scope["path"].encode())
         endpoint = path if path in _NAMED else "other"
         await guarded(self._services(), scope, receive, send, path, endpoint, handle)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Where keys are configured, only health needs none, and readiness tells a stranger no details."""
+        try:
+            authenticate(self._services().policies.current, headers.readable(scope["headers"]))
+        except InvalidKey as fault:
+            if scope["path"] not in _OPEN:
+                answer = Response(fault.envelope(), fault.status, media_type="application/json")
+                await answer(scope, receive, send)
+                return
+            scope[pages.STRANGER] = True
+        await self._pages(scope, receive, send)
 
 
 @lru_cache(maxsize=256)

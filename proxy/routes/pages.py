@@ -6,13 +6,16 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 from proxy.metrics import Metrics
 from proxy.readiness import Readiness
 
 PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+
+STRANGER = "moos.stranger"
+"""In the scope of a request that brought no key though keys are configured."""
 
 _CHAT = {"type": "object", "required": ["messages"], "properties": {"messages": {"type": "array"}}}
 _COMPRESS = {
@@ -49,13 +52,15 @@ def make_pages(
     async def root() -> dict[str, str]:
         return {"name": "moosproxy", "version": version, "api": "/v1", "docs": "/docs", "ready": "/readyz"}
 
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", summary="Whether the process answers")
     async def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", summary="Whether the proxy can do its job, and what is missing or degraded")
-    async def readyz() -> JSONResponse:
-        report = await readiness().report()
+    async def readyz(request: Request) -> JSONResponse:
+        report = await readiness().report(details=STRANGER not in request.scope)
         return JSONResponse(report, status_code=503 if report["status"] == "unready" else 200)
 
     @app.get("/metrics", summary="Prometheus metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,7 @@ class Usage:
 class UsageReader:
     """Fed with every chunk of an answer; afterwards `usage()` is what the provider reported, or None."""
 
-    __slots__ = ("_encoding", "_held", "_keep", "_size", "_stream")
+    __slots__ = ("_cut", "_encoding", "_held", "_keep", "_size", "_stream")
 
     def __init__(self, headers: list[RawHeader]) -> None:
         kind = encoding = b""
@@ -43,6 +44,7 @@ class UsageReader:
         )
         self._held: list[bytes] = []
         self._size = 0
+        self._cut = False
 
     def feed(self, chunk: bytes) -> None:
         """Takes one chunk; constant time, amortised."""
@@ -52,7 +54,8 @@ class UsageReader:
         self._size += len(chunk)
         if self._size <= _TAIL:
             return
-        if self._stream and self._encoding != b"gzip":
+        if self._encoding != b"gzip" and (self._stream or self._cut or self._size > _BODY_BOUND):
+            self._cut = True
             if self._size > 2 * _TAIL:
                 tail = b"".join(self._held)[-_TAIL:]
                 self._held, self._size = [tail], len(tail)
@@ -68,13 +71,22 @@ class UsageReader:
         if b'"usage"' not in data:
             return None
         if not self._stream:
-            return _usage(data)
+            return _usage(_last_usage(data) if self._cut else data)
         for line in reversed(data.splitlines()):
             if line.startswith(b"data:") and b'"usage"' in line:
                 found = _usage(line[5:])
                 if found is not None:
                     return found
         return None
+
+
+def _last_usage(tail: bytes) -> bytes:
+    """The usage at the end of a long answer, such as one of embeddings, as a document of its own."""
+    text = tail[tail.rfind(b'"usage"') :].partition(b":")[2].decode("utf-8", "replace").lstrip()
+    try:
+        return orjson.dumps({"usage": json.JSONDecoder().raw_decode(text)[0]})
+    except ValueError:
+        return b""
 
 
 def _gunzip(data: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import aiohttp
 import pytest
 from starlette.types import Message
 
@@ -41,8 +42,30 @@ async def test_without_a_known_key_there_is_401(
     assert not upstream.all(model)
 
 
-async def test_health_needs_no_key(keyed_proxy: LiveProxy) -> None:
-    assert (await ask(keyed_proxy.port, b"", "/healthz", "GET")).status == 200
+@pytest.mark.parametrize("path", ["/healthz", "/healthz/", "/readyz"])
+async def test_health_needs_no_key(keyed_proxy: LiveProxy, path: str) -> None:
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{keyed_proxy.port}") as session:
+        for method in ("GET", "HEAD"):
+            async with session.request(method, path, allow_redirects=False) as answer:
+                assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/docs", "/openapi.json"])
+async def test_every_other_page_needs_a_key(keyed_proxy: LiveProxy, path: str) -> None:
+    assert (await ask(keyed_proxy.port, b"", path, "GET")).status == 401
+    assert (await ask(keyed_proxy.port, b"", path, "GET", authorization="Bearer wrong")).status == 401
+    assert (await ask(keyed_proxy.port, b"", path, "GET", authorization=HARD)).status == 200
+
+
+async def test_readiness_tells_details_to_those_with_a_key(keyed_proxy: LiveProxy) -> None:
+    known = (await ask(keyed_proxy.port, b"", "/readyz", "GET", authorization=HARD)).json()
+    stranger = (await ask(keyed_proxy.port, b"", "/readyz", "GET")).json()
+
+    assert any("detail" in check for check in known["checks"].values())
+    assert not any("detail" in check for check in stranger["checks"].values())
+    assert {name: check["state"] for name, check in known["checks"].items()} == {
+        name: check["state"] for name, check in stranger["checks"].items()
+    }
 
 
 async def test_two_teams_are_compressed_by_their_own_policies(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from proxy.log import JsonFormatter, RequestLines
+from proxy.upstreams.usage import Usage, UsageReader
 from tests.proxy.answers import USAGE, chunks, completion
 from tests.proxy.conftest import TEAM_KEYS, UPSTREAM_KEY
 from tests.proxy.fakes import BOOM
@@ -227,3 +228,15 @@ def test_the_quick_way_writes_the_line_that_the_formatter_writes(log: io.StringI
     assert quick.keys() == usual.keys()
     assert len(quick["ts"]) == len(usual["ts"]) and quick["ts"][-6:] == "+00:00"
     assert {**quick, "ts": ""} == {**usual, "ts": ""}
+
+
+@pytest.mark.parametrize("chunk", [700, 300_000])
+def test_usage_is_read_off_the_end_of_a_long_answer(chunk: int) -> None:
+    vectors = [{"index": number, "embedding": [0.123] * 1000} for number in range(500)]
+    document = json.dumps({"object": "list", "data": vectors, "usage": {"prompt_tokens": 7, "total_tokens": 7}})
+    reader = UsageReader([(b"content-type", b"application/json")])
+    for at in range(0, len(document), chunk):
+        reader.feed(document[at : at + chunk].encode())
+
+    assert len(document) > 2_000_000
+    assert reader.usage() == Usage(prompt=7, completion=0, cached=0)

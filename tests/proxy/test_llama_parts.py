@@ -20,6 +20,7 @@ from policies.local import GgufModel, LocalLimits
 from proxy.doctor import doctor
 from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.gguf_file import read_gguf
+from proxy.upstreams.llama_cpp.hub import HubFile
 from proxy.upstreams.llama_cpp.integers import between
 from proxy.upstreams.llama_cpp.models import LocalModels
 from proxy.upstreams.llama_cpp.spec import spec_of
@@ -45,6 +46,23 @@ def test_a_files_head_tells_its_memory(tiny: Path) -> None:
     assert 3 * 1000 * shape.layers * 2 * shape.kv_heads * (shape.width // shape.heads) * 2 == windows
     assert weights > tiny.stat().st_size
     assert file.memory(10**9, 1)[1] == file.memory(shape.context, 1)[1]
+
+
+def test_all_parts_of_a_split_model_count(tiny: Path, tmp_path: Path) -> None:
+    first, second = (tmp_path / f"tiny-0000{part}-of-00002.gguf" for part in (1, 2))
+    first.write_bytes(tiny.read_bytes())
+    with pytest.raises(ModelFault, match=f"no model file {second}"):
+        read_gguf(first)
+    second.write_bytes(b"x" * 1000)
+
+    assert tiny.stat().st_size + 1000 == read_gguf(first).size
+
+
+async def test_a_tilde_is_the_home_directory(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tiny.parent))
+    models = LocalModels({"m": GgufModel(path=Path("~") / tiny.name)}, LocalLimits())
+
+    assert tiny == (await models.described("m"))[0].path
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
@@ -78,6 +96,21 @@ async def test_a_file_of_a_hub_is_found_there(tiny: Path, monkeypatch: pytest.Mo
 
     assert tiny == (await models.described("m"))[0].path
     assert [("some/repo", "tiny.gguf", True), ("some/repo", "tiny.gguf", False)] == asked
+
+
+async def test_all_parts_of_a_split_model_are_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = pytest.importorskip("huggingface_hub")
+    asked: list[str] = []
+
+    def download(repo: str, file: str, **_: Any) -> str:
+        asked.append(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(hub, "hf_hub_download", download)
+    names = [f"q4/m-0000{part}-of-00003.gguf" for part in (1, 2, 3)]
+
+    assert tmp_path / names[0] == await HubFile("some/repo", names[0]).path()
+    assert names == asked
 
 
 async def test_a_hub_that_does_not_answer_is_asked_once_and_not_again_at_once(

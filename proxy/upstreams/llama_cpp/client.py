@@ -40,7 +40,7 @@ class LlamaCppClient(LocalClient):
         asked = _asked(call.path, parsed(call))
         if asked is None:
             return None
-        async with self._models.held(call.model or "") as child:
+        async with self._models.held(self._model(call)) as child:
             counted = await child.ask({**asked.message, "op": "count"})
         answer = asked.message.get("max_tokens")
         return Room(counted["tokens"], counted["window"], answer, self._limits.answer_tokens)
@@ -64,6 +64,11 @@ class LlamaCppClient(LocalClient):
     def _names(self) -> list[str]:
         return self._models.names
 
+    def _model(self, call: Call) -> str:
+        """The one that is asked for; where there is only one, it need not be named."""
+        names = self._models.names
+        return call.model or (names[0] if len(names) == 1 else "")
+
     async def _serve(self, call: Call, body: dict[str, Any] | None) -> Answer:
         if body is not None and call.path == "/embeddings":
             return await self._embed(call, body)
@@ -75,7 +80,7 @@ class LlamaCppClient(LocalClient):
                 f"not {call.method} /v1{call.path}",
             )
         form = Form(
-            model=call.model or "",
+            model=self._model(call),
             chat=call.path == "/chat/completions",
             tools=asked.tools,
             logprobs=asked.logprobs,
@@ -85,7 +90,7 @@ class LlamaCppClient(LocalClient):
 
     async def _generated(self, call: Call, message: dict[str, Any]) -> Generated:
         """Closing it frees the model for the next request."""
-        name = call.model or ""
+        name = self._model(call)
         async with (
             self._models.turns(name).turn(call.team),
             self._models.held(name) as child,
@@ -102,7 +107,7 @@ class LlamaCppClient(LocalClient):
 
     async def _embed(self, call: Call, body: dict[str, Any]) -> Answer:
         message, as_base64 = request.embeddings(body)
-        name = call.model or ""
+        name = self._model(call)
         async with self._models.turns(name).turn(call.team), self._models.held(name) as child:
             answer = await child.ask(message)
         rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ _STRING, _ARRAY = 8, 9
 _LONGEST = 1 << 28
 _OVERHEAD = 160 * 1024 * 1024
 """Of the process: Python, numpy, llama.cpp, its scratch space for one batch."""
+_FIRST_PART = re.compile(r"(.*)-00001-of-(\d{5})\.gguf", re.DOTALL)
 _HALF = 2  # bytes of a number in the window
 
 
@@ -37,14 +39,22 @@ class GgufFile:
         return self.size + _OVERHEAD, self.bytes_per_token * min(context, self.trained) * windows
 
 
+def parts(name: str) -> list[str]:
+    """Names of all files of a model that is named by its first one, or by its only one."""
+    found = _FIRST_PART.fullmatch(name)
+    if found is None:
+        return [name]
+    return [f"{found[1]}-{number:05}-of-{found[2]}.gguf" for number in range(1, int(found[2]) + 1)]
+
+
 def read_gguf(path: Path) -> GgufFile:
     """The file's head. Raises ModelFault where it is missing, damaged or no GGUF."""
     try:
         with path.open("rb") as stream:
             fields = _fields(stream)
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise ModelFault("file", f"there is no model file {path}; see the upstream's models") from None
+        size = sum(path.with_name(name).stat().st_size for name in parts(path.name))
+    except FileNotFoundError as fault:
+        raise ModelFault("file", f"there is no model file {fault.filename}; see the upstream's models") from None
     except OSError as fault:
         raise ModelFault("file", f"the model file {path} cannot be read: {fault.strerror}") from None
     except (ValueError, struct.error, EOFError, UnicodeDecodeError) as fault:

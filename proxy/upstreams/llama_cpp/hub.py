@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from proxy.upstreams.llama_cpp.faults import ModelFault
+from proxy.upstreams.llama_cpp.gguf_file import parts
 
 _AGAIN_S = 30.0
 _ANSWER_S = 5.0
@@ -62,10 +63,13 @@ def _found(repo: str, file: str) -> Path:
         from huggingface_hub import hf_hub_download
     except ImportError:
         raise ModelFault("file", "a model's repo needs huggingface_hub: pip install 'moosproxy[local]'") from None
+    names = parts(file)
     with suppress(Exception):  # not in the cache: the hub has several errors for it
-        return Path(hf_hub_download(repo, file, local_files_only=True))
+        first, *_ = [hf_hub_download(repo, name, local_files_only=True) for name in names]
+        return Path(first)
     try:
-        return Path(hf_hub_download(repo, file, etag_timeout=_ANSWER_S))
+        first, *_ = [hf_hub_download(repo, name, etag_timeout=_ANSWER_S) for name in names]
+        return Path(first)
     except Exception as fault:  # the hub's own errors, and whatever its HTTP client raises
         raise ModelFault(
             "file",

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from policies.local import GgufModel, LocalLimits
@@ -130,8 +131,7 @@ class LocalModels:
         """The model's file, fetched if need be, and how it is run. Read once. Raises ModelFault."""
         place = self._place(name)
         if place.described is None:
-            path = place.model.path if place.hub is None else await place.hub.path()
-            assert path is not None
+            path = await place.hub.path() if place.hub else _at_home(place.model)
             file = await asyncio.to_thread(read_gguf, path)
             place.described = file, spec_of(place.model, str(file.path))
         return place.described
@@ -269,6 +269,12 @@ def _kept(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, _T]) -> async
 
 def _closing() -> ModelFault:
     return ModelFault("crashed", "the proxy is shutting down")
+
+
+def _at_home(model: GgufModel) -> Path:
+    """No shell reads the policies, so what a `~` means is decided here."""
+    assert model.path is not None
+    return Path(os.path.expanduser(model.path))
 
 
 def _hub_file(model: GgufModel) -> HubFile | None:

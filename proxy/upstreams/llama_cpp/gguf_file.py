@@ -36,7 +36,8 @@ class GgufFile:
     def memory(self, context: int, conversations: int) -> tuple[int, int]:
         """Bytes for the weights with what the process takes, and for the windows."""
         windows = conversations + self.embeds
-        return self.size + _OVERHEAD, self.bytes_per_token * min(context, self.trained) * windows
+        # For embeddings llama.cpp also computes logits of a whole batch, twice 78 MB with Qwen's vocabulary.
+        return self.size + _OVERHEAD * (1 + self.embeds), self.bytes_per_token * min(context, self.trained) * windows
 
 
 def parts(name: str) -> list[str]:

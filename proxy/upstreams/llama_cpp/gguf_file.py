@@ -35,9 +35,9 @@ class GgufFile:
 
     def memory(self, context: int, conversations: int) -> tuple[int, int]:
         """Bytes for the weights with what the process takes, and for the windows."""
-        windows = conversations + self.embeds
+        window = self.bytes_per_token * min(context, self.trained)
         # For embeddings llama.cpp also computes logits of a whole batch, twice 78 MB with Qwen's vocabulary.
-        return self.size + _OVERHEAD * (1 + self.embeds), self.bytes_per_token * min(context, self.trained) * windows
+        return self.size + _OVERHEAD * (1 + self.embeds), window * (conversations + self.embeds)
 
 
 def parts(name: str) -> list[str]:

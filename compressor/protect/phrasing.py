@@ -67,7 +67,8 @@ _OPENINGS = words("""
     only_answer only_return only_output in_your_own_words my_question_is i'd_like_to i'd_like_you i_would_like
     it_would_be_great_if it_would_be_nice_if
     bitte por_favor s'il_vous_plaît пожалуйста
-    fasse erkläre beantworte übersetze nenne beschreibe résumez expliquez répondez traduisez resuma
+    fasse erkläre beantworte übersetze nenne beschreibe résumez résume expliquez répondez réponds traduisez traduis resuma
+    resume_el resume_la resume_los resume_este resume_esta
     explica explique responde responda traduce ответь ответьте опиши опишите объясни объясните переведи переведите
     перечисли перечислите لخص اشرح أجب ترجم
 """)
@@ -88,7 +89,7 @@ _REQUEST = re.compile(
     rf"{_MARK}(?:(?i:(?:please|kindly)(?!\w|\s(?:{_TO_READERS})\b)|(?:{'|'.join(_OPENINGS)})(?!\w))"
     rf"|(?:{'|'.join(verb.capitalize() for verb in _VERBS)})(?=\s(?!of\b)[a-z\d\"'“(\[<]|[:.]?$)"
     r"|(?:answer|summari[sz]e|explain|describe|translate|compare)\s(?:the|this|these|what|how|why|in|it)\b"
-    rf"|{'|'.join(_EAST_ASIAN_ORDERS)})"
+    rf"|{'|'.join(_EAST_ASIAN_ORDERS)}|[^\n。]{{0,80}}(?:してください|して下さい))"
 )
 _WEAK_REQUEST = re.compile(rf"{_MARK}(?i:{'|'.join(_WEAK_OPENINGS)})(?!\w)")
 _OF_THE_TASK = re.compile(
@@ -101,11 +102,6 @@ _OF_THE_TASK = re.compile(
 def is_request(piece: str) -> bool:
     """Whether a sentence, from its start, tells the reader to do something with a text."""
     return bool(_REQUEST.match(piece) or (_WEAK_REQUEST.match(piece) and _OF_THE_TASK.search(piece)))
-
-
-def is_about_a_text(piece: str) -> bool:
-    """Whether a line, from its start, plainly requests something to be done with a text or the answer."""
-    return bool(_REQUEST.match(piece) and _OF_THE_TASK.search(piece))
 
 
 _CUES = words("""

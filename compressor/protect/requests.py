@@ -10,8 +10,8 @@ and imperatives of its own (transcripts, manuals, essays), which are material. H
   in a block of at most SENTENCE characters all that follows such a sentence belongs to it.
   With more than FEW labelled lines (an FAQ, worked examples) only the last one counts, if it is within EDGE.
   How people ask has no end, so a first or last block or line of at most CLOSING characters beside a text BESIDE
-  times as long counts as asked, whatever it says; a sign-off behind it does not hide it. Between two materials
-  ("compare it with the text below") up to FEW lines that start with a request and speak of a text count too.
+  times as long counts as asked, whatever it says; a sign-off behind it does not hide it. In between, up to FEW
+  lines of at most CLOSING characters that start with a request count too.
 """
 
 from __future__ import annotations
@@ -119,11 +119,11 @@ def _at_the_edges(text: str) -> Iterator[Span]:
 
 
 def _between(text: str) -> Iterator[Span]:
-    """Lines that ask for something to be done with a text, where only FEW do: more are directions to readers."""
+    """Lines that start with a request, where only FEW do: more are directions to the material's readers."""
     asked = [
         trimmed(text, start, end)
         for start, end in lines(text)
-        if start < end <= start + SENTENCE and phrasing.is_about_a_text(text[start:end].lstrip())
+        if start < end <= start + CLOSING and phrasing.is_request(text[start:end].lstrip())
     ]
     if len(asked) <= FEW:
         yield from asked

@@ -363,9 +363,11 @@ def test_a_short_block_or_line_at_an_edge_is_the_users_own(asked: str, form: str
     [
         "Compare it with text B below and list every difference as a bullet point.",
         "Summarise the report above in three bullet points, then translate the text below.",
+        "List the names of every person and tell me whether the chair agreed.",
+        "Could you give me the three most important decisions in a table",
     ],
 )
-def test_a_request_about_a_text_counts_between_two_of_them(asked: str) -> None:
+def test_a_request_counts_between_two_materials(asked: str) -> None:
     assert asked in found(f"{MATERIAL}\n\n{asked}\n\n{MATERIAL}", Kind.INSTRUCTION)
     many = "\n\n".join([MATERIAL, *[f"{asked} {number}" for number in range(9)], MATERIAL])
     assert not any(asked in piece for piece in found(many, Kind.INSTRUCTION))

@@ -67,8 +67,8 @@ _OPENINGS = words("""
     only_answer only_return only_output in_your_own_words my_question_is i'd_like_to i'd_like_you i_would_like
     it_would_be_great_if it_would_be_nice_if
     bitte por_favor s'il_vous_plaît пожалуйста
-    fasse erkläre beantworte übersetze nenne beschreibe résumez résume expliquez répondez réponds traduisez traduis resuma
-    resume_el resume_la resume_los resume_este resume_esta
+    fasse erkläre beantworte übersetze nenne beschreibe résumez résume expliquez répondez réponds
+    traduisez traduis resuma resume_el resume_la resume_los resume_este resume_esta
     explica explique responde responda traduce ответь ответьте опиши опишите объясни объясните переведи переведите
     перечисли перечислите لخص اشرح أجب ترجم
 """)

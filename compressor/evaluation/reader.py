@@ -19,6 +19,7 @@ from transformers import BertConfig, BertForQuestionAnswering
 from compressor.encoding import TextEncoder
 from compressor.errors import CompressorError
 from compressor.evaluation.gates import attend
+from compressor.hardware import has_bf16
 
 INPUT_PIECES = 384
 QUESTION_PIECES = 48
@@ -98,8 +99,11 @@ class Reader:
         self.network, self.encoder, self.fingerprint = network.eval().to(dtype), encoder, fingerprint
 
     @classmethod
-    def load(cls, directory: Path, dtype: torch.dtype = torch.bfloat16) -> Self:
-        """Reads a directory that `save` wrote. Raises CompressorError naming what is missing or damaged."""
+    def load(cls, directory: Path, dtype: torch.dtype | None = None) -> Self:
+        """Reads a directory that `save` wrote; dtype: bf16 by default where the processor computes in it.
+
+        Raises CompressorError naming what is missing or damaged.
+        """
         try:
             weights = (directory / "model.safetensors").read_bytes()
             config = BertConfig.from_pretrained(directory)
@@ -107,6 +111,8 @@ class Reader:
             encoder = TextEncoder.from_file(directory / "tokenizer.json")
         except Exception as fault:  # transformers and tokenizers raise a dozen different types
             raise CompressorError(f"no reader at {directory}: {fault}") from fault
+        if dtype is None:
+            dtype = torch.bfloat16 if has_bf16(torch.device("cpu")) else torch.float32
         return cls(SpanReader(network), encoder, hashlib.sha256(weights).hexdigest()[:16], dtype)
 
     def answers(

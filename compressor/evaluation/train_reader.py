@@ -32,6 +32,7 @@ from compressor.evaluation.reader import (
     save,
 )
 from compressor.evaluation.thinning import Context, Thinning, thin
+from compressor.hardware import amp, keep_freed_memory
 from compressor.windows import NO_BREAK, breaks
 
 
@@ -197,19 +198,23 @@ def loss(network: SpanReader, batch: list[Example], pad: int) -> Tensor:
         gates[row, : len(item.ids)] = 1
         types[row, item.head : len(item.ids)] = 1
         allowed[row, item.head : len(item.ids) - 1] = True
-    with torch.autocast("cpu", torch.bfloat16):
-        start, end = network(ids, gates, types)
     starts, ends = torch.tensor([x.start for x in batch]), torch.tensor([x.end for x in batch])
+    device = next(network.parameters()).device
+    ids, gates, types, allowed, starts, ends = (x.to(device) for x in (ids, gates, types, allowed, starts, ends))
+    with amp(device):
+        start, end = network(ids, gates, types)
     return -(log_likelihood(start, allowed, starts) + log_likelihood(end, allowed, ends)).mean() / 2
 
 
 def train(data: Path, base: Path, out: Path, recipe: ReaderRecipe, limit_steps: int | None = None) -> SpanReader:
     """Trains and saves to `out`; continues from out/progress.pt if that is there. Returns the network."""
+    keep_freed_memory()
     torch.manual_seed(recipe.seed)
     encoder = TextEncoder.from_file(base / "tokenizer.json")
     everything = passages(data, encoder)
     config = BertConfig.from_pretrained(base, hidden_dropout_prob=recipe.dropout)
     network = SpanReader(BertForQuestionAnswering.from_pretrained(base, config=config)).train()
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     optimizer = torch.optim.AdamW(
         network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from compressor.encoding import IntArray, TextEncoder
 from compressor.evaluation.reader import WIDTH_STEP, SpanReader
+from compressor.hardware import amp
 from compressor.training import asked
 from compressor.training.asked import AskedText, Read
 from compressor.training.collate import collate
@@ -25,7 +26,6 @@ from compressor.training.gate import TEMPERATURE, BudgetGate, GatedPick, thresho
 from compressor.training.labels import Bools
 from compressor.training.loss import classes, similarity_loss, soft_cross_entropy
 from compressor.training.mixture import Streams
-from compressor.training.scoring import amp
 from compressor.training.train import Losses, Trainer
 
 # Loss of an answer is -log(FLOOR + (1 - FLOOR) * p): lost answers pull, but not without bound.
@@ -37,7 +37,7 @@ NOISE = 0.5
 # A dropped word further below the threshold than this many temperatures has a slope of nearly 0: the reader is
 # not shown it, which changes nothing for the others and saves time.
 NEAR = 4.0
-# Pieces of one pass of the reader: attention tensors stay small enough to be reused, see base.keep_freed_memory.
+# Pieces of one pass of the reader: attention tensors stay small enough for keep_freed_memory to reuse.
 READ_PIECES = 2048
 _GONE = 1e-4
 

@@ -12,6 +12,7 @@ import torch
 from compressor.encoding import TextEncoder
 from compressor.evaluation import train_reader
 from compressor.evaluation.reader import Reader
+from compressor.hardware import keep_freed_memory
 from compressor.training import base, end_to_end, export, heldout, mixture
 from compressor.training.config import TrainConfig
 from compressor.training.end_to_end import AnswerTrainer
@@ -37,7 +38,7 @@ def run(
 
     A run that was interrupted goes on where its folder says. Returns the facts that moos.json holds.
     """
-    base.keep_freed_memory()
+    keep_freed_memory()
     directory = start or base.packaged()
     encoder = TextEncoder.from_file(directory / "tokenizer.json")
     say(f"reading {data}")

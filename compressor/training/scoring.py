@@ -12,6 +12,7 @@ from numpy import typing as npt
 
 from compressor import windows
 from compressor.encoding import IntArray, TextEncoder
+from compressor.hardware import amp
 from compressor.training.items import PreparedText
 from compressor.training.labels import Bools, Floats
 
@@ -25,14 +26,6 @@ class TextScores:
 
     word: Floats
     relevance: Floats
-
-
-def amp(device: torch.device) -> torch.autocast:
-    """bf16 where the hardware has it, else no autocast."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", torch.bfloat16, enabled=torch.cuda.is_bf16_supported())
-    capable = torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()  # type: ignore[no-untyped-call]
-    return torch.autocast("cpu", torch.bfloat16, enabled=bool(capable))
 
 
 @torch.no_grad()

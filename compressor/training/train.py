@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from compressor.encoding import TextEncoder
+from compressor.hardware import amp
 from compressor.training import mixture
 from compressor.training.collate import Batch, collate
 from compressor.training.config import TrainConfig
 from compressor.training.items import Item
 from compressor.training.loss import classes, layer_similarity, similarity_loss, soft_cross_entropy
-from compressor.training.scoring import amp
 
 STATE = "state.pt"
 

@@ -145,8 +145,9 @@ class Engine:
         """For the samplers."""
         return self._context
 
-    def prefill_speed(self, tokens: int = 2 * BATCH) -> float:
-        """Tokens a second that the model reads at the start of a prompt."""
+    def prefill_speed(self, tokens: int = BATCH) -> float:
+        """Tokens a second that the model reads at the start of a prompt. One whole batch tells: a large model on a
+        slow box needs seconds for it."""
         text = [(7 * at + 11) % self.vocabulary.size for at in range(tokens)]
         self.begin(text[:32])
         self.evaluate(text[:32])  # brings the weights into memory

@@ -13,7 +13,7 @@ from policies.strict import Count, Positive, Strict
 class Soft(Strict):
     """Long texts become a few vectors that a local model reads in their place."""
 
-    method: Literal["sac", "icformer", "icae", "500x"] = "sac"
+    method: Literal["sac", "icformer", "icae", "500x", "epl"] = "sac"
     """The method of the compressor; the upstream's model must have one of it."""
     ratio: Annotated[Positive, Field(le=510)] = 5
     """Tokens of a text / vectors that it becomes; one that the compressor was trained for."""

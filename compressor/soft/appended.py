@@ -1,7 +1,8 @@
-"""ICAE and a method like the 500xCompressor, for comparison: learned tokens appended to the context collect it.
+"""ICAE, a method like the 500xCompressor, and EPL, for comparison: tokens appended to the context collect it.
 
-Both run the language model with LoRA over [context ; memory tokens], causally. ICAE hands on the final states of
-the memory tokens as input embeddings; the other one their keys and values of every layer.
+All run the language model with LoRA over [context ; memory tokens], causally. ICAE hands on the final states of
+the memory tokens as input embeddings, the 500xCompressor their keys and values of every layer. EPL is the latter
+with the memory tokens' positions spread over the context, so that each stands where what it collects stands.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from compressor.soft.config import SoftConfig
 from compressor.soft.lora import Adapter
 from compressor.soft.memory import Memory
 from compressor.soft.methods import SoftCompressor
-from compressor.soft.positions import slots
+from compressor.soft.positions import anchors, slots
 from compressor.soft.sac import encoded
 
 
@@ -32,9 +33,12 @@ class Appended(SoftCompressor):
         memory = self.memory[:count].to(self.base.dtype).expand(ids.shape[0], -1, -1)
         embeddings = torch.cat([self.base.embed(ids), memory], dim=1)
         mask = causal_mask(embeddings.shape[1], 0, embeddings)
-        states, cache = encoded(self.base, self._adapter, embeddings, mask)
+        length = ids.shape[1]
+        places = anchors(length, ratio) if self.config.method == "epl" else range(length, length + count)
+        positions = torch.tensor([*range(length), *places], device=ids.device)
+        states, cache = encoded(self.base, self._adapter, embeddings, mask, positions)
         if self.config.method == "icae":
-            return Memory(ids.shape[1], count, states[:, -count:])
+            return Memory(length, count, states[:, -count:])
         keys = tuple(layer.keys[:, :, -count:] for layer in cache.layers)
         values = tuple(layer.values[:, :, -count:] for layer in cache.layers)
-        return Memory(ids.shape[1], embeddings.shape[1], None, keys, values)
+        return Memory(length, max(length, places[-1] + 1), None, keys, values)

@@ -23,6 +23,7 @@ _CLASSES: Final[dict[Method, type[SoftCompressor]]] = {
     "icformer": IcFormer,
     "icae": Appended,
     "500x": Appended,
+    "epl": Appended,
 }
 _WEIGHTS, _ABOUT = "model.safetensors", "soft.json"
 

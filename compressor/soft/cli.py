@@ -15,7 +15,7 @@ from compressor.errors import CompressorError
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _FOLDER = click.Path(path_type=Path, file_okay=False)
-_METHODS = ("sac", "icformer", "icae", "500x")
+_METHODS = ("sac", "icformer", "icae", "500x", "epl")
 
 _threads = click.option("--threads", type=click.IntRange(1), help="CPU threads; default torch's choice.")
 _device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")

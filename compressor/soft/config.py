@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, get_args
 
 from compressor.soft.errors import RatioNotTrained, SoftError
 
-Method = Literal["sac", "icformer", "icae", "500x"]
+Method = Literal["sac", "icformer", "icae", "500x", "epl"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 
 

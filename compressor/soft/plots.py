@@ -11,6 +11,7 @@ from compressor.soft.statistics import Scores, mean
 
 _STYLES: Final = {
     "sac": ("SAC", "#c2410c", "o"),
+    "epl": ("EPL", "#0e7490", "v"),
     "500x": ("500x-like", "#15803d", "^"),
     "icae": ("ICAE", "#1d4ed8", "s"),
     "icformer": ("IC-Former", "#9333ea", "d"),

@@ -15,7 +15,14 @@ from compressor.soft.errors import SoftError
 from compressor.soft.evaluate import FULL, HARD, NAMES, NONE, Results
 from compressor.soft.statistics import Scores, lead, mean, share
 
-LABELS: Final = {"sac": "SAC", "500x": "500x-like", "icae": "ICAE", "icformer": "IC-Former", HARD: HARD}
+LABELS: Final = {
+    "sac": "SAC",
+    "epl": "EPL",
+    "500x": "500x-like",
+    "icae": "ICAE",
+    "icformer": "IC-Former",
+    HARD: HARD,
+}
 
 _PREFACE = """Written by `moos eval soft run`, `moos eval soft cost` and `moos eval soft report`. Percentages with
 95% intervals; questions and seeds are both drawn again (1,000 draws, paired by question)."""
@@ -82,7 +89,7 @@ def _targets(results: Results, cost: dict[str, Any] | None) -> Iterator[str]:
     if full is not None and sac5 is not None:
         kept = share(sac5, full)
         yield f"- SAC at 5x keeps {_percent(kept)} of the full context's exact match (target: at least 90)."
-    for rival in ("icae", "500x"):
+    for rival in ("icae", "500x", "epl"):
         leads = []
         for ratio in (5, 15, 51):
             pair = scores(results, NAMES, "sac", ratio), scores(results, NAMES, rival, ratio)

@@ -35,7 +35,8 @@ class Sac(SoftCompressor):
         marks = self.anchor[: len(at)].expand(len(at), -1).to(self.base.dtype)
         embeddings = self.base.embed(ids).index_add(1, at, marks.expand(ids.shape[0], -1, -1))
         mask = open_mask(length, embeddings) if self.config.bidirectional else causal_mask(length, 0, embeddings)
-        cache = encoded(self.base, self._adapter, embeddings, mask)[1]
+        positions = torch.arange(length, device=ids.device)
+        cache = encoded(self.base, self._adapter, embeddings, mask, positions)[1]
         keys = tuple(layer.keys.index_select(2, at) for layer in cache.layers)
         return Memory(
             length, length, None, keys, tuple(layer.values.index_select(2, at) for layer in cache.layers)
@@ -43,11 +44,10 @@ class Sac(SoftCompressor):
 
 
 def encoded(
-    base: FrozenModel, adapter: Adapter | None, embeddings: Tensor, mask: Tensor
+    base: FrozenModel, adapter: Adapter | None, embeddings: Tensor, mask: Tensor, positions: Tensor
 ) -> tuple[Tensor, DynamicCache]:
-    """One pass of the language model as an encoder: (B, t, d) at positions 0 ... t-1 -> final states and cache."""
+    """One pass of the language model as an encoder: (B, t, d) at positions (t,) -> final states and cache."""
     cache = DynamicCache()
-    positions = torch.arange(embeddings.shape[1], device=embeddings.device)
     if adapter is None:
         return base.run(embeddings, mask, positions, cache), cache
     with adapter.on():

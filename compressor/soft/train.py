@@ -21,8 +21,8 @@ from compressor.soft.muon import Muon
 from compressor.soft.reading import Reading
 
 # What each method is trained on before questions, and how often: SAC goes without autoencoding, as published; ICAE
-# mixes in continuation with probability 0.4; IC-Former and the 500xCompressor autoencode.
-_FIRST: Final[dict[Method, float]] = {"sac": 1.0, "icae": 0.4, "icformer": 0.0, "500x": 0.0}
+# mixes in continuation with probability 0.4; IC-Former, the 500xCompressor and EPL autoencode.
+_FIRST: Final[dict[Method, float]] = {"sac": 1.0, "icae": 0.4, "icformer": 0.0, "500x": 0.0, "epl": 0.0}
 _EVERY: Final = 50
 
 

@@ -63,7 +63,7 @@ def test_sac_keeps_the_keys_and_values_of_the_anchors_of_every_layer(base: Froze
 
     marked = base.embed(context).clone()
     marked[:, anchors(20, 4)] += sac.anchor
-    cache = encoded(base, sac._adapter, marked, open_mask(20, marked))[1]
+    cache = encoded(base, sac._adapter, marked, open_mask(20, marked), torch.arange(20))[1]
     assert 3 == len(memory.keys)
     for layer in range(3):
         expected = cache.layers[layer].keys[:, :, anchors(20, 4)]
@@ -122,6 +122,17 @@ def test_every_anchor_sees_the_whole_chunk_and_nothing_beyond() -> None:
     torch.testing.assert_close(before.keys[2][:, :, 5:], after.keys[2][:, :, 5:], **CLOSE)
 
 
+def test_epl_is_500x_with_its_tokens_where_the_anchors_of_sac_stand(base: FrozenModel) -> None:
+    appended, spread = (compressor(base, method).compress(ids(1, 20), 4) for method in ("500x", "epl"))
+
+    assert (25, 20) == (appended.span, spread.span)
+    for slot, place in enumerate(anchors(20, 4)):
+        # Nothing but the position tells the keys of the first layer apart.
+        moved = base.turned(appended.keys[0][:, :, slot : slot + 1], place - (20 + slot))
+        torch.testing.assert_close(moved, spread.keys[0][:, :, slot : slot + 1], **CLOSE)
+        assert not torch.allclose(appended.values[1][:, :, slot], spread.values[1][:, :, slot], atol=1e-3)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_chunk_border_moves_nothing_outside_its_chunk(method: Method) -> None:
     made = compressor(tiny(), method)
@@ -135,7 +146,7 @@ def test_a_chunk_border_moves_nothing_outside_its_chunk(method: Method) -> None:
         torch.testing.assert_close(value[..., 10:, :], after[name][..., 10:, :], **CLOSE)
         # What an appended token has in the first layer never depends on the context.
         same = torch.allclose(value[..., 5:10, :], after[name][..., 5:10, :], atol=1e-3)
-        assert same == (method == "500x" and name.endswith(".0"))
+        assert same == (method in ("500x", "epl") and name.endswith(".0"))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -221,5 +232,5 @@ def test_a_ratio_that_was_not_trained_is_named() -> None:
 
 
 def test_an_unknown_method_is_named() -> None:
-    with pytest.raises(SoftError, match="sac, icformer, icae, 500x"):
+    with pytest.raises(SoftError, match="sac, icformer, icae, 500x, epl"):
         SoftConfig("zip")  # type: ignore[arg-type]

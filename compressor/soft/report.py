@@ -97,8 +97,8 @@ def _targets(results: Results, cost: dict[str, Any] | None) -> Iterator[str]:
                 leads.append(f"{ratio}x {_percent(lead(pair[0], pair[1]))}")
         if leads:
             yield (
-                f"- SAC's lead over {LABELS[rival]} in points of exact match (target: positive and growing): "
-                + (", ".join(leads) + ".")
+                f"- SAC's lead over {LABELS[rival]} in points of exact match"
+                f"{'' if rival == 'epl' else ' (target: positive and growing)'}: " + (", ".join(leads) + ".")
             )
     former, icae = scores(results, NAMES, "icformer", 4), scores(results, NAMES, "icae", 4)
     if former is not None and icae is not None and not icae.any():

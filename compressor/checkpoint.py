@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compressor.encoding import TextEncoder
 from compressor.errors import CheckpointError
+from compressor.text.encoding import TextEncoder
 
 # Raised whenever the same text, settings and weights may give other bytes than before.
 ALGORITHM_VERSION = 5

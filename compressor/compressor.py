@@ -14,16 +14,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from compressor import checkpoint as checkpoints
-from compressor import scoring
 from compressor.checkpoint import Checkpoint
 from compressor.engines import Engine, open_engine
+from compressor.planning.windows import Window
 from compressor.result import CompressionResult, Span
-from compressor.scoring import WindowScores
+from compressor.scoring import metric
+from compressor.scoring.metric import WindowScores
 from compressor.settings import CompressionSettings
-from compressor.windows import Window
 
 if TYPE_CHECKING:
-    from compressor.plan import Plan
+    from compressor.planning.plan import Plan
 
 # Windows handed to the engine at once by compress(): bounds memory and paces the progress report.
 _BATCH = 64
@@ -38,7 +38,7 @@ class Compressor:
 
     def __init__(self, checkpoint: Checkpoint, engine: Engine):
         self.checkpoint, self.engine = checkpoint, engine
-        self._reduce = scoring.reducer(checkpoint.preserve)
+        self._reduce = metric.reducer(checkpoint.preserve)
 
     @classmethod
     def load(
@@ -52,7 +52,7 @@ class Compressor:
         with ThreadPoolExecutor(1) as opener:
             opened = opener.submit(open_engine, checkpoint, engine, threads)
             # An engine starts in code that does not hold the interpreter: our stages load beside it.
-            for stage in ("plan", "finish"):
+            for stage in ("planning.plan", "selection.finish"):
                 import_module(f"compressor.{stage}")
             return cls(checkpoint, opened.result())
 
@@ -63,7 +63,7 @@ class Compressor:
 
     def plan(self, text: str, settings: CompressionSettings, spans: Sequence[Span] = ()) -> Plan:
         """Words, protection, question and windows of a text. spans: never cut, beside what settings protect."""
-        from compressor import plan
+        from compressor.planning import plan
 
         return plan.make(text, settings, spans, self.checkpoint)
 
@@ -73,7 +73,7 @@ class Compressor:
 
     def finish(self, plan: Plan, scores: Sequence[WindowScores], *, words: bool = False) -> CompressionResult:
         """The result, once every window of the plan is scored. words: with the score of every word."""
-        from compressor import finish
+        from compressor.selection import finish
 
         return finish.finish(plan, scores, self.fingerprint, words=words)
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from compressor.checkpoint import Checkpoint
 from compressor.errors import CheckpointError, SettingsError
-from compressor.windows import Window
+from compressor.planning.windows import Window
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")

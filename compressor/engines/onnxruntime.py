@@ -9,7 +9,7 @@ from typing import TypeVar
 from compressor.checkpoint import FUSED_GRAPH, Checkpoint
 from compressor.engines.base import Reduce, padded_inputs, reduce_outputs, unpadded_inputs
 from compressor.errors import CheckpointError
-from compressor.windows import Window
+from compressor.planning.windows import Window
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import numpy as np
 from compressor.checkpoint import Checkpoint
 from compressor.engines.base import Reduce, padded_inputs, reduce_outputs, sums_8_bit_products_exactly
 from compressor.errors import CheckpointError
-from compressor.windows import Window
+from compressor.planning.windows import Window
 
 T = TypeVar("T")
 

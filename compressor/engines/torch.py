@@ -13,7 +13,7 @@ from transformers import AutoModelForTokenClassification
 from compressor.checkpoint import Checkpoint
 from compressor.engines.base import Reduce, padded_inputs, padded_length, reduce_outputs
 from compressor.errors import CheckpointError
-from compressor.windows import Window
+from compressor.planning.windows import Window
 
 T = TypeVar("T")
 

@@ -21,9 +21,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from compressor.compressor import Compressor
-from compressor.encoding import TextEncoder
 from compressor.errors import CompressorError
 from compressor.settings import CompressionSettings
+from compressor.text.encoding import TextEncoder
 
 # Peers are measured at the length nearest to this; their time per token does not depend on it.
 PEER_PIECES = 10_000

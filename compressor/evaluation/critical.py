@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor import words
 from compressor.evaluation.lexicon import is_stop
 from compressor.evaluation.offsets import Survival
 from compressor.evaluation.statistics import Counts
 from compressor.result import Span
+from compressor.text import words
 
 PATTERNS = {
     "numbers": re.compile(r"(?<![\w.])\d+(?:[.,:]\d+)*(?![\w])"),

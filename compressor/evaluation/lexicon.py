@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from compressor import words
+from compressor.text import words
 
 STOP_WORDS = frozenset(
     [

@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from compressor import selection
 from compressor.compressor import Compressor
-from compressor.encoding import Encoding, TextEncoder
 from compressor.evaluation.critical import sentences
 from compressor.evaluation.item import Shortened
 from compressor.evaluation.lexicon import DocumentFrequencies, is_stop
-from compressor.plan import Plan
-from compressor.relevance import bm25
+from compressor.planning.plan import Plan
+from compressor.planning.windows import Window, breaks, cut
 from compressor.result import KeptSpans
-from compressor.scoring import WindowScores, piece_metric, word_means
+from compressor.scoring.metric import WindowScores, piece_metric, word_means
+from compressor.selection import ranking
+from compressor.selection.relevance import bm25
 from compressor.settings import DEFAULT_PROTECT, CompressionSettings, OutlierReading
-from compressor.windows import Window, breaks, cut
+from compressor.text.encoding import Encoding, TextEncoder
 
 BoolArray = npt.NDArray[np.bool_]
 ScoreArray = npt.NDArray[np.float64]
@@ -70,13 +70,13 @@ class WordMethod(Method):
         costs, nothing = encoding.word_costs, np.zeros(len(score), bool)
         total = int(costs.sum())
         return [
-            shortened(text, encoding, selection.select(score, costs, nothing, total / ratio)) for ratio in ratios
+            shortened(text, encoding, ranking.select(score, costs, nothing, total / ratio)) for ratio in ratios
         ]
 
 
 def shortened(text: str, encoding: Encoding, kept: BoolArray) -> Shortened:
     """The outcome of keeping these words."""
-    spans = KeptSpans(selection.spans_of(kept, encoding.word_starts, encoding.word_ends))
+    spans = KeptSpans(ranking.spans_of(kept, encoding.word_starts, encoding.word_ends))
     costs = encoding.word_costs
     return Shortened(spans, spans.apply(text), int(costs[kept].sum()), int(costs.sum()))
 
@@ -192,7 +192,7 @@ def _by_window(score: ScoreArray, encoding: Encoding, owner: npt.NDArray[np.int6
     for number in range(int(owner.max(initial=-1)) + 1):
         mine = np.flatnonzero(owner == number)
         costs = encoding.word_costs[mine]
-        kept[mine] = selection.select(score[mine], costs, np.zeros(len(mine), bool), costs.sum() / ratio)
+        kept[mine] = ranking.select(score[mine], costs, np.zeros(len(mine), bool), costs.sum() / ratio)
     return kept
 
 

@@ -15,10 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from compressor import outlier, selection, windows
 from compressor.checkpoint import Checkpoint
 from compressor.checkpoint import load as load_checkpoint
-from compressor.encoding import Encoding
 from compressor.engines import Engine, open_engine
 from compressor.errors import CompressorError
 from compressor.evaluation import records, statistics
@@ -27,10 +25,14 @@ from compressor.evaluation.methods import shortened
 from compressor.evaluation.offsets import Survival
 from compressor.evaluation.planting import held_out, planted
 from compressor.evaluation.statistics import Estimate
+from compressor.planning import windows
+from compressor.planning.windows import Window
 from compressor.result import Span
-from compressor.scoring import word_means
+from compressor.scoring import outlier
+from compressor.scoring.metric import word_means
+from compressor.selection import ranking
 from compressor.settings import OutlierReading
-from compressor.windows import Window
+from compressor.text.encoding import Encoding
 
 ALPHAS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 RATIOS = (2.0, 3.0, 4.0, 5.0)
@@ -161,7 +163,7 @@ def _tables(found: list[Scored]) -> str:
 def _survived(one: Scored, pieces: Floats, ratio: float) -> tuple[float, float]:
     score = word_means(pieces.astype(np.float32), one.encoding)
     costs = one.encoding.word_costs
-    kept = selection.select(score, costs, np.zeros(len(score), bool), costs.sum() / ratio)
+    kept = ranking.select(score, costs, np.zeros(len(score), bool), costs.sum() / ratio)
     short = shortened(one.subject.text, one.encoding, kept)
     if one.subject.golds:
         answers = [survives(golds, short.text) for golds in one.subject.golds]

@@ -20,7 +20,6 @@ from rich.progress import Progress
 from torch import Tensor
 from transformers import BertConfig, BertForQuestionAnswering
 
-from compressor.encoding import TextEncoder
 from compressor.evaluation import records
 from compressor.evaluation.lexicon import DocumentFrequencies, is_stop
 from compressor.evaluation.reader import (
@@ -33,7 +32,8 @@ from compressor.evaluation.reader import (
 )
 from compressor.evaluation.thinning import Context, Thinning, thin
 from compressor.hardware import amp, keep_freed_memory
-from compressor.windows import NO_BREAK, breaks
+from compressor.planning.windows import NO_BREAK, breaks
+from compressor.text.encoding import TextEncoder
 
 
 @dataclass(frozen=True)

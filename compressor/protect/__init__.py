@@ -15,7 +15,6 @@ from compressor.protect import addresses, code, identifiers, requests
 from compressor.protect.dates import date
 from compressor.protect.headings import heading
 from compressor.protect.json_text import json_text
-from compressor.protect.layout import Span
 from compressor.protect.markup import xml
 from compressor.protect.negations import negation
 from compressor.protect.numbers import number
@@ -23,6 +22,7 @@ from compressor.protect.outcomes import severity
 from compressor.protect.quoted import quoted
 from compressor.protect.span import ProtectedSpan
 from compressor.settings import Kind
+from compressor.text.layout import Span
 
 __all__ = ["DETECTORS", "PATTERN_SECONDS", "ProtectedSpan", "find"]
 

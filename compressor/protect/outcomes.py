@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.protect.layout import Span, matches
-from compressor.protect.lexicon import any_of, spellings, whole_word, words
+from compressor.text.layout import Span, matches
+from compressor.text.lexicon import any_of, spellings, whole_word, words
 
 # Never anything but an outcome, in any case.
 _ALWAYS = words("""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from compressor.protect.lexicon import words
+from compressor.text.lexicon import words
 
 QUESTION_TAGS = frozenset({"question", "query", "user_query", "user_question"})
 _TAGS = "|".join([*QUESTION_TAGS, "instructions?", "task", "request", "prompt"])

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator
 
 from compressor.protect import phrasing
-from compressor.protect.layout import Span, blocks, lines, matches, sentence_ends, trimmed
+from compressor.text.layout import Span, blocks, lines, matches, sentence_ends, trimmed
 
 FEW = 3
 EDGE = 1000

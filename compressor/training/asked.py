@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor import windows
-from compressor.encoding import IntArray, TextEncoder
+from compressor.planning import windows
 from compressor.result import Span
+from compressor.text.encoding import IntArray, TextEncoder
 from compressor.training import corpora, items, labels
 from compressor.training.items import Item, PreparedText
 from compressor.training.labels import Bools, WordLabels

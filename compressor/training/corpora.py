@@ -8,8 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from compressor.encoding import TextEncoder
 from compressor.result import Span
+from compressor.text.encoding import TextEncoder
 from compressor.training import items, labels
 from compressor.training.items import Item, PreparedText
 from compressor.training.lexicon import Lexicon

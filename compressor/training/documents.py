@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from compressor.encoding import TextEncoder
+from compressor.text.encoding import TextEncoder
 from compressor.training import items, labels
 from compressor.training.items import Item
 from compressor.training.lexicon import Lexicon, is_filler

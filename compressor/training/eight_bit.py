@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from compressor import plan
 from compressor.checkpoint import Checkpoint
 from compressor.errors import CompressorError
+from compressor.planning import plan
 from compressor.settings import CompressionSettings
 from compressor.training import records
 
 if TYPE_CHECKING:
-    from compressor.windows import Window
+    from compressor.planning.windows import Window
 
 # Windows that the grids are fitted on: passages with their question, passages, meetings, agent text.
 WINDOWS = 72

@@ -15,9 +15,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from compressor.encoding import IntArray, TextEncoder
 from compressor.evaluation.reader import WIDTH_STEP, SpanReader
 from compressor.hardware import amp
+from compressor.text.encoding import IntArray, TextEncoder
 from compressor.training import asked
 from compressor.training.asked import AskedText, Read
 from compressor.training.collate import collate

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compressor.encoding import IntArray
+from compressor.text.encoding import IntArray
 from compressor.training.labels import Bools, Floats
 
 # Width of the sigmoid, in logits.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from compressor.encoding import IntArray, TextEncoder
 from compressor.result import Span
+from compressor.text.encoding import IntArray, TextEncoder
 from compressor.training import corpora, documents, items, labels
 from compressor.training.items import PreparedText
 from compressor.training.labels import Floats

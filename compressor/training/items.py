@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from compressor import windows
-from compressor.encoding import Encoding, IntArray, TextEncoder
+from compressor.planning import windows
+from compressor.text.encoding import Encoding, IntArray, TextEncoder
 from compressor.training.labels import Floats, TaggedText, WordLabels
 from compressor.training.lexicon import Lexicon
 

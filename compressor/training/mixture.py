@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from compressor.encoding import TextEncoder
+from compressor.text.encoding import TextEncoder
 from compressor.training import corpora, documents
 from compressor.training.items import Item, hardened
 from compressor.training.labels import DEFAULT_VALUES, EvidenceValues

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from compressor.engines.base import padded_inputs
+from compressor.planning.windows import Window
 from compressor.training.graph import Grid
-from compressor.windows import Window
 
 # Of each window [CLS] and so many other tokens are looked at.
 TOKENS = 40

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from compressor.encoding import TextEncoder
 from compressor.evaluation import train_reader
 from compressor.evaluation.reader import Reader
 from compressor.hardware import keep_freed_memory
+from compressor.text.encoding import TextEncoder
 from compressor.training import base, end_to_end, export, heldout, mixture
 from compressor.training.config import TrainConfig
 from compressor.training.end_to_end import AnswerTrainer

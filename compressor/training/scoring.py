@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy import typing as npt
 
-from compressor import windows
-from compressor.encoding import IntArray, TextEncoder
 from compressor.hardware import amp
+from compressor.planning import windows
+from compressor.text.encoding import IntArray, TextEncoder
 from compressor.training.items import PreparedText
 from compressor.training.labels import Bools, Floats
 

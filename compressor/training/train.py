@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compressor.encoding import TextEncoder
 from compressor.hardware import amp
+from compressor.text.encoding import TextEncoder
 from compressor.training import mixture
 from compressor.training.collate import Batch, collate
 from compressor.training.config import TrainConfig

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor import windows
-from compressor.encoding import SECTION_CHARS, TextEncoder
+from compressor.planning import windows
+from compressor.text.encoding import SECTION_CHARS, TextEncoder
 from tests.compressor import tiny
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from compressor import CompressionSettings, Compressor, SettingsError, checkpoint
 from compressor.engines import open_engine
-from compressor.scoring import WindowScores
+from compressor.scoring.metric import WindowScores
 from tests.compressor import tiny
 
 TEXT = "\n".join(" ".join(tiny.WORDS[i % 290 : i % 290 + 9]) + f" costs {i} coins." for i in range(160))
@@ -22,7 +22,7 @@ ENGINES = ["openvino", "onnxruntime", "torch"]
 
 def scores(directory: Path, engine: str, threads: int, *, backwards: bool = False) -> list[WindowScores]:
     with Compressor.load(directory, engine=engine, threads=threads) as compressor:
-        windows = list(compressor.plan(TEXT, CompressionSettings(alpha=0.5)).windows)
+        windows = list(compressor.planning.plan(TEXT, CompressionSettings(alpha=0.5)).windows)
         if backwards:
             return compressor.score(windows[::-1])[::-1]
         return [score for window in windows for score in compressor.score([window])]

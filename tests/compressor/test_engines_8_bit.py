@@ -14,7 +14,7 @@ from tests.compressor.test_bundled import DOCUMENT
 
 def probabilities(engine: str) -> np.ndarray[Any, np.dtype[np.float32]]:
     with Compressor.load(engine=engine, threads=1) as compressor:
-        plan = compressor.plan(DOCUMENT, CompressionSettings(alpha=1.0))
+        plan = compressor.planning.plan(DOCUMENT, CompressionSettings(alpha=1.0))
         return np.concatenate([score.p for score in compressor.score(plan.windows)])
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from compressor import outlier
+from compressor.scoring import outlier
 from compressor.settings import OutlierReading
 
 RNG = np.random.default_rng(3)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from compressor.errors import SettingsError
 from compressor.protect import DETECTORS, ProtectedSpan, find
-from compressor.protect.layout import SECTION, blocks, lines, paragraphs, sections, sentence_ends
 from compressor.settings import Kind
+from compressor.text.layout import SECTION, blocks, lines, paragraphs, sections, sentence_ends
 
 PIECES = [
     "not",

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compressor import selection, words
 from compressor.protect import find
 from compressor.protect.json_text import json_text
-from compressor.protect.lexicon import words as listed
 from compressor.result import KeptSpans
+from compressor.selection import ranking
 from compressor.settings import Kind
+from compressor.text import words
+from compressor.text.lexicon import words as listed
 
 WORDS = listed("the quick brown fox jumps over a lazy dog while nobody looks at all that closely today")
 ESCAPES = ["\n", '"', "\\", "\t", "é", "\u2028", "🙂", "a\nb", 'say "hi"', "/", "\x01", "不", "C:\\x"]
@@ -55,7 +56,7 @@ def dropped(text: str, share: float, seed: int) -> str:
         any(span.start < end and start < span.end for span in spans) or chance.random() >= share
         for start, end in zip(starts, ends, strict=True)
     ]
-    return KeptSpans(selection.spans_of(np.array(kept, bool), starts, ends)).apply(text)
+    return KeptSpans(ranking.spans_of(np.array(kept, bool), starts, ends)).apply(text)
 
 
 @settings(max_examples=50, deadline=None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import question
+from compressor.planning import question
 
 RAIN = "The rain fell on the harbour for nine days and the boats stayed in. " * 6
 SUN = "Later the sun came back and the market opened again near the old gate. " * 6

@@ -1,6 +1,7 @@
 import numpy as np
 
-from compressor import repeats, words
+from compressor.selection import repeats
+from compressor.text import words
 
 
 def test_later_mentions_weigh_less_whatever_their_case_and_ending() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from compressor import runs
+from compressor.selection import runs
 
 
 def test_words_of_a_run_move_towards_their_mean() -> None:

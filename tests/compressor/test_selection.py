@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import relevance, selection, structure, windows
-from compressor import words as word_cutter
+from compressor.planning import structure, windows
+from compressor.selection import ranking, relevance
+from compressor.text import words as word_cutter
 
 
 @st.composite
@@ -24,7 +25,7 @@ def test_forced_words_are_free_and_the_rest_meets_the_budget(
 ) -> None:
     score, costs, forced = case
 
-    kept = selection.select(score, costs, forced, budget)
+    kept = ranking.select(score, costs, forced, budget)
 
     assert kept[forced].all()
     assert costs[kept & ~forced].sum() <= budget + costs.max() / 2
@@ -33,8 +34,8 @@ def test_forced_words_are_free_and_the_rest_meets_the_budget(
 @given(scored(), st.floats(0, 300))
 def test_no_dropped_word_beats_a_kept_one(case: tuple[np.ndarray, np.ndarray, np.ndarray], budget: float) -> None:
     score, costs, forced = case
-    kept = selection.select(score, costs, forced, budget)
-    rounded = np.round(score, selection.DECIMALS)
+    kept = ranking.select(score, costs, forced, budget)
+    rounded = np.round(score, ranking.DECIMALS)
 
     assert rounded[~kept].max(initial=-1) <= rounded[kept & ~forced].min(initial=2)
 
@@ -42,7 +43,7 @@ def test_no_dropped_word_beats_a_kept_one(case: tuple[np.ndarray, np.ndarray, np
 def test_equal_scores_go_to_the_earlier_word() -> None:
     score = np.array([0.3, 0.500001, 0.500004, 0.5])
 
-    kept = selection.select(score, np.ones(4, np.int32), np.zeros(4, bool), 2)
+    kept = ranking.select(score, np.ones(4, np.int32), np.zeros(4, bool), 2)
 
     assert [False, True, True, False] == kept.tolist()
 
@@ -59,7 +60,7 @@ def test_equal_scores_go_to_the_earlier_word() -> None:
 def test_runs_of_kept_words_become_one_span(kept: list[int], expected: tuple[tuple[int, int], ...]) -> None:
     starts, ends = word_cutter.find("one two three")
 
-    assert expected == selection.spans_of(np.array(kept, bool), starts, ends)
+    assert expected == ranking.spans_of(np.array(kept, bool), starts, ends)
 
 
 TABLE = """# Costs

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import templates
+from compressor.planning import templates
 
 NAMES = ["ann", "bob", "cy", "dee", "eve"]
 SERVED = [

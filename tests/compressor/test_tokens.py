@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from compressor import tokens
+from compressor.text import tokens
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_special_tokens_in_a_text_are_ordinary_text() -> None:
 def test_word_costs_add_up_to_about_the_whole(tmp_path: object) -> None:
     import numpy as np
 
-    from compressor import words
-    from compressor.encoding import Encoding
+    from compressor.text import words
+    from compressor.text.encoding import Encoding
 
     text = "The committee did not approve the 12 unusual proposals, did it? " * 30
     starts, ends = words.find(text)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from transformers import BertConfig, BertForQuestionAnswering, BertForTokenClassification
 
-from compressor.encoding import TextEncoder
 from compressor.evaluation.reader import SpanReader
+from compressor.text.encoding import TextEncoder
 from compressor.training import end_to_end, mixture
 from compressor.training.config import TrainConfig
 from compressor.training.end_to_end import AnswerTrainer

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compressor import windows, words
+from compressor.planning import windows
+from compressor.text import words
 from compressor.training import labels
 from compressor.training.labels import TaggedText
 from compressor.training.lexicon import Lexicon, is_filler

@@ -51,7 +51,7 @@ def rounded(tiny_checkpoint: Path, data: Path, tmp_path_factory: pytest.TempPath
 
 def p_of(directory: Path, engine: str, *, backwards: bool = False, threads: int = 1) -> np.ndarray:
     with Compressor.load(directory, engine=engine, threads=threads) as compressor:
-        windows = list(compressor.plan(TEXT, CompressionSettings(alpha=0.5)).windows)
+        windows = list(compressor.planning.plan(TEXT, CompressionSettings(alpha=0.5)).windows)
         scores = compressor.score(windows[::-1])[::-1] if backwards else compressor.score(windows)
     return np.concatenate([score.p for score in scores])
 

@@ -15,8 +15,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForTokenClassification
 
-from compressor import windows
-from compressor.encoding import TextEncoder
+from compressor.planning import windows
+from compressor.text.encoding import TextEncoder
 from compressor.training import base, corpora, heldout, items, labels, mixture, recipe
 from compressor.training.cli import train as train_command
 from compressor.training.collate import collate

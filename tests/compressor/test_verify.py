@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import verify, words
 from compressor.protect import find
+from compressor.selection import verify
 from compressor.settings import Kind
+from compressor.text import words
 
 
 def spans_of(text: str) -> list[tuple[int, int]]:

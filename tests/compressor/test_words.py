@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor import words
+from compressor.text import words
 
 
 def cut(text: str) -> list[str]:

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from compressor import CompressionResult, CompressionSettings, Compressor
-from compressor.plan import Plan
-from compressor.scoring import WindowScores
-from compressor.windows import Window
+from compressor.planning.plan import Plan
+from compressor.planning.windows import Window
+from compressor.scoring.metric import WindowScores
 from policies.model import Policy
 from proxy.cache.local import LocalCache
 from proxy.cache.store import Store

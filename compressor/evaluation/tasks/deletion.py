@@ -6,12 +6,12 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor import words
 from compressor.evaluation import records
 from compressor.evaluation.item import Item, Shortened, Task
 from compressor.evaluation.offsets import Survival
 from compressor.evaluation.statistics import Counts
 from compressor.result import KeptSpans
+from compressor.text import words
 
 SENTENCES = 250
 MIN_WORDS = 10

@@ -6,13 +6,13 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor import words
 from compressor.evaluation import records
 from compressor.evaluation.critical import survival as critical_survival
 from compressor.evaluation.item import Item, Shortened, Task
 from compressor.evaluation.lexicon import is_stop
 from compressor.evaluation.offsets import Survival
 from compressor.evaluation.statistics import Counts
+from compressor.text import words
 
 QUERIES = 2
 MEETINGS = 20

@@ -7,13 +7,13 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor import words
 from compressor.evaluation import records
 from compressor.evaluation.answers import survives
 from compressor.evaluation.item import Item, Shortened, Task
 from compressor.evaluation.lexicon import is_stop
 from compressor.evaluation.offsets import Survival
 from compressor.evaluation.statistics import Counts
+from compressor.text import words
 
 
 def load(data: Path, limit: int | None, *, name: str, questions: int, languages: str | None = None) -> list[Item]:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from compressor.encoding import IntArray
-from compressor.windows import LINE_END
+from compressor.planning.windows import LINE_END
+from compressor.text.encoding import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from compressor import protect
 from compressor.protect import ProtectedSpan
-from compressor.protect.layout import Span, sentence_ends
-from compressor.protect.lexicon import words as listed
 from compressor.protect.numbers import SPELLED
 from compressor.settings import Kind
+from compressor.text.layout import Span, sentence_ends
+from compressor.text.lexicon import words as listed
 
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]

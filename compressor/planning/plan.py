@@ -10,15 +10,16 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from compressor import protect, question, structure, templates, windows
+from compressor import protect
 from compressor.checkpoint import Checkpoint
-from compressor.encoding import Encoding, IntArray
+from compressor.planning import question, structure, templates, windows
+from compressor.planning.windows import Window
 from compressor.protect import ProtectedSpan
 from compressor.result import Span
+from compressor.selection.verify import Verifier
 from compressor.settings import CompressionSettings, Kind
-from compressor.tokens import TokenCounter, counter_for
-from compressor.verify import Verifier
-from compressor.windows import Window
+from compressor.text.encoding import Encoding, IntArray
+from compressor.text.tokens import TokenCounter, counter_for
 
 BoolArray = npt.NDArray[np.bool_]
 

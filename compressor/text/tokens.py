@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compressor.encoding import Encoding, IntArray
+from compressor.text.encoding import Encoding, IntArray
 
 if TYPE_CHECKING:
     import tiktoken

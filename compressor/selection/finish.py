@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from compressor import relevance, repeats, runs, scoring, selection, structure
-from compressor.plan import CALLER_KINDS, Plan
-from compressor.protect.layout import sentence_ends
+from compressor.planning import structure
+from compressor.planning.plan import CALLER_KINDS, Plan
 from compressor.result import CompressionResult, KeptSpans, WordScore
-from compressor.scoring import WindowScores
+from compressor.scoring import metric
+from compressor.scoring.metric import WindowScores
+from compressor.selection import ranking, relevance, repeats, runs
+from compressor.text.layout import sentence_ends
 
 BoolArray = npt.NDArray[np.bool_]
 ScoreArray = npt.NDArray[np.float64]
@@ -55,8 +57,8 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
 
 def word_scores(plan: Plan, scores: Sequence[WindowScores]) -> ScoreArray:
     """The metric that selection ranks, shape (words,): m, weighted by the passage's relevance or line's rarity."""
-    pieces = scoring.piece_metric(scores, len(plan.encoding.ids), plan.settings.alpha)
-    score = scoring.word_means(pieces, plan.encoding)
+    pieces = metric.piece_metric(scores, len(plan.encoding.ids), plan.settings.alpha)
+    score = metric.word_means(pieces, plan.encoding)
     if len(plan.passages) > 1:
         score = score * _passage_weight(plan, scores)
     if plan.question_text:
@@ -99,7 +101,7 @@ def _passage_weight(plan: Plan, scores: Sequence[WindowScores]) -> ScoreArray:
 
 def _select(plan: Plan, score: ScoreArray, budget: float) -> tuple[BoolArray, dict[int, str], float]:
     """Kept words, the words that verification put back (with their kind), and the budget after easing."""
-    order = selection.ranked(score)
+    order = ranking.ranked(score)
     extra = np.zeros(len(score), bool)
     restored: dict[int, str] = {}
     eased = budget
@@ -107,7 +109,7 @@ def _select(plan: Plan, score: ScoreArray, budget: float) -> tuple[BoolArray, di
     for _ in range(_ROUNDS):
         owed = int(plan.costs[extra & ~plan.forced].sum())
         eased = budget + max(0.0, owed - RESTORE_SHARE * budget)
-        kept = selection.select(score, plan.costs, plan.forced | extra, eased - owed, order)
+        kept = ranking.select(score, plan.costs, plan.forced | extra, eased - owed, order)
         kept = structure.with_markers(kept, plan.marker, plan.strength)
         missing = plan.verifier.missing(kept)
         if not missing:
@@ -122,7 +124,7 @@ def _cut(
     plan: Plan, score: ScoreArray, kept: BoolArray, restored: dict[int, str], budget: float
 ) -> tuple[str, int, BoolArray, KeptSpans]:
     """The text, its true token count, and (after one correction if the count is off) what was kept."""
-    spans = KeptSpans(selection.spans_of(kept, plan.encoding.word_starts, plan.encoding.word_ends))
+    spans = KeptSpans(ranking.spans_of(kept, plan.encoding.word_starts, plan.encoding.word_ends))
     text = spans.apply(plan.text)
     if plan.counter is None:
         return text, int(plan.costs[kept].sum()), kept, spans
@@ -133,7 +135,7 @@ def _cut(
         corrected = max(0.0, budget * (free - (after - estimated)) / free)
         kept, more, _ = _select(plan, score, corrected)
         restored.update(more)
-        spans = KeptSpans(selection.spans_of(kept, plan.encoding.word_starts, plan.encoding.word_ends))
+        spans = KeptSpans(ranking.spans_of(kept, plan.encoding.word_starts, plan.encoding.word_ends))
         text = spans.apply(plan.text)
         after = plan.counter.count(text)
     return text, after, kept, spans

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from compressor import outlier
-from compressor.encoding import Encoding
 from compressor.engines import Reduce
-from compressor.windows import Window
+from compressor.planning.windows import Window
+from compressor.scoring import outlier
+from compressor.text.encoding import Encoding
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from compressor.protect import phrasing, requests
-from compressor.protect.layout import Span, blocks, lines, matches, paragraphs, sentence_ends, trimmed
+from compressor.text.layout import Span, blocks, lines, matches, paragraphs, sentence_ends, trimmed
 
 MATERIAL = 100
 """A text with fewer characters beside the question has no material worth the search."""

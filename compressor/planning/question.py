@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from compressor.protect import phrasing, requests
+from compressor.protect.asked import phrasing, requests
 from compressor.text.layout import Span, blocks, lines, matches, paragraphs, sentence_ends, trimmed
 
 MATERIAL = 100

@@ -11,15 +11,17 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 import regex
 
 from compressor.errors import SettingsError
-from compressor.protect import addresses, code, identifiers, requests
-from compressor.protect.dates import date
+from compressor.protect import code
+from compressor.protect.asked import requests
+from compressor.protect.exact import addresses, identifiers
+from compressor.protect.exact.dates import date
+from compressor.protect.exact.numbers import number
+from compressor.protect.exact.quoted import quoted
 from compressor.protect.headings import heading
 from compressor.protect.json_text import json_text
 from compressor.protect.markup import xml
 from compressor.protect.negations import negation
-from compressor.protect.numbers import number
 from compressor.protect.outcomes import severity
-from compressor.protect.quoted import quoted
 from compressor.protect.span import ProtectedSpan
 from compressor.settings import Kind
 from compressor.text.layout import Span

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from compressor import protect
 from compressor.protect import ProtectedSpan
-from compressor.protect.numbers import SPELLED
+from compressor.protect.exact.numbers import SPELLED
 from compressor.settings import Kind
 from compressor.text.layout import Span, sentence_ends
 from compressor.text.lexicon import words as listed

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.protect import phrasing
+from compressor.protect.asked import phrasing
 from compressor.text.layout import Span, blocks, lines, matches, sentence_ends, trimmed
 
 FEW = 3

@@ -1,0 +1,1 @@
+"""What the user asks: questions and instructions, and how people word them."""

@@ -1,0 +1,1 @@
+"""What must be exact where it is kept: addresses, ids, versions, numbers, dates, quotations."""

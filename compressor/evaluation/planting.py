@@ -15,7 +15,7 @@ from compressor.evaluation import records
 from compressor.evaluation.critical import sentences
 from compressor.result import Span
 from compressor.training.config import TrainConfig
-from compressor.training.records import held_out as is_held_out
+from compressor.training.data.records import held_out as is_held_out
 
 KINDS = ("id", "amount", "name", "error code")
 TEXT_CHARS = 2400

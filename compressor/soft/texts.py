@@ -10,7 +10,7 @@ from typing import Any
 
 from compressor.soft.batches import IGNORED, Batch, batch_of
 from compressor.soft.errors import SoftError
-from compressor.training.records import Record, held_out, read
+from compressor.training.data.records import Record, held_out, read
 
 _SHARE, _SEED = 0.1, 0
 _ENOUGH = 200

@@ -11,7 +11,7 @@ import click
 
 from compressor.soft.cli import train_soft
 from compressor.training.config import TrainConfig, shipped
-from compressor.training.eight_bit import quantize_command
+from compressor.training.sealing.eight_bit import quantize_command
 
 if TYPE_CHECKING:
     from compressor.training.train import Progress, Report

@@ -18,14 +18,14 @@ from torch import Tensor
 from compressor.evaluation.reader import WIDTH_STEP, SpanReader
 from compressor.hardware import amp
 from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training import asked
-from compressor.training.asked import AskedText, Read
-from compressor.training.collate import collate
 from compressor.training.config import TrainConfig
+from compressor.training.data import asked
+from compressor.training.data.asked import AskedText, Read
+from compressor.training.data.collate import collate
+from compressor.training.data.labels import Bools
+from compressor.training.data.mixture import Streams
 from compressor.training.gate import TEMPERATURE, BudgetGate, GatedPick, threshold
-from compressor.training.labels import Bools
 from compressor.training.loss import classes, similarity_loss, soft_cross_entropy
-from compressor.training.mixture import Streams
 from compressor.training.train import Losses, Trainer
 
 # Loss of an answer is -log(FLOOR + (1 - FLOOR) * p): lost answers pull, but not without bound.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from compressor.text.encoding import IntArray
-from compressor.training.labels import Bools, Floats
+from compressor.training.data.labels import Bools, Floats
 
 # Width of the sigmoid, in logits.
 TEMPERATURE = 0.5

@@ -13,10 +13,12 @@ from compressor.evaluation import train_reader
 from compressor.evaluation.reader import Reader
 from compressor.hardware import keep_freed_memory
 from compressor.text.encoding import TextEncoder
-from compressor.training import base, end_to_end, export, heldout, mixture
+from compressor.training import base, end_to_end
 from compressor.training.config import TrainConfig
+from compressor.training.data import heldout, mixture
+from compressor.training.data.labels import EvidenceValues
 from compressor.training.end_to_end import AnswerTrainer
-from compressor.training.labels import EvidenceValues
+from compressor.training.sealing import export
 from compressor.training.train import Report, Trainer, facts, similarity_by_layer
 
 Say = Callable[[str], None]

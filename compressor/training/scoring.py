@@ -13,8 +13,8 @@ from numpy import typing as npt
 from compressor.hardware import amp
 from compressor.planning import windows
 from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training.items import PreparedText
-from compressor.training.labels import Bools, Floats
+from compressor.training.data.items import PreparedText
+from compressor.training.data.labels import Bools, Floats
 
 # Windows of a forward pass. Scores do not decide anything that is cached, so batches may be as they come.
 BATCH_WINDOWS = 24

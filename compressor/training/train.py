@@ -13,10 +13,10 @@ from torch import Tensor
 
 from compressor.hardware import amp
 from compressor.text.encoding import TextEncoder
-from compressor.training import mixture
-from compressor.training.collate import Batch, collate
 from compressor.training.config import TrainConfig
-from compressor.training.items import Item
+from compressor.training.data import mixture
+from compressor.training.data.collate import Batch, collate
+from compressor.training.data.items import Item
 from compressor.training.loss import classes, layer_similarity, similarity_loss, soft_cross_entropy
 
 STATE = "state.pt"

@@ -12,8 +12,9 @@ from transformers import BertConfig, BertForQuestionAnswering, BertForTokenClass
 
 from compressor.evaluation.reader import SpanReader
 from compressor.text.encoding import TextEncoder
-from compressor.training import end_to_end, mixture
+from compressor.training import end_to_end
 from compressor.training.config import TrainConfig
+from compressor.training.data import mixture
 from compressor.training.end_to_end import AnswerTrainer
 from compressor.training.gate import BudgetGate, GatedPick, threshold
 from tests.compressor.tiny import CORPUS, wordpiece

@@ -7,9 +7,9 @@ import pytest
 
 from compressor.planning import windows
 from compressor.text import words
-from compressor.training import labels
-from compressor.training.labels import TaggedText
-from compressor.training.lexicon import Lexicon, is_filler
+from compressor.training.data import labels
+from compressor.training.data.labels import TaggedText
+from compressor.training.data.lexicon import Lexicon, is_filler
 
 ENGLISH = Lexicon.learn("en", ())
 TEXT = "The old bridge was painted in 1907. Engineers closed the bridge after the flood. It never rained again."

@@ -15,8 +15,8 @@ import torch
 from click.testing import CliRunner
 
 from compressor import CompressionSettings, Compressor
-from compressor.training import eight_bit, quantize
 from compressor.training.cli import train
+from compressor.training.sealing import eight_bit, quantize
 from tests.compressor import tiny
 
 TEXT = "\n".join(" ".join(tiny.WORDS[i % 290 : i % 290 + 9]) + f" costs {i} coins." for i in range(90))

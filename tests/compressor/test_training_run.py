@@ -17,12 +17,13 @@ from transformers import BertConfig, BertForTokenClassification
 
 from compressor.planning import windows
 from compressor.text.encoding import TextEncoder
-from compressor.training import base, corpora, heldout, items, labels, mixture, recipe
+from compressor.training import base, recipe
 from compressor.training.cli import train as train_command
-from compressor.training.collate import collate
 from compressor.training.config import TrainConfig, shipped
-from compressor.training.items import Item
-from compressor.training.records import held_out
+from compressor.training.data import corpora, heldout, items, labels, mixture
+from compressor.training.data.collate import collate
+from compressor.training.data.items import Item
+from compressor.training.data.records import held_out
 from compressor.training.train import Trainer, losses, similarity_by_layer
 from tests.compressor.tiny import CORPUS, wordpiece
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from compressor import checkpoint
-from compressor.training.graph import Grids, bert_token_classifier
+from compressor.training.sealing.graph import Grids, bert_token_classifier
 
 
 def write(
@@ -22,7 +22,7 @@ def write(
 
     model: a BertForTokenClassification with labels {0: discard, 1: preserve}. facts: what moos.json says beside
     the seal; "question_aware" decides whether serving may put a question in front. grids: of the linear layers
-    whose graph computes in 8 bits (compressor.training.quantize). Returns the fingerprint.
+    whose graph computes in 8 bits (compressor.training.sealing.quantize). Returns the fingerprint.
     """
     directory.mkdir(parents=True, exist_ok=True)
     model.config.id2label = {0: "discard", 1: "preserve"}

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from compressor.text.encoding import TextEncoder
-from compressor.training import corpora, documents
-from compressor.training.items import Item, hardened
-from compressor.training.labels import DEFAULT_VALUES, EvidenceValues
-from compressor.training.records import FILES, Record, held_out, read
+from compressor.training.data import corpora, documents
+from compressor.training.data.items import Item, hardened
+from compressor.training.data.labels import DEFAULT_VALUES, EvidenceValues
+from compressor.training.data.records import FILES, Record, held_out, read
 
 # Shares of the tokens. Question-aware and agnostic question answering get about the same number of examples.
 SHIPPED: Mapping[str, float] = {

@@ -18,7 +18,7 @@ import torch
 
 from compressor.engines.base import padded_inputs
 from compressor.planning.windows import Window
-from compressor.training.graph import Grid
+from compressor.training.sealing.graph import Grid
 
 # Of each window [CLS] and so many other tokens are looked at.
 TOKENS = 40

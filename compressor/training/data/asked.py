@@ -10,9 +10,9 @@ import numpy as np
 from compressor.planning import windows
 from compressor.result import Span
 from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training import corpora, items, labels
-from compressor.training.items import Item, PreparedText
-from compressor.training.labels import Bools, WordLabels
+from compressor.training.data import corpora, items, labels
+from compressor.training.data.items import Item, PreparedText
+from compressor.training.data.labels import Bools, WordLabels
 
 # Longer texts do not fit into the reader's input beside a question.
 TEXT_PIECES = 320

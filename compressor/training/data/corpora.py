@@ -10,11 +10,11 @@ import numpy as np
 
 from compressor.result import Span
 from compressor.text.encoding import TextEncoder
-from compressor.training import items, labels
-from compressor.training.items import Item, PreparedText
-from compressor.training.lexicon import Lexicon
-from compressor.training.neighbours import PassageIndex
-from compressor.training.records import Record, title
+from compressor.training.data import items, labels
+from compressor.training.data.items import Item, PreparedText
+from compressor.training.data.lexicon import Lexicon
+from compressor.training.data.neighbours import PassageIndex
+from compressor.training.data.records import Record, title
 
 # Real passages come with a heading as often as without one.
 HEADING_SHARE = 0.3

@@ -17,7 +17,7 @@ from compressor.checkpoint import Checkpoint
 from compressor.errors import CompressorError
 from compressor.planning import plan
 from compressor.settings import CompressionSettings
-from compressor.training import records
+from compressor.training.data import records
 
 if TYPE_CHECKING:
     from compressor.planning.windows import Window
@@ -61,7 +61,8 @@ def write(source: Path, out: Path, data: Path, worst: float) -> tuple[str, dict[
     Raises CheckpointError for a directory that is no checkpoint, CompressorError for another kind of encoder.
     """
     from compressor import checkpoint as checkpoints
-    from compressor.training import base, export, quantize
+    from compressor.training import base
+    from compressor.training.sealing import export, quantize
 
     checkpoint = checkpoints.load(source)
     if checkpoint.config.get("model_type") != "bert":

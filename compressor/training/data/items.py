@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from compressor.planning import windows
 from compressor.text.encoding import Encoding, IntArray, TextEncoder
-from compressor.training.labels import Floats, TaggedText, WordLabels
-from compressor.training.lexicon import Lexicon
+from compressor.training.data.labels import Floats, TaggedText, WordLabels
+from compressor.training.data.lexicon import Lexicon
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from compressor.text.encoding import TextEncoder
-from compressor.training import items, labels
-from compressor.training.items import Item
-from compressor.training.lexicon import Lexicon, is_filler
-from compressor.training.records import Record
+from compressor.training.data import items, labels
+from compressor.training.data.items import Item
+from compressor.training.data.lexicon import Lexicon, is_filler
+from compressor.training.data.records import Record
 
 # Long texts are read in slices of this many characters, so that one meeting does not fill a whole batch.
 SLICE_CHARS = 3600

@@ -10,11 +10,11 @@ import numpy as np
 
 from compressor.result import Span
 from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training import corpora, documents, items, labels
-from compressor.training.items import PreparedText
-from compressor.training.labels import Floats
-from compressor.training.lexicon import Lexicon
-from compressor.training.records import Record
+from compressor.training.data import corpora, documents, items, labels
+from compressor.training.data.items import PreparedText
+from compressor.training.data.labels import Floats
+from compressor.training.data.lexicon import Lexicon
+from compressor.training.data.records import Record
 from compressor.training.scoring import TextScores, score, select
 
 RATIOS = (2.0, 3.0, 4.0, 5.0, 8.0)

@@ -113,8 +113,8 @@ def run_command(
 @_one_line
 def report_command(out: Path, docs: Path) -> None:
     """Write docs/results.md and its plots from results.json."""
-    from compressor.evaluation import plots, report
-    from compressor.evaluation.results import Results
+    from compressor.evaluation.reporting import plots, report
+    from compressor.evaluation.reporting.results import Results
 
     results = Results.load(out / "results.json")
     names = plots.draw(results, docs / "plots")
@@ -129,8 +129,8 @@ def report_command(out: Path, docs: Path) -> None:
 @_one_line
 def compare_command(before: Path, after: Path, measure: str) -> None:
     """Points of the full text's score that AFTER gains over BEFORE, two results.json, paired by text."""
-    from compressor.evaluation import compare
-    from compressor.evaluation.results import Results
+    from compressor.evaluation.reporting import compare
+    from compressor.evaluation.reporting.results import Results
 
     for task, method, ratio, gain in compare.differences(Results.load(before), Results.load(after), measure):
         click.echo(f"{task}  {method}  {ratio}  {gain:+.2f}")
@@ -157,7 +157,7 @@ def train_reader_command(
     threads: int | None,
 ) -> None:
     """Train the extractive reader that judges compressed text. Goes on where it was interrupted."""
-    from compressor.evaluation import train_reader
+    from compressor.evaluation.judging import train_reader
 
     train_reader.from_options(data, out, base, seed, epochs, lowest_rate, threads)
 

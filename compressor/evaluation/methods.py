@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from compressor.compressor import Compressor
-from compressor.evaluation.critical import sentences
-from compressor.evaluation.item import Shortened
-from compressor.evaluation.lexicon import DocumentFrequencies, is_stop
+from compressor.evaluation.measures.critical import sentences
+from compressor.evaluation.measures.item import Shortened
+from compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
 from compressor.planning.plan import Plan
 from compressor.planning.windows import Window, breaks, cut
 from compressor.result import KeptSpans

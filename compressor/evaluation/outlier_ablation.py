@@ -19,12 +19,13 @@ from compressor.checkpoint import Checkpoint
 from compressor.checkpoint import load as load_checkpoint
 from compressor.engines import Engine, open_engine
 from compressor.errors import CompressorError
-from compressor.evaluation import records, statistics
-from compressor.evaluation.answers import survives
+from compressor.evaluation import records
+from compressor.evaluation.measures import statistics
+from compressor.evaluation.measures.answers import survives
+from compressor.evaluation.measures.offsets import Survival
+from compressor.evaluation.measures.statistics import Estimate
 from compressor.evaluation.methods import shortened
-from compressor.evaluation.offsets import Survival
 from compressor.evaluation.planting import held_out, planted
-from compressor.evaluation.statistics import Estimate
 from compressor.planning import windows
 from compressor.planning.windows import Window
 from compressor.result import Span

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from compressor.evaluation import records
-from compressor.evaluation.critical import sentences
+from compressor.evaluation.measures.critical import sentences
 from compressor.result import Span
 from compressor.training.config import TrainConfig
 from compressor.training.data.records import held_out as is_held_out

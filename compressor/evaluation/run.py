@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from compressor.evaluation import answers
-from compressor.evaluation.item import Item, Shortened, Task
-from compressor.evaluation.judges import ApiJudge, Judge
+from compressor.evaluation.judging.judges import ApiJudge, Judge
+from compressor.evaluation.measures import answers
+from compressor.evaluation.measures.item import Item, Shortened, Task
 from compressor.evaluation.methods import Method
-from compressor.evaluation.results import FULL_TEXT, REALISED, Results
-from compressor.evaluation.store import Store
+from compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
+from compressor.evaluation.reporting.store import Store
 from compressor.evaluation.tasks import reasoning
 from compressor.result import KeptSpans
 

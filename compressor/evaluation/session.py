@@ -14,10 +14,10 @@ import click
 from compressor.compressor import Compressor
 from compressor.errors import CompressorError
 from compressor.evaluation import methods, records, run
-from compressor.evaluation.judges import ApiJudge, Judge, ReaderJudge
-from compressor.evaluation.lexicon import DocumentFrequencies
-from compressor.evaluation.results import Results
-from compressor.evaluation.store import Store
+from compressor.evaluation.judging.judges import ApiJudge, Judge, ReaderJudge
+from compressor.evaluation.measures.lexicon import DocumentFrequencies
+from compressor.evaluation.reporting.results import Results
+from compressor.evaluation.reporting.store import Store
 from compressor.evaluation.tasks import TASKS
 from compressor.settings import CompressionSettings
 
@@ -90,7 +90,7 @@ def _judge(choice: Choice) -> Judge | None:
     if choice.reader:
         import torch
 
-        from compressor.evaluation.reader import Reader
+        from compressor.evaluation.judging.reader import Reader
 
         if choice.threads:
             torch.set_num_threads(choice.threads)

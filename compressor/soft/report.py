@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from compressor.evaluation.statistics import Estimate
+from compressor.evaluation.measures.statistics import Estimate
 from compressor.soft import plots
 from compressor.soft.errors import SoftError
 from compressor.soft.evaluate import FULL, HARD, NAMES, NONE, Results

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from compressor.evaluation.reader import WIDTH_STEP, SpanReader
+from compressor.evaluation.judging.reader import WIDTH_STEP, SpanReader
 from compressor.hardware import amp
 from compressor.text.encoding import IntArray, TextEncoder
 from compressor.training.config import TrainConfig

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from compressor.evaluation import train_reader
-from compressor.evaluation.reader import Reader
+from compressor.evaluation.judging import train_reader
+from compressor.evaluation.judging.reader import Reader
 from compressor.hardware import keep_freed_memory
 from compressor.text.encoding import TextEncoder
 from compressor.training import base, end_to_end

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from compressor.evaluation import compare
 from compressor.evaluation.cli import evaluate
-from compressor.evaluation.results import FULL_TEXT, Results
+from compressor.evaluation.reporting import compare
+from compressor.evaluation.reporting.results import FULL_TEXT, Results
 
 
 def results(*scores: float) -> Results:

@@ -9,7 +9,7 @@ import pytest
 
 from compressor.compressor import Compressor
 from compressor.evaluation import methods
-from compressor.evaluation.lexicon import DocumentFrequencies, is_stop
+from compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
 from tests.compressor.tiny import CORPUS
 
 TEXT = "\n".join(CORPUS[:12])

@@ -14,10 +14,10 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertForQuestionAnswering
 
 from compressor.errors import CompressorError
-from compressor.evaluation.gates import GatedAttention, attend
-from compressor.evaluation.reader import Reader, SpanReader, save
-from compressor.evaluation.thinning import Context, Thinning, thin
-from compressor.evaluation.train_reader import ReaderRecipe, train
+from compressor.evaluation.judging.gates import GatedAttention, attend
+from compressor.evaluation.judging.reader import Reader, SpanReader, save
+from compressor.evaluation.judging.thinning import Context, Thinning, thin
+from compressor.evaluation.judging.train_reader import ReaderRecipe, train
 from tests.compressor.tiny import CORPUS, wordpiece
 
 
@@ -116,7 +116,7 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path: 
 
 
 def _interrupted(data: Path, base: Path, out: Path, recipe: ReaderRecipe) -> None:
-    from compressor.evaluation import train_reader
+    from compressor.evaluation.judging import train_reader
 
     steps = 0
     real = train_reader.loss

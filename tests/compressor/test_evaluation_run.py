@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from compressor.evaluation import plots, report
 from compressor.evaluation.cli import evaluate
-from compressor.evaluation.results import FULL_TEXT, Results
-from compressor.evaluation.statistics import share
+from compressor.evaluation.measures.statistics import share
+from compressor.evaluation.reporting import plots, report
+from compressor.evaluation.reporting.results import FULL_TEXT, Results
 from compressor.evaluation.tasks import TASKS, reasoning
 from tests.compressor.tiny import CORPUS
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compressor.evaluation import answers, critical, statistics
-from compressor.evaluation.offsets import Survival
+from compressor.evaluation.measures import answers, critical, statistics
+from compressor.evaluation.measures.offsets import Survival
 from compressor.result import KeptSpans
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertForQuestionAnswering, BertForTokenClassification
 
-from compressor.evaluation.reader import SpanReader
+from compressor.evaluation.judging.reader import SpanReader
 from compressor.text.encoding import TextEncoder
 from compressor.training import end_to_end
 from compressor.training.config import TrainConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compressor.evaluation.item import Task
+from compressor.evaluation.measures.item import Task
 from compressor.evaluation.tasks import agents, code, deletion, documents, logs, meetings, questions, reasoning
 
 TASKS: dict[str, Task] = {

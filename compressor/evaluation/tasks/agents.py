@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compressor.evaluation import records
-from compressor.evaluation.critical import survival as critical_survival
-from compressor.evaluation.item import Item, Shortened, Task
-from compressor.evaluation.offsets import Survival
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.critical import survival as critical_survival
+from compressor.evaluation.measures.item import Item, Shortened, Task
+from compressor.evaluation.measures.offsets import Survival
+from compressor.evaluation.measures.statistics import Counts
 
 TOOL_RECORDS = 60
 

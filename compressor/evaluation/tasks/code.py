@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compressor.evaluation import records
-from compressor.evaluation.item import Item, Shortened, Task
-from compressor.evaluation.offsets import Survival
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.item import Item, Shortened, Task
+from compressor.evaluation.measures.offsets import Survival
+from compressor.evaluation.measures.statistics import Counts
 
 RECORDS = 25
 _LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from compressor.evaluation import records
-from compressor.evaluation.answers import survives
-from compressor.evaluation.item import Item, Shortened, Task
-from compressor.evaluation.offsets import Survival
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.answers import survives
+from compressor.evaluation.measures.item import Item, Shortened, Task
+from compressor.evaluation.measures.offsets import Survival
+from compressor.evaluation.measures.statistics import Counts
 
 RECORDS = 166
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.statistics import Counts
 from compressor.result import KeptSpans, Span
 
 

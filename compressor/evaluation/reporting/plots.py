@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from compressor.evaluation.report import F1, OURS, PROTECTED, RIVAL, estimate
-from compressor.evaluation.results import FULL_TEXT, Results
+from compressor.evaluation.reporting.report import F1, OURS, PROTECTED, RIVAL, estimate
+from compressor.evaluation.reporting.results import FULL_TEXT, Results
 from compressor.evaluation.tasks import TASKS
 
 # Colours that stay apart in grey and for the colour-blind; ours are the saturated ones.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from compressor.errors import CompressorError
-from compressor.evaluation.reader import Reader
+from compressor.evaluation.judging.reader import Reader
 
 Advance = Callable[[int], None]
 

@@ -21,8 +21,7 @@ from torch import Tensor
 from transformers import BertConfig, BertForQuestionAnswering
 
 from compressor.evaluation import records
-from compressor.evaluation.lexicon import DocumentFrequencies, is_stop
-from compressor.evaluation.reader import (
+from compressor.evaluation.judging.reader import (
     INPUT_PIECES,
     QUESTION_PIECES,
     WIDTH_STEP,
@@ -30,7 +29,8 @@ from compressor.evaluation.reader import (
     log_likelihood,
     save,
 )
-from compressor.evaluation.thinning import Context, Thinning, thin
+from compressor.evaluation.judging.thinning import Context, Thinning, thin
+from compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
 from compressor.hardware import amp, keep_freed_memory
 from compressor.planning.windows import NO_BREAK, breaks
 from compressor.text.encoding import TextEncoder

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import BertConfig, BertForQuestionAnswering
 
 from compressor.errors import CompressorError
-from compressor.evaluation.gates import attend
+from compressor.evaluation.judging.gates import attend
 from compressor.hardware import has_bf16
 from compressor.text.encoding import TextEncoder
 

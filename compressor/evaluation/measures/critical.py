@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.evaluation.lexicon import is_stop
-from compressor.evaluation.offsets import Survival
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.lexicon import is_stop
+from compressor.evaluation.measures.offsets import Survival
+from compressor.evaluation.measures.statistics import Counts
 from compressor.result import Span
 from compressor.text import words
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.statistics import Counts
 from compressor.result import KeptSpans
 
 

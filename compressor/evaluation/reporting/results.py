@@ -13,7 +13,7 @@ import numpy.typing as npt
 import orjson
 
 from compressor.errors import CompressorError
-from compressor.evaluation.statistics import Counts
+from compressor.evaluation.measures.statistics import Counts
 
 FULL_TEXT = "full text"
 # The measure under which realised ratios are kept: pieces before, pieces after.

@@ -1,0 +1,1 @@
+"""Readers that answer from a text, full or shortened, and how they are trained."""

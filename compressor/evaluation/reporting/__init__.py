@@ -1,0 +1,1 @@
+"""Results kept line by line, and the tables and plots made of them."""

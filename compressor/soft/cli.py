@@ -76,7 +76,7 @@ def train_soft() -> None:
 @_one_line
 def base_command(out: Path, data: Path | None, threads: int | None, batch: int, **chosen: Any) -> None:
     """Train the small Qwen2-architecture model on recall and questions. A run found in --out is resumed."""
-    from compressor.soft import small_lm
+    from compressor.soft.training import small_lm
 
     _torch(threads)
     with _Bar() as bar:
@@ -128,7 +128,7 @@ def compressor_command(
     """Train one compressor for a frozen model, at all the given ratios together."""
     from compressor.soft import session
     from compressor.soft.config import SoftConfig
-    from compressor.soft.train import SoftTraining, train
+    from compressor.soft.training.train import SoftTraining, train
 
     _torch(threads)
     config = SoftConfig(method, ratios, chunk, rank, 2 * rank, anchor_table=anchor_table)
@@ -177,7 +177,7 @@ def run_command(threads: int | None, **chosen: Any) -> None:
 @_one_line
 def cost_command(threads: int | None, **chosen: Any) -> None:
     """Count the arithmetic of compression at several shapes, measure its time, and write cost.json."""
-    from compressor.soft import timing
+    from compressor.soft.evaluation import timing
 
     _torch(threads)
     timing.measure(timing.Choice(**chosen), lambda text: click.echo(text, err=True))
@@ -190,7 +190,7 @@ def cost_command(threads: int | None, **chosen: Any) -> None:
 @_one_line
 def report_command(out: Path, docs: Path, note: str) -> None:
     """Write docs/results-soft.md and its plots."""
-    from compressor.soft import report
+    from compressor.soft.evaluation import report
 
     click.echo(report.write(out, docs, note))
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from compressor import Compressor
-from compressor.soft import evaluate as evaluation
-from compressor.soft import hard as hard_compression
-from compressor.soft.base import FrozenModel, load_base
-from compressor.soft.batches import Source, WorldSource
 from compressor.soft.errors import SoftError
-from compressor.soft.texts import TextSource, paragraphs
-from compressor.soft.world import World
+from compressor.soft.evaluation import evaluate as evaluation
+from compressor.soft.evaluation import hard as hard_compression
+from compressor.soft.models.base import FrozenModel, load_base
+from compressor.soft.training.batches import Source, WorldSource
+from compressor.soft.training.texts import TextSource, paragraphs
+from compressor.soft.training.world import World
 
 
 @dataclass(frozen=True, slots=True)

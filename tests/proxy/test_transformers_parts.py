@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from compressor.soft.memory import Memory
+from compressor.soft.models.memory import Memory
 from proxy.cache.key import KeySpace
 from proxy.upstreams.transformers.conversation import Long, segments
 from proxy.upstreams.transformers.store import MemoryStore

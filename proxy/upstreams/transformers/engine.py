@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from tokenizers.decoders import DecodeStream
 
-from compressor.soft import checkpoint
-from compressor.soft.base import load_base
 from compressor.soft.errors import ContextTooLong, SoftError
-from compressor.soft.memory import Memory
-from compressor.soft.methods import SoftCompressor
-from compressor.soft.reading import Piece as SoftPiece
-from compressor.soft.reading import Reading
+from compressor.soft.models import checkpoint
+from compressor.soft.models.base import load_base
+from compressor.soft.models.memory import Memory
+from compressor.soft.models.methods import SoftCompressor
+from compressor.soft.models.reading import Piece as SoftPiece
+from compressor.soft.models.reading import Reading
 from policies.soft import HfModel
 from proxy.cache.key import KeySpace
 from proxy.upstreams.base import SoftWish

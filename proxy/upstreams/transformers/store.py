@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from compressor.soft.memory import Memory
+from compressor.soft.models.memory import Memory
 from proxy.cache.key import Key
 
 _COUNTS = "counts"

@@ -7,11 +7,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from compressor.soft import cost
-from compressor.soft.base import FrozenModel
-from compressor.soft.checkpoint import build
 from compressor.soft.config import SoftConfig
-from compressor.soft.cost import SHAPES, Shape
+from compressor.soft.evaluation import cost
+from compressor.soft.evaluation.cost import SHAPES, Shape
+from compressor.soft.models.base import FrozenModel
+from compressor.soft.models.checkpoint import build
 from tests.compressor.soft.conftest import SHAPE, ids
 
 COUNTERS = {"icformer": cost.icformer, "icae": cost.icae, "sac": cost.sac}

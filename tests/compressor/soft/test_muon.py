@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compressor.soft.muon import Muon, orthogonal
+from compressor.soft.training.muon import Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 24), (24, 64)])

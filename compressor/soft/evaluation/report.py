@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from compressor.evaluation.measures.statistics import Estimate
-from compressor.soft import plots
 from compressor.soft.errors import SoftError
-from compressor.soft.evaluate import FULL, HARD, NAMES, NONE, Results
-from compressor.soft.statistics import Scores, lead, mean, share
+from compressor.soft.evaluation import plots
+from compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
+from compressor.soft.evaluation.statistics import Scores, lead, mean, share
 
 LABELS: Final = {
     "sac": "SAC",

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from compressor.soft.world import Fact, World
+from compressor.soft.training.world import Fact, World
 
 IGNORED = -100
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compressor.soft.base import FrozenModel, causal_mask
 from compressor.soft.config import SoftConfig
-from compressor.soft.lora import Adapter
-from compressor.soft.memory import Memory
-from compressor.soft.methods import SoftCompressor
-from compressor.soft.positions import anchors, slots
-from compressor.soft.sac import encoded
+from compressor.soft.models.base import FrozenModel, causal_mask
+from compressor.soft.models.lora import Adapter
+from compressor.soft.models.memory import Memory
+from compressor.soft.models.methods import SoftCompressor
+from compressor.soft.models.positions import anchors, slots
+from compressor.soft.models.sac import encoded
 
 
 class Appended(SoftCompressor):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from compressor import CompressionSettings, Compressor
-from compressor.soft.answering import Asked
-from compressor.soft.evaluate import HARD, Bench, Cell
+from compressor.soft.evaluation.answering import Asked
+from compressor.soft.evaluation.evaluate import HARD, Bench, Cell
 
 
 def measure(bench: Bench, part: str, ratio: int, compressor: Compressor) -> Cell:

@@ -1,0 +1,1 @@
+"""Answers, costs and times of soft compression, and the report."""

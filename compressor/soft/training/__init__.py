@@ -1,0 +1,1 @@
+"""Small language models and compressors for them: data, steps, optimisers."""

@@ -11,10 +11,10 @@ from typing import NoReturn
 import click
 
 from policies.faults import NoRouteError, PolicyError, did_you_mean
-from policies.load import load
+from policies.files.load import load
+from policies.files.sources import main_file
 from policies.overrides import Requested
 from policies.resolve import Explanation, PolicySet, RequestFacts
-from policies.sources import main_file
 
 _PATH = click.Path(path_type=Path)
 _config = click.option(
@@ -83,7 +83,7 @@ def explain(
 @click.option("--team", is_flag=True, help="The schema of a team's file instead of the main file's.")
 def schema(team: bool) -> None:
     """Print the JSON Schema of the policy files, for editors."""
-    from policies.schema import main_schema, team_schema
+    from policies.files.schema import main_schema, team_schema
 
     click.echo(json.dumps(team_schema() if team else main_schema(), indent=2))
 

@@ -117,7 +117,7 @@ class BreakEven:
 
         What cannot be measured is left for the request that asks for it to tell.
         """
-        decisions = [rule.decision for rules in policies.rules.values() for rule in rules]
+        decisions = [rule.decision for rules in policies.files.rules.values() for rule in rules]
         wanted = {each.upstreams[0].name for each in decisions if each.policy.enabled and each.policy.break_even}
         for upstream in policies.upstreams.values():
             if upstream.name not in wanted:

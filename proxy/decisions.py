@@ -37,6 +37,6 @@ class Decisions:
         """Whether a route of the team looks at headers, of which there are too many to remember."""
         known = self._by_headers.get(team)
         if known is None:
-            rules = policies.rules.get(team, policies.rules[None])
+            rules = policies.files.rules.get(team, policies.files.rules[None])
             known = self._by_headers[team] = any(rule.matcher.headers for rule in rules)
         return known

@@ -7,9 +7,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from policies.builtin import default_set
-from policies.load import load
+from policies.files.load import load
+from policies.files.watch import PolicyWatcher
 from policies.resolve import PolicySet
-from policies.watch import PolicyWatcher
 from proxy.auth import refusal
 from proxy.readiness import Check
 from proxy.services import PolicySource

@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 
 from policies.faults import PolicyError
-from policies.load import load
+from policies.files.load import load
 from policies.resolve import PolicySet
 
 Write = Callable[..., Path]

@@ -8,8 +8,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from policies.cli import key, policy
+from policies.files.load import load
 from policies.keys import hash_key
-from policies.load import load
 
 Write = Callable[..., Path]
 

@@ -10,14 +10,14 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from policies.document import Main, Match, PolicyLayer, Route, Team
-from policies.kinds import KINDS
-from policies.load import assemble
-from policies.local import GgufModel, LocalLimits
+from policies.fields.kinds import KINDS
+from policies.fields.local import GgufModel, LocalLimits
+from policies.fields.soft import HfModel, Soft
+from policies.files.document import Main, Match, PolicyLayer, Route, Team
+from policies.files.load import assemble
+from policies.files.sources import SourceFile, Sources
 from policies.model import Policy, Timeouts, UpstreamFields
 from policies.resolve import RequestFacts
-from policies.soft import HfModel, Soft
-from policies.sources import SourceFile, Sources
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 ROWS = {

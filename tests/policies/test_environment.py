@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from policies.environment import substitute
-from policies.reading import read_yaml
+from policies.files.environment import substitute
+from policies.files.reading import read_yaml
 
 
 def expand(text: str, **environ: str) -> tuple[object, list[str]]:

@@ -9,13 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import policies
-from policies.kinds import KINDS
-from policies.load import load
+from policies.fields.kinds import KINDS
+from policies.files.load import load
+from policies.files.reading import read_yaml
+from policies.files.schema import main_schema, team_schema
 from policies.model import Policy
 from policies.overrides import Requested, apply_overrides
-from policies.reading import read_yaml
 from policies.resolve import PolicySet, RequestFacts
-from policies.schema import main_schema, team_schema
 
 FOLDER = Path(policies.__file__).parent / "examples"
 MAIN_FILES = sorted([FOLDER / "default.yaml", *FOLDER.glob("*/moos.yaml")])

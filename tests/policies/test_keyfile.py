@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.faults import PolicyError
+from policies.files.load import load
+from policies.files.reading import read_yaml
 from policies.keyfile import add_hash, store_key, write_atomically
 from policies.keys import hash_key
-from policies.load import load
-from policies.reading import read_yaml
 
 Write = Callable[..., Path]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from compressor.settings import DEFAULT_PROTECT as COMPRESSORS_DEFAULT
 from compressor.settings import CompressionSettings, Kind
-from policies.kinds import DEFAULT_PROTECT, KINDS
+from policies.fields.kinds import DEFAULT_PROTECT, KINDS
 from policies.model import Policy
 
 

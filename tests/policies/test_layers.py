@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.document import PolicyLayer
-from policies.kinds import DEFAULT_PROTECT, KINDS
-from policies.layers import Layer, merge
-from policies.load import assemble
+from policies.fields.kinds import DEFAULT_PROTECT, KINDS
+from policies.files.document import PolicyLayer
+from policies.files.layers import Layer, merge
+from policies.files.load import assemble
+from policies.files.sources import SourceFile, Sources
 from policies.model import Policy, PolicyFields
 from policies.resolve import Origin, PolicySet, RequestFacts
-from policies.sources import SourceFile, Sources
 
 Fields = dict[str, Any]
 Load = Callable[..., PolicySet]

@@ -9,12 +9,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.document import KindChange, Main, Match, NamedPolicy, Route, Team
 from policies.faults import PolicyError
-from policies.load import assemble, load
+from policies.files.document import KindChange, Main, Match, NamedPolicy, Route, Team
+from policies.files.load import assemble, load
+from policies.files.sources import MAX_BYTES, SourceFile, Sources
 from policies.model import UpstreamFields
 from policies.resolve import PolicySet, RequestFacts
-from policies.sources import MAX_BYTES, SourceFile, Sources
 
 Load = Callable[..., PolicySet]
 Faults = Callable[..., list[str]]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from policies.local import GgufModel, LocalLimits
+from policies.fields.local import GgufModel, LocalLimits
 from policies.model import Upstream
 
 GGUF = {"path": "/models/qwen.gguf"}

@@ -107,7 +107,7 @@ def test_a_model_is_mapped_by_exact_name_then_by_the_first_glob_then_by_prefix(m
 
 def test_importing_the_room_imports_no_other_room_and_nothing_heavy() -> None:
     code = (
-        "import sys, policies.load, policies.resolve, policies.builtin\n"
+        "import sys, policies.files.load, policies.resolve, policies.builtin\n"
         "heavy = {'compressor', 'proxy', 'torch', 'litellm', 'aiohttp', 'watchfiles', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

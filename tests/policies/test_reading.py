@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.reading import MAX_NODES, read_yaml
+from policies.files.reading import MAX_NODES, read_yaml
 
 
 def read(text: str) -> object:

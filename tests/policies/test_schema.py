@@ -6,8 +6,8 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from policies.document import Main, Team
-from policies.schema import main_schema, team_schema
+from policies.files.document import Main, Team
+from policies.files.schema import main_schema, team_schema
 
 
 @pytest.mark.parametrize("schema", [main_schema(), team_schema()])
@@ -47,7 +47,7 @@ def test_the_schema_knows_good_from_bad(document: object, good: bool) -> None:
 
 
 def test_the_schema_is_the_same_in_every_process() -> None:
-    code = "import json, policies.schema as s; print(json.dumps([s.main_schema(), s.team_schema()]))"
+    code = "import json, policies.files.schema as s; print(json.dumps([s.main_schema(), s.team_schema()]))"
     printed = {
         subprocess.run(
             [sys.executable, "-c", code], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import watchfiles
 
-from policies import watch
 from policies.faults import PolicyError
+from policies.files import watch
+from policies.files.watch import PolicyWatcher
 from policies.resolve import PolicySet, RequestFacts
-from policies.watch import PolicyWatcher
 
 Write = Callable[..., Path]
 

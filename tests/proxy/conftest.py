@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from policies.files.load import load
 from policies.keys import hash_key
-from policies.load import load
 from policies.resolve import PolicySet
 from proxy.app import create_app
 from proxy.settings import Settings

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import uvicorn
 
-from policies.load import load
+from policies.files.load import load
 from proxy.app import create_app
 from proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor, FakeWindow

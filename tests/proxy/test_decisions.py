@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from policies.faults import NoRouteError
-from policies.load import load
+from policies.files.load import load
 from policies.resolve import PolicySet, RequestFacts
 from proxy.decisions import Decisions
 

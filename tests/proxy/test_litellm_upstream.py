@@ -10,7 +10,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from policies.load import load
+from policies.files.load import load
 from proxy.app import create_app
 from proxy.settings import Settings
 from tests.proxy.answers import TOOL, anthropic_events, anthropic_message

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from policies.local import GgufModel, LocalLimits
+from policies.fields.local import GgufModel, LocalLimits
 from proxy.upstreams.llama_cpp import models as models_module
 from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.gguf_file import GgufFile

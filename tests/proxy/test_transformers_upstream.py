@@ -13,8 +13,8 @@ import openai
 import pytest
 import yaml
 
+from policies.files.load import load
 from policies.keys import hash_key
-from policies.load import load
 from proxy.app import create_app
 from proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor

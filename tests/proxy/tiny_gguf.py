@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.load import load
+from policies.files.load import load
 from proxy.app import create_app
 from proxy.bench.edge_gguf import Shape, train_tokenizer, write_gguf
 from proxy.settings import Settings

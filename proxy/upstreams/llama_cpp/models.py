@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from policies.local import GgufModel, LocalLimits
+from policies.fields.local import GgufModel, LocalLimits
 from proxy.log import LOG
 from proxy.turns import Turns
 from proxy.upstreams.llama_cpp.child import Child

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from policies.local import GgufModel
+from policies.fields.local import GgufModel
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """As in policies.local.GgufModel, with nothing left to choose."""
+    """As in policies.fields.local.GgufModel, with nothing left to choose."""
 
     path: str
     context: int

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from policies.fields.soft import HfModel
 from policies.model import Upstream
-from policies.soft import HfModel
 from proxy.turns import Turns
 from proxy.upstreams.base import Answer, Call
 from proxy.upstreams.llama_cpp import request

@@ -19,7 +19,7 @@ from compressor.soft.models.memory import Memory
 from compressor.soft.models.methods import SoftCompressor
 from compressor.soft.models.reading import Piece as SoftPiece
 from compressor.soft.models.reading import Reading
-from policies.soft import HfModel
+from policies.fields.soft import HfModel
 from proxy.cache.key import KeySpace
 from proxy.upstreams.base import SoftWish
 from proxy.upstreams.llama_cpp.faults import ModelFault, too_long

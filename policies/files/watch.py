@@ -14,9 +14,9 @@ from typing import Self
 from watchfiles import awatch
 
 from policies.faults import Fault, PolicyError
-from policies.load import assemble
+from policies.files.load import assemble
+from policies.files.sources import TEAMS_FOLDER, Sources, main_file, read_sources
 from policies.resolve import PolicySet
-from policies.sources import TEAMS_FOLDER, Sources, main_file, read_sources
 
 log = logging.getLogger(__name__)
 

@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies.document import Main, Team
-from policies.environment import substitute
 from policies.faults import PolicyError
-from policies.keys import KeyRing
-from policies.reading import Document, read_yaml
-from policies.references import (
+from policies.files.document import Main, Team
+from policies.files.environment import substitute
+from policies.files.reading import Document, read_yaml
+from policies.files.references import (
     TEAM_NAME,
     Names,
     Place,
@@ -21,10 +20,11 @@ from policies.references import (
     check_team,
     declared,
 )
+from policies.files.rules import Rules, upstreams
+from policies.files.sources import SourceFile, Sources, read_sources
+from policies.files.validation import validate
+from policies.keys import KeyRing
 from policies.resolve import PolicySet
-from policies.rules import Rules, upstreams
-from policies.sources import SourceFile, Sources, read_sources
-from policies.validation import validate
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> PolicySet:

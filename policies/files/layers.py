@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.document import KindChange, NamedPolicy, PatternChange, PolicyLayer
-from policies.kinds import DEFAULT_PROTECT, KINDS
+from policies.fields.kinds import DEFAULT_PROTECT, KINDS
+from policies.files.document import KindChange, NamedPolicy, PatternChange, PolicyLayer
 from policies.model import Policy, PolicyFields
 from policies.resolve import BUILT_IN, Origin
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from policies.faults import KeyPath
-from policies.reading import Document
+from policies.files.reading import Document
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{")
 

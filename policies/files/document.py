@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import regex
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from policies.kinds import DEFAULT_PROTECT, KINDS, Kind
+from policies.fields.kinds import DEFAULT_PROTECT, KINDS, Kind
+from policies.fields.strict import Strict
 from policies.model import HeaderName, Pattern, PolicyFields, UpstreamFields
-from policies.strict import Strict
 
 
 def _listed(value: Any) -> Any:

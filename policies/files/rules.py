@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.document import Main, Match, Route
 from policies.faults import KeyPath
-from policies.layers import Layer, Merged, chain, merge
+from policies.files.document import Main, Match, Route
+from policies.files.layers import Layer, Merged, chain, merge
+from policies.files.reading import Document
+from policies.files.references import Place
 from policies.model import Policy, Upstream, contradictions
-from policies.reading import Document
-from policies.references import Place
 from policies.resolve import Decision, Matcher, Origin, Rule, globs, plain_endpoint
 
 

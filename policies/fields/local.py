@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from policies.strict import Count, Positive, Seconds, Strict
+from policies.fields.strict import Count, Positive, Seconds, Strict
 
 Text = Annotated[str, Field(min_length=1)]
 

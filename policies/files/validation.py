@@ -1,4 +1,4 @@
-"""Plain data to the models of policies.document: every fault in words, and what can be salvaged."""
+"""Plain data to the models of policies.files.document: every fault in words, and what can be salvaged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from policies.faults import KeyPath, did_you_mean
-from policies.reading import Document
+from policies.files.reading import Document
 
 M = TypeVar("M", bound=BaseModel)
 

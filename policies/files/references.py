@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from policies.document import Main, NamedPolicy, Route, Team
 from policies.faults import KeyPath, did_you_mean
-from policies.layers import cycle
-from policies.reading import Document
+from policies.files.document import Main, NamedPolicy, Route, Team
+from policies.files.layers import cycle
+from policies.files.reading import Document
 
 TEAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 

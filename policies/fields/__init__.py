@@ -1,0 +1,1 @@
+"""The fields of a policy that have structure of their own."""

@@ -1,0 +1,1 @@
+"""YAML files to a set of policies: reading, checking, layering, watching."""

@@ -99,7 +99,16 @@ def moosproxy(upstream_port: int, compressor: str, defaults: str = "{}") -> Iter
         policies.write_text(
             f"defaults: {defaults}\nupstreams: {{bench: {{kind: openai, base_url: '{url}', api_key: sk-bench}}}}\n"
         )
-        command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port), "--config", str(policies)]
+        command = [
+            sys.executable,
+            "-m",
+            "proxy.commands.cli",
+            "serve",
+            "--port",
+            str(port),
+            "--config",
+            str(policies),
+        ]
         with running("moosproxy", command, port, "/readyz", {**os.environ, "MOOS_COMPRESSOR": compressor}) as pid:
             yield Side("moosproxy", port, pid)
 
@@ -113,7 +122,16 @@ def edge_box(model: Path, window: int) -> Iterator[Side]:
         upstream = {"kind": "llama_cpp", "models": {"edge": {"path": str(model.resolve()), "context": window}}}
         defaults = {"max_ratio": 100, "deadline_ms": 600_000, "min_tokens": 100, "break_even": False}
         policies.write_text(json.dumps({"defaults": defaults, "upstreams": {"local": upstream}}))
-        command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port), "--config", str(policies)]
+        command = [
+            sys.executable,
+            "-m",
+            "proxy.commands.cli",
+            "serve",
+            "--port",
+            str(port),
+            "--config",
+            str(policies),
+        ]
         environment = {**os.environ, "MOOS_STATE_DIR": folder, "MOOS_REDIS_URL": ""}
         with running("moosproxy", command, port, "/readyz", environment) as pid:
             yield Side("moosproxy", port, pid)

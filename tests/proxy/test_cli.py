@@ -14,14 +14,14 @@ from proxy.bench.sides import free_port, running
 
 
 def moos(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "proxy.cli", *arguments]
+    command = [sys.executable, "-m", "proxy.commands.cli", *arguments]
     clean = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off", **environment}
     return subprocess.run(command, capture_output=True, text=True, env=clean, timeout=100, check=False)
 
 
 def test_help_lists_every_command_without_importing_any() -> None:
     code = (
-        "import sys; from proxy.cli import main\n"
+        "import sys; from proxy.commands.cli import main\n"
         "try: main(['--help'])\n"
         "except SystemExit: pass\n"
         "heavy = {'fastapi', 'aiohttp', 'numpy', 'litellm', 'pydantic'}\n"
@@ -66,7 +66,7 @@ def test_faults_in_policies_are_all_named_before_a_port_is_opened(tmp_path: Path
 def test_serve_says_loudly_that_nothing_goes_to_a_model(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}
-    command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "proxy.commands.cli", "serve", "--port", str(port)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment)
     try:
         assert process.stderr is not None
@@ -83,7 +83,7 @@ def test_serve_says_loudly_that_nothing_goes_to_a_model(tmp_path: Path) -> None:
 def test_two_workers_share_their_metrics(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}
-    command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port), "--workers", "2"]
+    command = [sys.executable, "-m", "proxy.commands.cli", "serve", "--port", str(port), "--workers", "2"]
     with running("moos serve", command, port, "/healthz", environment):
         for _ in range(6):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10) as answer:

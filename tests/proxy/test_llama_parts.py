@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot  # noqa: F401 - what the bench draws with; a missing one must show here
 
 from policies.fields.local import GgufModel, LocalLimits
-from proxy.doctor import doctor
+from proxy.commands.doctor import doctor
 from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.gguf_file import read_gguf
 from proxy.upstreams.llama_cpp.hub import HubFile

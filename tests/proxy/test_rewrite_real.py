@@ -23,7 +23,7 @@ from compressor.scoring.metric import WindowScores
 from policies.model import Policy
 from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
-from proxy.interpreter import tune_interpreter
+from proxy.commands.interpreter import tune_interpreter
 from proxy.rewrite import Overrides, Rewriter
 from proxy.scheduler import CompressionService
 from proxy.settings import Settings

@@ -92,17 +92,17 @@ def _run(settings: Settings, workers: int) -> None:
     }
     if workers == 1:
         configure_logging(settings.log_level)
-        uvicorn.run("proxy.serve:worker_app", factory=True, **options)
+        uvicorn.run("proxy.commands.serve:worker_app", factory=True, **options)
         return
     with tempfile.TemporaryDirectory(prefix="moos-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the workers import the client library
-        uvicorn.run("proxy.serve:worker_app", factory=True, workers=workers, **options)
+        uvicorn.run("proxy.commands.serve:worker_app", factory=True, workers=workers, **options)
 
 
 def worker_app() -> Any:
     """The application of one worker process."""
     from proxy.app import create_app
-    from proxy.interpreter import freeze, tune_interpreter
+    from proxy.commands.interpreter import freeze, tune_interpreter
     from proxy.log import configure_logging
     from proxy.settings import Settings
 

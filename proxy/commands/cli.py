@@ -9,15 +9,15 @@ import click
 
 # name -> (module, attribute, one line for the list)
 _COMMANDS: Final = {
-    "serve": ("proxy.serve", "serve", "Start the proxy."),
-    "doctor": ("proxy.doctor", "doctor", "Say what works and what is missing."),
-    "demo": ("proxy.demo", "demo", "Send a real document through the proxy: before, after, saved."),
+    "serve": ("proxy.commands.serve", "serve", "Start the proxy."),
+    "doctor": ("proxy.commands.doctor", "doctor", "Say what works and what is missing."),
+    "demo": ("proxy.commands.demo", "demo", "Send a real document through the proxy: before, after, saved."),
     "policy": ("policies.cli", "policy", "Check, explain and describe policies."),
     "key": ("policies.cli", "key", "Make keys for teams."),
     "compress": ("compressor.cli", "compress", "Compress a file or standard input."),
     "train": ("compressor.training.cli", "train", "Train a checkpoint."),
     "eval": ("compressor.evaluation.cli", "evaluate", "Evaluate a checkpoint."),
-    "bench": ("proxy.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
+    "bench": ("proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
 }
 _BENCHES: Final = {
     "proxy": ("proxy.bench.proxy_bench", "bench_proxy", "The pass-through path beside the LiteLLM proxy."),

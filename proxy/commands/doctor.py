@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from proxy.doctor_local import local_models
+from proxy.commands.doctor_local import local_models
 from proxy.readiness import Check, State
 
 if TYPE_CHECKING:

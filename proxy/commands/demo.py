@@ -95,7 +95,16 @@ def _own_proxy() -> Iterator[str]:
     with TemporaryDirectory() as folder:
         policies = Path(folder, "moos.yaml")
         policies.write_text(_POLICIES)
-        command = [sys.executable, "-m", "proxy.cli", "serve", "--port", str(port), "--config", str(policies)]
+        command = [
+            sys.executable,
+            "-m",
+            "proxy.commands.cli",
+            "serve",
+            "--port",
+            str(port),
+            "--config",
+            str(policies),
+        ]
         try:
             with running("moos serve", command, port, "/healthz", environment):
                 yield f"http://127.0.0.1:{port}/v1"

@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from policies.resolve import PolicySet
-from proxy.auth import refusal
 from proxy.break_even import BreakEven
 from proxy.compression import open_compression
 from proxy.log import LOG
@@ -19,6 +18,7 @@ from proxy.metrics import Metrics, several_workers
 from proxy.policy_source import open_policies, policies_check, upstreams_check
 from proxy.readiness import Probe, Readiness
 from proxy.routes import pages
+from proxy.routes.auth import refusal
 from proxy.routes.front import Front
 from proxy.scheduler import CompressorLike
 from proxy.services import Services

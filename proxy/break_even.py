@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import orjson
 
 from compressor import CompressionSettings
-from proxy.bench.machine import machine
 from proxy.log import LOG
+from proxy.machine import machine
 from proxy.scheduler import CompressionService
 
 if TYPE_CHECKING:

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 from compressor import CompressionSettings, SettingsError
 from policies.model import Policy
 from proxy.asked import key_space, settings_for
+from proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
 from proxy.cache.cut import Cut
 from proxy.cache.key import Key
 from proxy.cache.record import Answer, Skip
 from proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
 from proxy.errors import CompressionRejected
-from proxy.parts import TextPart, estimate_tokens, find_parts, replace_parts
 from proxy.reasons import FORCED, SkipReason
 from proxy.scheduler import CompressionService, DeadlineMissed, Overloaded
 from proxy.single_flight import SingleFlight

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from policies.model import Policy
-from proxy.parts import find_parts
+from proxy.bodies.parts import find_parts
 from proxy.reasons import SkipReason
 from proxy.rewrite import Overrides, Rewritten, Worth, unseen
 

@@ -19,8 +19,8 @@ from proxy.bench.edge_life import Life, life
 from proxy.bench.edge_models import EdgeModel, find_models
 from proxy.bench.edge_report import page, plot, summary, table
 from proxy.bench.edge_run import CALIBRATION_TOKENS, EdgeClient, Figure, measure
-from proxy.bench.machine import load_average, machine
 from proxy.bench.sides import SideError, edge_box
+from proxy.machine import load_average, machine
 
 _ANSWER = 16
 

@@ -20,8 +20,8 @@ import click
 
 from proxy.bench import sides
 from proxy.bench.load import chat_request, measure
-from proxy.bench.machine import load_average, machine, versions
 from proxy.bench.sides import Side, SideError
+from proxy.machine import load_average, machine, versions
 
 _CALM = 1.0  # load average before a run
 _NOT_CALM = (

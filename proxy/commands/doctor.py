@@ -90,7 +90,7 @@ def _policies(settings: Settings) -> PolicySet | Check:
 
 
 def _reachable(settings: Settings, in_force: PolicySet) -> Check:
-    from proxy.auth import refusal
+    from proxy.routes.auth import refusal
 
     reason = refusal(settings.host, in_force)
     if reason is not None:

@@ -39,8 +39,8 @@ def serve(policies: Path | None, host: str | None, port: int | None, workers: in
 def _checked() -> tuple[Settings, PolicySet]:
     """Settings and policies; ends the program with status 2 and the fix if either cannot be used."""
     from policies.faults import PolicyError
-    from proxy.auth import refusal
     from proxy.policy_source import read_policies
+    from proxy.routes.auth import refusal
     from proxy.settings import Settings
 
     try:

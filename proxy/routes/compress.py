@@ -6,7 +6,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from policies.overrides import Applied, Requested, apply_overrides
-from proxy import any_json, headers
+from proxy import headers
+from proxy.bodies import any_json
 from proxy.errors import BadRequest, NotFound
 from proxy.routes.guard import Exchange
 from proxy.routes.reading import parse_json

@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from proxy import headers
-from proxy.auth import authenticate
 from proxy.errors import InvalidKey, NotFound
 from proxy.routes import pages
+from proxy.routes.auth import authenticate
 from proxy.routes.compress import compress
 from proxy.routes.guard import Exchange, Handler, guarded
 from proxy.routes.relay import relay

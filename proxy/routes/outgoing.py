@@ -7,9 +7,9 @@ from typing import Any
 from policies.model import Policy, Upstream
 from policies.resolve import Decision
 from proxy import headers
+from proxy.bodies.splice import Path, splice
 from proxy.cache.store import off_loop
 from proxy.routes.guard import Exchange
-from proxy.routes.splice import Path, splice
 from proxy.upstreams.base import Call, SoftWish
 from proxy.upstreams.pool import CallFor
 

@@ -10,13 +10,13 @@ from policies.faults import NoRouteError
 from policies.overrides import Applied, Requested, apply_overrides
 from policies.resolve import Decision, RequestFacts
 from proxy import headers
+from proxy.bodies.splice import Path
 from proxy.errors import BadRequest, NotFound, envelope
 from proxy.rewrite import Overrides
 from proxy.routes import local
 from proxy.routes.guard import Exchange
 from proxy.routes.outgoing import calls, changed_texts, is_soft
 from proxy.routes.reading import parse_json
-from proxy.routes.splice import Path
 from proxy.upstreams.base import Answer, UpstreamFault
 from proxy.upstreams.usage import UsageReader
 

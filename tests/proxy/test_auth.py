@@ -13,8 +13,8 @@ from policies.keys import KeyRing, hash_key
 from policies.model import Policy
 from policies.resolve import PolicySet
 from proxy.app import create_app
-from proxy.auth import authenticate, refusal
 from proxy.errors import InvalidKey
+from proxy.routes.auth import authenticate, refusal
 from proxy.settings import Settings
 from tests.proxy.conftest import TEAM_KEYS, UPSTREAM_KEY
 from tests.proxy.live import LiveProxy, ScriptedUpstream

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.routes.splice import Path, SpliceError, splice
+from proxy.bodies.splice import Path, SpliceError, splice
 
 _TEXTS = st.text(max_size=12)
 _VALUES = st.recursive(

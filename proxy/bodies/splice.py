@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from proxy import any_json
+from proxy.bodies import any_json
 
 Path = tuple[str | int, ...]
 

@@ -11,12 +11,12 @@ from importlib.metadata import PackageNotFoundError, version
 from fastapi import FastAPI
 
 from policies.resolve import PolicySet
-from proxy.break_even import BreakEven
 from proxy.compression import open_compression
 from proxy.log import LOG
-from proxy.metrics import Metrics, several_workers
+from proxy.observing.metrics import Metrics, several_workers
+from proxy.observing.readiness import Probe, Readiness
 from proxy.policy_source import open_policies, policies_check, upstreams_check
-from proxy.readiness import Probe, Readiness
+from proxy.rewriting.break_even import BreakEven
 from proxy.routes import pages
 from proxy.routes.auth import refusal
 from proxy.routes.front import Front

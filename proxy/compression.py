@@ -10,12 +10,12 @@ from compressor.errors import CompressorError
 from proxy.cache.opening import open_store
 from proxy.cache.store import Store
 from proxy.log import LOG
-from proxy.readiness import Check
-from proxy.rewrite import Rewriter
+from proxy.observing.readiness import Check
+from proxy.rewriting.rewrite import Rewriter
+from proxy.rewriting.uncompressed import Uncompressed
 from proxy.scheduler import CompressionService, CompressorLike
 from proxy.services import RewriterLike
 from proxy.settings import Settings
-from proxy.uncompressed import Uncompressed
 
 _FIRST_TEXT = "The import of 2024 stopped at line 17, because the disk was full. Nobody noticed until Monday. " * 8
 

@@ -10,7 +10,7 @@ from policies.builtin import default_set
 from policies.files.load import load
 from policies.files.watch import PolicyWatcher
 from policies.resolve import PolicySet
-from proxy.readiness import Check
+from proxy.observing.readiness import Check
 from proxy.routes.auth import refusal
 from proxy.services import PolicySource
 from proxy.settings import Settings

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from policies.model import Policy
 from policies.resolve import PolicySet
-from proxy.break_even import BreakEven
 from proxy.decisions import Decisions
-from proxy.fit_context import FitContext
-from proxy.metrics import Metrics
+from proxy.observing.metrics import Metrics
+from proxy.rewriting.break_even import BreakEven
+from proxy.rewriting.fit_context import FitContext
 from proxy.settings import Settings
 from proxy.upstreams.pool import UpstreamPool
 
 if TYPE_CHECKING:
-    from proxy.rewrite import Overrides, Rewritten, Worth
+    from proxy.rewriting.rewrite import Overrides, Rewritten, Worth
 
 
 class PolicySource(Protocol):

@@ -16,7 +16,7 @@ from typing import Any
 from compressor import CompressionResult, CompressionSettings, KeptSpans
 from policies.model import Policy
 from proxy.cache.opening import open_store
-from proxy.rewrite import Overrides, Rewriter
+from proxy.rewriting.rewrite import Overrides, Rewriter
 from proxy.scheduler import CompressionService
 
 WORDS_PER_TOKEN = 0.75

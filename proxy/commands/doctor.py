@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from proxy.commands.doctor_local import local_models
-from proxy.readiness import Check, State
+from proxy.observing.readiness import Check, State
 
 if TYPE_CHECKING:
     from policies.model import Upstream

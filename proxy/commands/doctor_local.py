@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from proxy.readiness import Check
+from proxy.observing.readiness import Check
 
 if TYPE_CHECKING:
     from policies.model import Upstream
-    from proxy.break_even import Figures
+    from proxy.rewriting.break_even import Figures
     from proxy.settings import Settings
 
 _RATIOS = (2.0, 4.0)
@@ -30,8 +30,8 @@ def local_models(settings: Settings, upstream: Upstream) -> Iterator[tuple[str, 
 
 
 async def _model(settings: Settings, upstream: Upstream, name: str) -> Check:
-    from proxy.break_even import BreakEven
     from proxy.compression import open_compression
+    from proxy.rewriting.break_even import BreakEven
     from proxy.upstreams.llama_cpp.client import LlamaCppClient
     from proxy.upstreams.llama_cpp.faults import ModelFault
 

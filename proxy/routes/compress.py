@@ -14,7 +14,7 @@ from proxy.routes.reading import parse_json
 from proxy.routes.relay import decide, overrides, requested
 
 if TYPE_CHECKING:
-    from proxy.rewrite import PartOutcome
+    from proxy.rewriting.rewrite import PartOutcome
 
 _ROLES = ("user", "tool", "system", "developer", "assistant")
 

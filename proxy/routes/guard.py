@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 from proxy import headers
 from proxy.errors import ProxyError, envelope
 from proxy.log import LOG, log_request
-from proxy.record import Record
+from proxy.observing.record import Record
 from proxy.routes.auth import Caller, authenticate
 from proxy.routes.reading import ClientGone, DisconnectWatch, decoded, read_body
 from proxy.services import Services

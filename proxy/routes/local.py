@@ -6,12 +6,12 @@ from time import perf_counter
 from typing import Any
 
 from policies.resolve import Decision
-from proxy.break_even import ReadsPrompts
-from proxy.rewrite import Overrides, Rewritten, Worth
+from proxy.rewriting.break_even import ReadsPrompts
+from proxy.rewriting.rewrite import Overrides, Rewritten, Worth
 from proxy.routes.guard import Exchange
 from proxy.routes.outgoing import calls, changed_texts
 from proxy.services import Services
-from proxy.window import Measures, Room
+from proxy.upstreams.window import Measures, Room
 
 
 async def worth(services: Services, decision: Decision, model: Any) -> Worth | None:

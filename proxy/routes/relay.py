@@ -12,7 +12,7 @@ from policies.resolve import Decision, RequestFacts
 from proxy import headers
 from proxy.bodies.splice import Path
 from proxy.errors import BadRequest, NotFound, envelope
-from proxy.rewrite import Overrides
+from proxy.rewriting.rewrite import Overrides
 from proxy.routes import local
 from proxy.routes.guard import Exchange
 from proxy.routes.outgoing import calls, changed_texts, is_soft

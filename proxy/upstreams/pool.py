@@ -8,7 +8,7 @@ from time import perf_counter
 
 from policies.model import Upstream
 from proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
-from proxy.metrics import Metrics
+from proxy.observing.metrics import Metrics
 from proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
 from proxy.upstreams.echo import EchoClient
 from proxy.upstreams.litellm_sdk import LitellmClient, close_clients

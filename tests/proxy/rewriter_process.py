@@ -16,7 +16,7 @@ from typing import Any, Self
 from compressor import Compressor
 from policies.model import Policy
 from proxy.cache.opening import open_store
-from proxy.rewrite import Overrides, Rewriter
+from proxy.rewriting.rewrite import Overrides, Rewriter
 from proxy.scheduler import CompressionService
 from proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor

@@ -15,7 +15,7 @@ from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
 from proxy.errors import CompressionRejected
 from proxy.reasons import SkipReason
-from proxy.rewrite import Overrides, Rewriter, Rewritten
+from proxy.rewriting.rewrite import Overrides, Rewriter, Rewritten
 from proxy.scheduler import CompressionService
 from tests.proxy.fakes import BOOM, SOLID, FakeCompressor, prose
 

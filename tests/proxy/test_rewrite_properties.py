@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from policies.model import Policy
 from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
-from proxy.rewrite import Overrides, Rewriter, Rewritten
+from proxy.rewriting.rewrite import Overrides, Rewriter, Rewritten
 from proxy.scheduler import CompressionService
 from tests.proxy.fakes import FakeCompressor
 

@@ -24,7 +24,7 @@ from policies.model import Policy
 from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
 from proxy.commands.interpreter import tune_interpreter
-from proxy.rewrite import Overrides, Rewriter
+from proxy.rewriting.rewrite import Overrides, Rewriter
 from proxy.scheduler import CompressionService
 from proxy.settings import Settings
 from tests.proxy.fakes import report

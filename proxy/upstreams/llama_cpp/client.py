@@ -16,7 +16,7 @@ from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.models import LocalModels
 from proxy.upstreams.local_answers import Ending, Form, Piece
 from proxy.upstreams.local_client import Generated, LocalClient, parsed
-from proxy.window import Room
+from proxy.upstreams.window import Room
 
 
 class LlamaCppClient(LocalClient):

@@ -13,7 +13,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
-    from proxy.record import Record
+    from proxy.observing.record import Record
 
 _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SAMPLES_HELD = 100

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from compressor import CompressionSettings, SettingsError
 from policies.model import Policy
-from proxy.asked import key_space, settings_for
 from proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
 from proxy.cache.cut import Cut
 from proxy.cache.key import Key
@@ -24,6 +23,7 @@ from proxy.cache.record import Answer, Skip
 from proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
 from proxy.errors import CompressionRejected
 from proxy.reasons import FORCED, SkipReason
+from proxy.rewriting.asked import key_space, settings_for
 from proxy.scheduler import CompressionService, DeadlineMissed, Overloaded
 from proxy.single_flight import SingleFlight
 
@@ -34,7 +34,7 @@ _PARTS_AT_ONCE = 500
 """So many texts are looked at before others get their turn: a request may have hundreds of thousands."""
 
 Worth = Callable[[int, float], bool]
-"""Whether a text of so many estimated tokens is worth shortening by a ratio; see `proxy.break_even`."""
+"""Whether a text of so many estimated tokens is worth shortening by a ratio; see `proxy.rewriting.break_even`."""
 
 
 class Overrides(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 from policies.model import Policy
 from proxy.bodies.parts import find_parts
 from proxy.reasons import SkipReason
-from proxy.rewrite import Overrides, Rewritten, Worth, unseen
+from proxy.rewriting.rewrite import Overrides, Rewritten, Worth, unseen
 
 
 class Uncompressed:

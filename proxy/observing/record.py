@@ -10,8 +10,8 @@ from proxy.upstreams.base import RawHeader
 from proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
-    from proxy.fit_context import Fit
-    from proxy.rewrite import PartOutcome, Rewritten
+    from proxy.rewriting.fit_context import Fit
+    from proxy.rewriting.rewrite import PartOutcome, Rewritten
 
 _SKIPPED_BOUND = 2000  # characters: some servers and clients refuse longer headers
 

@@ -17,8 +17,8 @@ import orjson
 from policies.model import Policy
 from proxy.errors import ContextTooLong
 from proxy.reasons import FORCED, SkipReason
-from proxy.rewrite import Rewritten
-from proxy.window import Room
+from proxy.rewriting.rewrite import Rewritten
+from proxy.upstreams.window import Room
 
 STEPS_PER_UNIT = 4
 """Ratios are tried in quarters: finer ones would spare few words, and a later turn would outgrow them sooner."""

@@ -20,7 +20,7 @@ from proxy.rewriting.break_even import BreakEven
 from proxy.routes import pages
 from proxy.routes.auth import refusal
 from proxy.routes.front import Front
-from proxy.scheduler import CompressorLike
+from proxy.scheduling.scheduler import CompressorLike
 from proxy.services import Services
 from proxy.settings import Settings
 from proxy.upstreams.litellm_sdk import import_litellm

@@ -13,7 +13,7 @@ from proxy.log import LOG
 from proxy.observing.readiness import Check
 from proxy.rewriting.rewrite import Rewriter
 from proxy.rewriting.uncompressed import Uncompressed
-from proxy.scheduler import CompressionService, CompressorLike
+from proxy.scheduling.scheduler import CompressionService, CompressorLike
 from proxy.services import RewriterLike
 from proxy.settings import Settings
 

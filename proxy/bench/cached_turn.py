@@ -17,7 +17,7 @@ from compressor import CompressionResult, CompressionSettings, KeptSpans
 from policies.model import Policy
 from proxy.cache.opening import open_store
 from proxy.rewriting.rewrite import Overrides, Rewriter
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 
 WORDS_PER_TOKEN = 0.75
 

@@ -20,7 +20,7 @@ import orjson
 from compressor import CompressionSettings
 from proxy.log import LOG
 from proxy.machine import machine
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 
 if TYPE_CHECKING:
     from policies.resolve import PolicySet

@@ -24,8 +24,8 @@ from proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, 
 from proxy.errors import CompressionRejected
 from proxy.reasons import FORCED, SkipReason
 from proxy.rewriting.asked import key_space, settings_for
-from proxy.scheduler import CompressionService, DeadlineMissed, Overloaded
-from proxy.single_flight import SingleFlight
+from proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
+from proxy.scheduling.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import orjson
 
 from policies.model import Upstream
 from proxy.errors import envelope
-from proxy.turns import QueueFull
+from proxy.scheduling.turns import QueueFull
 from proxy.upstreams import local_answers
 from proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, UpstreamFault, json_answer
 from proxy.upstreams.llama_cpp.faults import KINDS, ModelFault, unknown_model

@@ -17,7 +17,7 @@ from compressor import Compressor
 from policies.model import Policy
 from proxy.cache.opening import open_store
 from proxy.rewriting.rewrite import Overrides, Rewriter
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 from proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor
 

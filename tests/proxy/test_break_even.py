@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from policies.model import Policy, Upstream
 from policies.resolve import Decision, Matcher, PolicySet, Rule
 from proxy.rewriting.break_even import FILE, BreakEven, Figures
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 from tests.proxy import tiny_gguf
 from tests.proxy.fakes import FakeCompressor, prose
 

@@ -16,7 +16,7 @@ from proxy.cache.store import Store
 from proxy.errors import CompressionRejected
 from proxy.reasons import SkipReason
 from proxy.rewriting.rewrite import Overrides, Rewriter, Rewritten
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 from tests.proxy.fakes import BOOM, SOLID, FakeCompressor, prose
 
 NONE = Overrides()

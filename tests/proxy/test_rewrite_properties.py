@@ -13,7 +13,7 @@ from policies.model import Policy
 from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
 from proxy.rewriting.rewrite import Overrides, Rewriter, Rewritten
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 from tests.proxy.fakes import FakeCompressor
 
 POLICY = Policy(min_tokens=2)

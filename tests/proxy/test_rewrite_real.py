@@ -25,7 +25,7 @@ from proxy.cache.local import LocalCache
 from proxy.cache.store import Store
 from proxy.commands.interpreter import tune_interpreter
 from proxy.rewriting.rewrite import Overrides, Rewriter
-from proxy.scheduler import CompressionService
+from proxy.scheduling.scheduler import CompressionService
 from proxy.settings import Settings
 from tests.proxy.fakes import report
 

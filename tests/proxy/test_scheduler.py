@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compressor import CompressionResult, CompressionSettings
-from proxy.door import Door
-from proxy.fair_queue import FairQueue
-from proxy.lane import Lane, LaneClosed
-from proxy.scheduler import CompressionService, DeadlineMissed, Overloaded
+from proxy.scheduling.door import Door
+from proxy.scheduling.fair_queue import FairQueue
+from proxy.scheduling.lane import Lane, LaneClosed
+from proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
 from tests.proxy.fakes import BOOM, WINDOW_WORDS, FakeCompressor, FakeWindow, prose
 
 SETTINGS = CompressionSettings(ratio=2)

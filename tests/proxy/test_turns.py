@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from proxy.turns import QueueFull, Turns
+from proxy.scheduling.turns import QueueFull, Turns
 
 
 async def _hold(turns: Turns, team: str | None, name: str, order: list[str]) -> None:

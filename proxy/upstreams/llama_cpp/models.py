@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from policies.fields.local import GgufModel, LocalLimits
 from proxy.log import LOG
-from proxy.turns import Turns
+from proxy.scheduling.turns import Turns
 from proxy.upstreams.llama_cpp.child import Child
 from proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
 from proxy.upstreams.llama_cpp.gguf_file import GgufFile, read_gguf

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from policies.fields.soft import HfModel
 from policies.model import Upstream
-from proxy.turns import Turns
+from proxy.scheduling.turns import Turns
 from proxy.upstreams.base import Answer, Call
 from proxy.upstreams.llama_cpp import request
 from proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from compressor import CompressionResult, CompressionSettings
 from proxy.bodies.parts import estimate_tokens
-from proxy.door import Door
-from proxy.lane import Lane
+from proxy.scheduling.door import Door
+from proxy.scheduling.lane import Lane
 
 LONG_TOKENS = 32_768
 """Longer texts have a thread of their own for plan and finish, so that short ones need not wait for seconds."""

@@ -21,8 +21,8 @@ from proxy.commands.doctor import doctor
 from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.gguf_file import read_gguf
 from proxy.upstreams.llama_cpp.hub import HubFile
-from proxy.upstreams.llama_cpp.integers import between
 from proxy.upstreams.llama_cpp.models import LocalModels
+from proxy.upstreams.llama_cpp.process.integers import between
 from proxy.upstreams.llama_cpp.spec import spec_of
 from tests.proxy import tiny_gguf
 
@@ -178,7 +178,7 @@ def test_threads_survive_a_busy_neighbour_by_default(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "two"}}])
 def test_a_tool_choice_becomes_a_grammar_with_its_tools(choice: Any) -> None:
-    from proxy.upstreams.llama_cpp.grammar import grammar_for
+    from proxy.upstreams.llama_cpp.process.grammar import grammar_for
 
     tools = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
     grammar = grammar_for(None, tools, choice, None)
@@ -190,7 +190,7 @@ def test_a_tool_choice_becomes_a_grammar_with_its_tools(choice: Any) -> None:
 
 
 def test_a_tool_choice_that_names_no_tool_is_refused() -> None:
-    from proxy.upstreams.llama_cpp.grammar import grammar_for
+    from proxy.upstreams.llama_cpp.process.grammar import grammar_for
 
     with pytest.raises(ModelFault, match="names no tool"):
         grammar_for(None, [{"function": {"name": "one"}}], {"function": {"name": "three"}}, None)
@@ -231,7 +231,7 @@ def test_the_digits_of_a_range_are_those_of_its_numbers(
     ],
 )
 def test_bounds_of_a_whole_number_are_kept(bounds: dict[str, Any], rule: str) -> None:
-    from proxy.upstreams.llama_cpp.grammar import grammar_for
+    from proxy.upstreams.llama_cpp.process.grammar import grammar_for
 
     def lines(schema: dict[str, Any]) -> list[str]:
         form = {"type": "json_schema", "json_schema": {"schema": schema}}
@@ -245,7 +245,7 @@ def test_bounds_of_a_whole_number_are_kept(bounds: dict[str, Any], rule: str) ->
 
 
 def test_bounds_that_leave_no_number_are_refused() -> None:
-    from proxy.upstreams.llama_cpp.grammar import grammar_for
+    from proxy.upstreams.llama_cpp.process.grammar import grammar_for
 
     schema = {"type": "integer", "minimum": 5, "exclusiveMaximum": 5}
     with pytest.raises(ModelFault, match="leave none") as caught:

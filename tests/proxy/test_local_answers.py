@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.upstreams.local_answers import Ending, Form, Piece, events, whole
-from proxy.upstreams.stop_text import StopText
-from proxy.upstreams.tool_calls import ToolCall, ToolCallReader
+from proxy.upstreams.local.answers import Ending, Form, Piece, events, whole
+from proxy.upstreams.local.stop_text import StopText
+from proxy.upstreams.local.tool_calls import ToolCall, ToolCallReader
 
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
 

@@ -25,6 +25,8 @@ _LONGEST_LINE = 300
 # The process needs no key of any upstream, so it gets none.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
 
+_WORKER = "proxy.upstreams.llama_cpp.process.worker"
+
 
 class Child:
     """A running model. window: its tokens. takes_tools, embeds: what its file can do."""
@@ -46,7 +48,7 @@ class Child:
         environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         environment |= {"OMP_WAIT_POLICY": "passive", "PYTHONUNBUFFERED": "1", "PYTHONPATH": _path()}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "proxy.upstreams.llama_cpp.worker", orjson.dumps(asdict(spec)).decode(),
+            sys.executable, "-P", "-m", _WORKER, orjson.dumps(asdict(spec)).decode(),
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env=environment, start_new_session=True,
         )  # fmt: skip

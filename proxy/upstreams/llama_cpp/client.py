@@ -14,8 +14,8 @@ from proxy.upstreams.base import Answer, Call, json_answer
 from proxy.upstreams.llama_cpp import request
 from proxy.upstreams.llama_cpp.faults import ModelFault
 from proxy.upstreams.llama_cpp.models import LocalModels
-from proxy.upstreams.local_answers import Ending, Form, Piece
-from proxy.upstreams.local_client import Generated, LocalClient, parsed
+from proxy.upstreams.local.answers import Ending, Form, Piece
+from proxy.upstreams.local.client import Generated, LocalClient, parsed
 from proxy.upstreams.window import Room
 
 

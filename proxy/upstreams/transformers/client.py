@@ -17,8 +17,8 @@ from proxy.scheduling.turns import Turns
 from proxy.upstreams.base import Answer, Call
 from proxy.upstreams.llama_cpp import request
 from proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
-from proxy.upstreams.local_answers import Ending, Form, Piece
-from proxy.upstreams.local_client import Generated, LocalClient
+from proxy.upstreams.local.answers import Ending, Form, Piece
+from proxy.upstreams.local.client import Generated, LocalClient
 
 if TYPE_CHECKING:
     from proxy.upstreams.transformers.engine import Engine, Job

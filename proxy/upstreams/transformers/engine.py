@@ -23,8 +23,8 @@ from policies.fields.soft import HfModel
 from proxy.cache.key import KeySpace
 from proxy.upstreams.base import SoftWish
 from proxy.upstreams.llama_cpp.faults import ModelFault, too_long
-from proxy.upstreams.local_answers import Ending, Piece
-from proxy.upstreams.stop_text import StopText
+from proxy.upstreams.local.answers import Ending, Piece
+from proxy.upstreams.local.stop_text import StopText
 from proxy.upstreams.transformers.conversation import Long, segments
 from proxy.upstreams.transformers.sampling import Sampler
 from proxy.upstreams.transformers.store import MemoryStore

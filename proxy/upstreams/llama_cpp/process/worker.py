@@ -1,4 +1,4 @@
-"""A model's own process: `python -m proxy.upstreams.llama_cpp.worker SPEC`, messages on standard input and output.
+"""A model's own process: `python -m ...process.worker SPEC`, messages on standard input and output.
 
 One thread reads messages and answers what needs the vocabulary only; the other one works, request by request. When
 the parent goes, standard input ends, and so does this process, whatever it is doing.
@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
-from proxy.upstreams.llama_cpp.chat_template import ChatTemplate
-from proxy.upstreams.llama_cpp.engine import Engine, Stopped
 from proxy.upstreams.llama_cpp.faults import ModelFault
-from proxy.upstreams.llama_cpp.generation import Job, generate
-from proxy.upstreams.llama_cpp.grammar import grammar_for
-from proxy.upstreams.llama_cpp.sampling import Sampling
+from proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
+from proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
+from proxy.upstreams.llama_cpp.process.generation import Job, generate
+from proxy.upstreams.llama_cpp.process.grammar import grammar_for
+from proxy.upstreams.llama_cpp.process.sampling import Sampling
 from proxy.upstreams.llama_cpp.spec import Spec
 from proxy.upstreams.llama_cpp.wire import Pipe
 

@@ -15,10 +15,10 @@ import orjson
 from policies.model import Upstream
 from proxy.errors import envelope
 from proxy.scheduling.turns import QueueFull
-from proxy.upstreams import local_answers
 from proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, UpstreamFault, json_answer
 from proxy.upstreams.llama_cpp.faults import KINDS, ModelFault, unknown_model
-from proxy.upstreams.local_answers import Ending, Form, Piece
+from proxy.upstreams.local import answers as local_answers
+from proxy.upstreams.local.answers import Ending, Form, Piece
 
 # None once the model begins, then what it writes.
 Generated = AsyncGenerator[Piece | Ending | None, None]

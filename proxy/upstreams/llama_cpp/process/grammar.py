@@ -10,8 +10,8 @@ from typing import Any, TypeGuard
 from llama_cpp.llama_grammar import JSON_GBNF, RESERVED_NAMES, SchemaConverter
 
 from proxy.upstreams.llama_cpp.faults import ModelFault
-from proxy.upstreams.llama_cpp.integers import between
-from proxy.upstreams.tool_calls import CLOSE, OPEN
+from proxy.upstreams.llama_cpp.process.integers import between
+from proxy.upstreams.local.tool_calls import CLOSE, OPEN
 
 # The converter's strings may hold raw line breaks, which JSON forbids.
 _ANY_CHARACTER, _JSON_CHARACTER = r'[^"\\] |', r'[^"\\\x7F\x00-\x1F] |'

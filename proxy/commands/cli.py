@@ -22,7 +22,11 @@ _COMMANDS: Final = {
 _BENCHES: Final = {
     "proxy": ("proxy.bench.proxy_bench", "bench_proxy", "The pass-through path beside the LiteLLM proxy."),
     "turn": ("proxy.bench.turn_bench", "bench_turn", "A turn of a long conversation, every old part cached."),
-    "edge": ("proxy.bench.edge", "bench_edge", "A local model with and without compression: time to first token."),
+    "edge": (
+        "proxy.bench.edge.command",
+        "bench_edge",
+        "A local model with and without compression: time to first token.",
+    ),
     "soak": ("proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
     "compress": ("compressor.evaluation.cli", "bench_compress", "The compressor beside llmlingua."),
 }

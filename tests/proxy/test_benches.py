@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from compressor import Compressor
 from proxy.bench.clients import Reply
-from proxy.bench.edge import bench_edge
+from proxy.bench.edge.command import bench_edge
 from proxy.bench.proxy_bench import bench_proxy
 from proxy.bench.soak import Soak, _summary, bench_soak
 from proxy.bench.texts import Texts

@@ -16,7 +16,7 @@ import yaml
 
 from policies.files.load import load
 from proxy.app import create_app
-from proxy.bench.edge_gguf import Shape, train_tokenizer, write_gguf
+from proxy.bench.edge.gguf import Shape, train_tokenizer, write_gguf
 from proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy

@@ -15,10 +15,10 @@ from typing import Any
 
 import click
 
-from proxy.bench.edge_life import Life, life
-from proxy.bench.edge_models import EdgeModel, find_models
-from proxy.bench.edge_report import page, plot, summary, table
-from proxy.bench.edge_run import CALIBRATION_TOKENS, EdgeClient, Figure, measure
+from proxy.bench.edge.life import Life, life
+from proxy.bench.edge.models import EdgeModel, find_models
+from proxy.bench.edge.report import page, plot, summary, table
+from proxy.bench.edge.run import CALIBRATION_TOKENS, EdgeClient, Figure, measure
 from proxy.bench.sides import SideError, edge_box
 from proxy.machine import load_average, machine
 

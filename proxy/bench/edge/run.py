@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import aiohttp
 import orjson
 
-from proxy.bench.edge_prose import Prose
+from proxy.bench.edge.prose import Prose
 from proxy.bench.sides import SideError
 
 Message: TypeAlias = dict[str, str]

@@ -1,0 +1,1 @@
+"""`moos bench edge`: a local model with and without compression."""

@@ -14,6 +14,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 # Before the sources, so that a change of ours does not build llama.cpp anew.
 RUN python -m venv /opt/moos \
     && if [ "$EXTRAS" = local ]; then /opt/moos/bin/pip install --no-cache-dir -c constraints.txt llama-cpp-python; fi
+COPY moosproxy moosproxy
 COPY proxy proxy
 COPY compressor compressor
 COPY policies policies

@@ -4,10 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compressor.compressor import Compressor
-    from compressor.errors import CheckpointError, CompressorError, SettingsError
-    from compressor.result import CompressionResult, KeptSpans
-    from compressor.settings import CompressionSettings, Kind, OutlierReading
+    from moosproxy.compressor.compressor import Compressor
+    from moosproxy.compressor.errors import CheckpointError, CompressorError, SettingsError
+    from moosproxy.compressor.result import CompressionResult, KeptSpans
+    from moosproxy.compressor.settings import CompressionSettings, Kind, OutlierReading
 
 _HOMES = {
     "CheckpointError": "errors",
@@ -38,4 +38,4 @@ def __getattr__(name: str) -> Any:
     """Public names are imported when first asked for, so that `moos --help` stays quick."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"moosproxy.compressor.{_HOMES[name]}"), name)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compressor.errors import CheckpointError
-from compressor.text.encoding import TextEncoder
+from moosproxy.compressor.errors import CheckpointError
+from moosproxy.compressor.text.encoding import TextEncoder
 
 # Raised whenever the same text, settings and weights may give other bytes than before.
 ALGORITHM_VERSION = 5

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from compressor.errors import CompressorError
-from compressor.settings import DEFAULT_PROTECT, CompressionSettings, Kind, parse_kinds
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.settings import DEFAULT_PROTECT, CompressionSettings, Kind, parse_kinds
 
 if TYPE_CHECKING:
-    from compressor.result import CompressionResult
+    from moosproxy.compressor.result import CompressionResult
 
 # Files longer than this show a progress bar.
 _PROGRESS_CHARS = 200_000
@@ -91,7 +91,7 @@ def compress(
     except CompressorError as fault:
         _fail(str(fault))
     if html is not None:
-        from compressor.render import heat_map
+        from moosproxy.compressor.render import heat_map
 
         try:
             html.write_text(heat_map(text, result), encoding="utf-8")
@@ -101,7 +101,7 @@ def compress(
 
 
 def _print(text: str, result: CompressionResult, *, as_json: bool, show: bool) -> None:
-    from compressor import render
+    from moosproxy.compressor import render
 
     if as_json:
         click.echo(render.as_json(result))
@@ -124,7 +124,7 @@ def _run(
     *,
     words: bool,
 ) -> CompressionResult:
-    from compressor.compressor import Compressor
+    from moosproxy.compressor.compressor import Compressor
 
     with Compressor.load(checkpoint, engine=engine, threads=threads) as compressor:
         if len(text) < _PROGRESS_CHARS or not sys.stderr.isatty():

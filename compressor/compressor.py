@@ -13,17 +13,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from compressor import checkpoint as checkpoints
-from compressor.checkpoint import Checkpoint
-from compressor.engines import Engine, open_engine
-from compressor.planning.windows import Window
-from compressor.result import CompressionResult, Span
-from compressor.scoring import metric
-from compressor.scoring.metric import WindowScores
-from compressor.settings import CompressionSettings
+from moosproxy.compressor import checkpoint as checkpoints
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.engines import Engine, open_engine
+from moosproxy.compressor.planning.windows import Window
+from moosproxy.compressor.result import CompressionResult, Span
+from moosproxy.compressor.scoring import metric
+from moosproxy.compressor.scoring.metric import WindowScores
+from moosproxy.compressor.settings import CompressionSettings
 
 if TYPE_CHECKING:
-    from compressor.planning.plan import Plan
+    from moosproxy.compressor.planning.plan import Plan
 
 # Windows handed to the engine at once by compress(): bounds memory and paces the progress report.
 _BATCH = 64
@@ -53,7 +53,7 @@ class Compressor:
             opened = opener.submit(open_engine, checkpoint, engine, threads)
             # An engine starts in code that does not hold the interpreter: our stages load beside it.
             for stage in ("planning.plan", "selection.finish"):
-                import_module(f"compressor.{stage}")
+                import_module(f"moosproxy.compressor.{stage}")
             return cls(checkpoint, opened.result())
 
     @property
@@ -63,7 +63,7 @@ class Compressor:
 
     def plan(self, text: str, settings: CompressionSettings, spans: Sequence[Span] = ()) -> Plan:
         """Words, protection, question and windows of a text. spans: never cut, beside what settings protect."""
-        from compressor.planning import plan
+        from moosproxy.compressor.planning import plan
 
         return plan.make(text, settings, spans, self.checkpoint)
 
@@ -73,7 +73,7 @@ class Compressor:
 
     def finish(self, plan: Plan, scores: Sequence[WindowScores], *, words: bool = False) -> CompressionResult:
         """The result, once every window of the plan is scored. words: with the score of every word."""
-        from compressor.selection import finish
+        from moosproxy.compressor.selection import finish
 
         return finish.finish(plan, scores, self.fingerprint, words=words)
 

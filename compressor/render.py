@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 
-from compressor.result import CompressionResult, WordScore
+from moosproxy.compressor.result import CompressionResult, WordScore
 
 
 def summary(result: CompressionResult) -> str:

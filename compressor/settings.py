@@ -11,7 +11,7 @@ from typing import Literal
 
 import regex
 
-from compressor.errors import SettingsError
+from moosproxy.compressor.errors import SettingsError
 
 
 class Kind(StrEnum):

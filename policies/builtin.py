@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from policies.model import Policy, Upstream
-from policies.resolve import Decision, Matcher, PolicySet, Rule
+from moosproxy.policies.model import Policy, Upstream
+from moosproxy.policies.resolve import Decision, Matcher, PolicySet, Rule
 
 OPENAI_URL = "https://api.openai.com/v1"
 

@@ -10,11 +10,11 @@ from typing import NoReturn
 
 import click
 
-from policies.faults import NoRouteError, PolicyError, did_you_mean
-from policies.files.load import load
-from policies.files.sources import main_file
-from policies.overrides import Requested
-from policies.resolve import Explanation, PolicySet, RequestFacts
+from moosproxy.policies.faults import NoRouteError, PolicyError, did_you_mean
+from moosproxy.policies.files.load import load
+from moosproxy.policies.files.sources import main_file
+from moosproxy.policies.overrides import Requested
+from moosproxy.policies.resolve import Explanation, PolicySet, RequestFacts
 
 _PATH = click.Path(path_type=Path)
 _config = click.option(
@@ -83,7 +83,7 @@ def explain(
 @click.option("--team", is_flag=True, help="The schema of a team's file instead of the main file's.")
 def schema(team: bool) -> None:
     """Print the JSON Schema of the policy files, for editors."""
-    from policies.files.schema import main_schema, team_schema
+    from moosproxy.policies.files.schema import main_schema, team_schema
 
     click.echo(json.dumps(team_schema() if team else main_schema(), indent=2))
 
@@ -95,7 +95,7 @@ def schema(team: bool) -> None:
 @click.option("--create", is_flag=True, help="Create the team's file if there is none.")
 def new(config: Path | None, team: str, note: str, create: bool) -> None:
     """Make a key, print it once, and store its SHA-256 in the team's file."""
-    from policies.keyfile import store_key
+    from moosproxy.policies.keyfile import store_key
 
     if config is None:
         _fail("say where the policies are: --config or MOOS_POLICIES")
@@ -182,7 +182,7 @@ class _Lenient(Mapping[str, str]):
 
 def _loaded(path: Path | None, environ: Mapping[str, str]) -> PolicySet:
     if path is None:
-        from policies.builtin import default_set
+        from moosproxy.policies.builtin import default_set
 
         return default_set(os.environ)
     try:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import yaml
 
-from policies.faults import Fault, PolicyError, did_you_mean
-from policies.files.reading import CoreLoader, read_yaml
-from policies.files.references import TEAM_NAME, declared
-from policies.files.sources import TEAMS_FOLDER, main_file, team_files
-from policies.keys import hash_key, new_key
+from moosproxy.policies.faults import Fault, PolicyError, did_you_mean
+from moosproxy.policies.files.reading import CoreLoader, read_yaml
+from moosproxy.policies.files.references import TEAM_NAME, declared
+from moosproxy.policies.files.sources import TEAMS_FOLDER, main_file, team_files
+from moosproxy.policies.keys import hash_key, new_key
 
 
 @dataclass(frozen=True, slots=True)

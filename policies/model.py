@@ -19,10 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from policies.fields.kinds import DEFAULT_PROTECT, Kind, Role
-from policies.fields.local import GgufModel, LocalLimits
-from policies.fields.soft import HfModel, Soft
-from policies.fields.strict import Count, Seconds, Strict, not_bool
+from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, Kind, Role
+from moosproxy.policies.fields.local import GgufModel, LocalLimits
+from moosproxy.policies.fields.soft import HfModel, Soft
+from moosproxy.policies.fields.strict import Count, Seconds, Strict, not_bool
 
 
 def _regular_expression(pattern: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from policies.model import Policy
+from moosproxy.policies.model import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import translate
 
-from policies.faults import NoRouteError
-from policies.keys import KeyRing
-from policies.model import Policy, Upstream
-from policies.overrides import Applied, Requested, apply_overrides
+from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.keys import KeyRing
+from moosproxy.policies.model import Policy, Upstream
+from moosproxy.policies.overrides import Applied, Requested, apply_overrides
 
 
 @dataclass(frozen=True, slots=True)

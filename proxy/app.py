@@ -10,22 +10,22 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
-from policies.resolve import PolicySet
-from proxy.compression import open_compression
-from proxy.log import LOG
-from proxy.observing.metrics import Metrics, several_workers
-from proxy.observing.readiness import Probe, Readiness
-from proxy.policy_source import open_policies, policies_check, upstreams_check
-from proxy.rewriting.break_even import BreakEven
-from proxy.routes import pages
-from proxy.routes.auth import refusal
-from proxy.routes.front import Front
-from proxy.scheduling.scheduler import CompressorLike
-from proxy.services import Services
-from proxy.settings import Settings
-from proxy.upstreams.litellm_sdk import import_litellm
-from proxy.upstreams.pool import UpstreamPool
-from proxy.upstreams.relay import RelaySession
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.compression import open_compression
+from moosproxy.proxy.log import LOG
+from moosproxy.proxy.observing.metrics import Metrics, several_workers
+from moosproxy.proxy.observing.readiness import Probe, Readiness
+from moosproxy.proxy.policy_source import open_policies, policies_check, upstreams_check
+from moosproxy.proxy.rewriting.break_even import BreakEven
+from moosproxy.proxy.routes import pages
+from moosproxy.proxy.routes.auth import refusal
+from moosproxy.proxy.routes.front import Front
+from moosproxy.proxy.scheduling.scheduler import CompressorLike
+from moosproxy.proxy.services import Services
+from moosproxy.proxy.settings import Settings
+from moosproxy.proxy.upstreams.litellm_sdk import import_litellm
+from moosproxy.proxy.upstreams.pool import UpstreamPool
+from moosproxy.proxy.upstreams.relay import RelaySession
 
 
 def create_app(

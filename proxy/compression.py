@@ -6,16 +6,16 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from compressor.errors import CompressorError
-from proxy.cache.opening import open_store
-from proxy.cache.store import Store
-from proxy.log import LOG
-from proxy.observing.readiness import Check
-from proxy.rewriting.rewrite import Rewriter
-from proxy.rewriting.uncompressed import Uncompressed
-from proxy.scheduling.scheduler import CompressionService, CompressorLike
-from proxy.services import RewriterLike
-from proxy.settings import Settings
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.proxy.cache.opening import open_store
+from moosproxy.proxy.cache.store import Store
+from moosproxy.proxy.log import LOG
+from moosproxy.proxy.observing.readiness import Check
+from moosproxy.proxy.rewriting.rewrite import Rewriter
+from moosproxy.proxy.rewriting.uncompressed import Uncompressed
+from moosproxy.proxy.scheduling.scheduler import CompressionService, CompressorLike
+from moosproxy.proxy.services import RewriterLike
+from moosproxy.proxy.settings import Settings
 
 _FIRST_TEXT = "The import of 2024 stopped at line 17, because the disk was full. Nobody noticed until Monday. " * 8
 
@@ -72,7 +72,7 @@ async def open_compression(
 
 async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLike | None, Check]:
     try:
-        from compressor import Compressor  # brings the engine's libraries into memory
+        from moosproxy.compressor import Compressor  # brings the engine's libraries into memory
 
         def load() -> Compressor:
             compressor = Compressor.load(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from policies.resolve import Decision, PolicySet, RequestFacts
+from moosproxy.policies.resolve import Decision, PolicySet, RequestFacts
 
 _HELD = 4096
 _LONGEST_MODEL = 256  # characters: a longer name is no model's, and not worth remembering
@@ -37,6 +37,6 @@ class Decisions:
         """Whether a route of the team looks at headers, of which there are too many to remember."""
         known = self._by_headers.get(team)
         if known is None:
-            rules = policies.files.rules.get(team, policies.files.rules[None])
+            rules = policies.rules.get(team, policies.rules[None])
             known = self._by_headers[team] = any(rule.matcher.headers for rule in rules)
         return known

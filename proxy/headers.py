@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import count
 from secrets import token_hex
 
-from proxy.errors import BadRequest
+from moosproxy.proxy.errors import BadRequest
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 

@@ -6,14 +6,14 @@ import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from policies.builtin import default_set
-from policies.files.load import load
-from policies.files.watch import PolicyWatcher
-from policies.resolve import PolicySet
-from proxy.observing.readiness import Check
-from proxy.routes.auth import refusal
-from proxy.services import PolicySource
-from proxy.settings import Settings
+from moosproxy.policies.builtin import default_set
+from moosproxy.policies.files.load import load
+from moosproxy.policies.files.watch import PolicyWatcher
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.observing.readiness import Check
+from moosproxy.proxy.routes.auth import refusal
+from moosproxy.proxy.services import PolicySource
+from moosproxy.proxy.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from policies.model import Policy
-from policies.resolve import PolicySet
-from proxy.decisions import Decisions
-from proxy.observing.metrics import Metrics
-from proxy.rewriting.break_even import BreakEven
-from proxy.rewriting.fit_context import FitContext
-from proxy.settings import Settings
-from proxy.upstreams.pool import UpstreamPool
+from moosproxy.policies.model import Policy
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.decisions import Decisions
+from moosproxy.proxy.observing.metrics import Metrics
+from moosproxy.proxy.rewriting.break_even import BreakEven
+from moosproxy.proxy.rewriting.fit_context import FitContext
+from moosproxy.proxy.settings import Settings
+from moosproxy.proxy.upstreams.pool import UpstreamPool
 
 if TYPE_CHECKING:
-    from proxy.rewriting.rewrite import Overrides, Rewritten, Worth
+    from moosproxy.proxy.rewriting.rewrite import Overrides, Rewritten, Worth
 
 
 class PolicySource(Protocol):

@@ -1,4 +1,4 @@
-"""What an engine is, and which one to take.
+"""What an engine is.
 
 Every engine computes each window by itself, in one thread, at a length that depends on that window
 alone: so a score never depends on what else is in the batch, on the number of threads, or on the process.
@@ -8,7 +8,6 @@ barrier to spin on.
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 from collections.abc import Callable, Sequence
@@ -18,9 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from compressor.checkpoint import Checkpoint
-from compressor.errors import CheckpointError, SettingsError
-from compressor.planning.windows import Window
+from moosproxy.compressor.planning.windows import Window
 
 FloatArray = npt.NDArray[np.float32]
 T = TypeVar("T")
@@ -29,7 +26,6 @@ T = TypeVar("T")
 Reduce = Callable[[Window, FloatArray, FloatArray, FloatArray], T]
 
 PAD_MULTIPLE = 32
-NAMES = ("onnxruntime", "openvino", "torch")
 
 
 class Engine(Protocol):
@@ -95,43 +91,3 @@ def sums_8_bit_products_exactly() -> bool:
     except OSError:
         return False
     return bool(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})
-
-
-def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None = None) -> Engine:
-    """Loads the checkpoint into the named engine; "auto" takes the first of NAMES that is installed.
-
-    Raises SettingsError for an unknown or uninstalled engine, CheckpointError if the model cannot be loaded.
-    """
-    if name not in ("auto", *NAMES):
-        raise SettingsError(f"unknown engine {name!r}; known: auto, {', '.join(NAMES)}")
-    threads = threads or available_threads()
-    chosen = _choose(checkpoint) if name == "auto" else name
-    if importlib.util.find_spec(chosen) is None:
-        raise SettingsError(f"engine {chosen} is not installed; install {_package(chosen)}")
-    if chosen == "openvino":
-        from compressor.engines.openvino import OpenVinoEngine
-
-        return OpenVinoEngine(checkpoint, threads)
-    if chosen == "onnxruntime":
-        from compressor.engines.onnxruntime import OnnxRuntimeEngine
-
-        return OnnxRuntimeEngine(checkpoint, threads)
-    from compressor.engines.torch import TorchEngine
-
-    return TorchEngine(checkpoint, threads)
-
-
-def _choose(checkpoint: Checkpoint) -> str:
-    has_graph = (checkpoint.directory / "model.onnx").is_file()
-    for name in NAMES if has_graph else ("torch",):
-        if importlib.util.find_spec(name) is not None:
-            return name
-    if not has_graph:
-        raise CheckpointError(
-            f"checkpoint {checkpoint.directory} has no model.onnx and needs torch: install moosproxy[torch]"
-        )
-    raise SettingsError("no engine is installed; reinstall moosproxy")
-
-
-def _package(name: str) -> str:
-    return "moosproxy" if name == "onnxruntime" else f"moosproxy[{name}]"

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from compressor.checkpoint import FUSED_GRAPH, Checkpoint
-from compressor.engines.base import Reduce, padded_inputs, reduce_outputs, unpadded_inputs
-from compressor.errors import CheckpointError
-from compressor.planning.windows import Window
+from moosproxy.compressor.checkpoint import FUSED_GRAPH, Checkpoint
+from moosproxy.compressor.engines.base import Reduce, padded_inputs, reduce_outputs, unpadded_inputs
+from moosproxy.compressor.errors import CheckpointError
+from moosproxy.compressor.planning.windows import Window
 
 T = TypeVar("T")
 

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from compressor.checkpoint import Checkpoint
-from compressor.engines.base import Reduce, padded_inputs, reduce_outputs, sums_8_bit_products_exactly
-from compressor.errors import CheckpointError
-from compressor.planning.windows import Window
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.engines.base import Reduce, padded_inputs, reduce_outputs, sums_8_bit_products_exactly
+from moosproxy.compressor.errors import CheckpointError
+from moosproxy.compressor.planning.windows import Window
 
 T = TypeVar("T")
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForTokenClassification
 
-from compressor.checkpoint import Checkpoint
-from compressor.engines.base import Reduce, padded_inputs, padded_length, reduce_outputs
-from compressor.errors import CheckpointError
-from compressor.planning.windows import Window
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.engines.base import Reduce, padded_inputs, padded_length, reduce_outputs
+from moosproxy.compressor.errors import CheckpointError
+from moosproxy.compressor.planning.windows import Window
 
 T = TypeVar("T")
 

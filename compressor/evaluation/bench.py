@@ -20,10 +20,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from compressor.compressor import Compressor
-from compressor.errors import CompressorError
-from compressor.settings import CompressionSettings
-from compressor.text.encoding import TextEncoder
+from moosproxy.compressor.compressor import Compressor
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.settings import CompressionSettings
+from moosproxy.compressor.text.encoding import TextEncoder
 
 # Peers are measured at the length nearest to this; their time per token does not depend on it.
 PEER_PIECES = 10_000
@@ -37,7 +37,7 @@ PEER_MOST = 20_000
 _CHILD = """
 import json, resource, sys
 from pathlib import Path
-from compressor import Compressor, CompressionSettings
+from moosproxy.compressor import Compressor, CompressionSettings
 checkpoint, engine, threads, ratio = json.loads(sys.argv[1])
 with Compressor.load(checkpoint, engine=engine, threads=threads) as compressor:
     text = sys.stdin.buffer.read().decode()
@@ -164,7 +164,7 @@ def _child(choice: Choice, text: str) -> tuple[float, dict[str, Any]]:
 def _peers(compressor: Compressor, folder: Path, choice: Choice) -> dict[str, Callable[[str], object]]:
     """llmlingua with a model of the LLMLingua-2-small shape, and with this very checkpoint; {} without it."""
     try:
-        from compressor.evaluation import peer
+        from moosproxy.compressor.evaluation import peer
 
         return peer.contenders(compressor.checkpoint, folder, choice.ratio, choice.threads or os.cpu_count() or 1)
     except ModuleNotFoundError as fault:

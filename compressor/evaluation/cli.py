@@ -11,8 +11,8 @@ from typing import ParamSpec, TypeVar
 
 import click
 
-from compressor.errors import CompressorError
-from compressor.soft.cli import evaluate_soft
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.soft.cli import evaluate_soft
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -85,7 +85,7 @@ def run_command(
     threads: int | None,
 ) -> None:
     """Run the tasks and write results.json. Whatever a former run worked out is not done again."""
-    from compressor.evaluation import session
+    from moosproxy.compressor.evaluation import session
 
     if bool(model) != bool(base_url):
         raise CompressorError("--model and --base-url go together")
@@ -113,8 +113,8 @@ def run_command(
 @_one_line
 def report_command(out: Path, docs: Path) -> None:
     """Write docs/results.md and its plots from results.json."""
-    from compressor.evaluation.reporting import plots, report
-    from compressor.evaluation.reporting.results import Results
+    from moosproxy.compressor.evaluation.reporting import plots, report
+    from moosproxy.compressor.evaluation.reporting.results import Results
 
     results = Results.load(out / "results.json")
     names = plots.draw(results, docs / "plots")
@@ -129,8 +129,8 @@ def report_command(out: Path, docs: Path) -> None:
 @_one_line
 def compare_command(before: Path, after: Path, measure: str) -> None:
     """Points of the full text's score that AFTER gains over BEFORE, two results.json, paired by text."""
-    from compressor.evaluation.reporting import compare
-    from compressor.evaluation.reporting.results import Results
+    from moosproxy.compressor.evaluation.reporting import compare
+    from moosproxy.compressor.evaluation.reporting.results import Results
 
     for task, method, ratio, gain in compare.differences(Results.load(before), Results.load(after), measure):
         click.echo(f"{task}  {method}  {ratio}  {gain:+.2f}")
@@ -157,7 +157,7 @@ def train_reader_command(
     threads: int | None,
 ) -> None:
     """Train the extractive reader that judges compressed text. Goes on where it was interrupted."""
-    from compressor.evaluation.judging import train_reader
+    from moosproxy.compressor.evaluation.judging import train_reader
 
     train_reader.from_options(data, out, base, seed, epochs, lowest_rate, threads)
 
@@ -173,7 +173,7 @@ def outliers_command(
     data: Path | None, checkpoints: tuple[Path, ...], limit: int | None, out: Path | None, threads: int | None
 ) -> None:
     """Ablate alpha, the reading of the outlier score and beta, on planted critical words and on questions."""
-    from compressor.evaluation import outlier_ablation
+    from moosproxy.compressor.evaluation import outlier_ablation
 
     table = outlier_ablation.ablate(data, checkpoints, limit, threads)
     if out:
@@ -203,7 +203,7 @@ def bench_compress(
     threads: int | None,
 ) -> None:
     """Tokens per second, latency by length, memory and cold start, beside llmlingua in the same run."""
-    from compressor.evaluation import bench
+    from moosproxy.compressor.evaluation import bench
 
     try:
         sizes = [int(length) for length in lengths.split(",")]

@@ -13,18 +13,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from compressor.compressor import Compressor
-from compressor.evaluation.measures.critical import sentences
-from compressor.evaluation.measures.item import Shortened
-from compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
-from compressor.planning.plan import Plan
-from compressor.planning.windows import Window, breaks, cut
-from compressor.result import KeptSpans
-from compressor.scoring.metric import WindowScores, piece_metric, word_means
-from compressor.selection import ranking
-from compressor.selection.relevance import bm25
-from compressor.settings import DEFAULT_PROTECT, CompressionSettings, OutlierReading
-from compressor.text.encoding import Encoding, TextEncoder
+from moosproxy.compressor.compressor import Compressor
+from moosproxy.compressor.evaluation.measures.critical import sentences
+from moosproxy.compressor.evaluation.measures.item import Shortened
+from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
+from moosproxy.compressor.planning.plan import Plan
+from moosproxy.compressor.planning.windows import Window, breaks, cut
+from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.scoring.metric import WindowScores, piece_metric, word_means
+from moosproxy.compressor.selection import ranking
+from moosproxy.compressor.selection.relevance import bm25
+from moosproxy.compressor.settings import DEFAULT_PROTECT, CompressionSettings, OutlierReading
+from moosproxy.compressor.text.encoding import Encoding, TextEncoder
 
 BoolArray = npt.NDArray[np.bool_]
 ScoreArray = npt.NDArray[np.float64]
@@ -241,7 +241,8 @@ class Ours(Method):
 def _code() -> str:
     """Hash of the product's own modules: a changed rule must not be answered from what an older one did."""
     room = Path(__file__).parent.parent
-    files = sorted([*room.glob("*.py"), *room.glob("protect/*.py")])
+    rooms = (room / name for name in ("kinds", "planning", "protect", "scoring", "selection", "text"))
+    files = sorted([*room.glob("*.py"), *(file for folder in rooms for file in folder.rglob("*.py"))])
     return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
 

@@ -15,25 +15,25 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
-from compressor.checkpoint import Checkpoint
-from compressor.checkpoint import load as load_checkpoint
-from compressor.engines import Engine, open_engine
-from compressor.errors import CompressorError
-from compressor.evaluation import records
-from compressor.evaluation.measures import statistics
-from compressor.evaluation.measures.answers import survives
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Estimate
-from compressor.evaluation.methods import shortened
-from compressor.evaluation.planting import held_out, planted
-from compressor.planning import windows
-from compressor.planning.windows import Window
-from compressor.result import Span
-from compressor.scoring import outlier
-from compressor.scoring.metric import word_means
-from compressor.selection import ranking
-from compressor.settings import OutlierReading
-from compressor.text.encoding import Encoding
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.checkpoint import load as load_checkpoint
+from moosproxy.compressor.engines import Engine, open_engine
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures import statistics
+from moosproxy.compressor.evaluation.measures.answers import survives
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Estimate
+from moosproxy.compressor.evaluation.methods import shortened
+from moosproxy.compressor.evaluation.planting import held_out, planted
+from moosproxy.compressor.planning import windows
+from moosproxy.compressor.planning.windows import Window
+from moosproxy.compressor.result import Span
+from moosproxy.compressor.scoring import outlier
+from moosproxy.compressor.scoring.metric import word_means
+from moosproxy.compressor.selection import ranking
+from moosproxy.compressor.settings import OutlierReading
+from moosproxy.compressor.text.encoding import Encoding
 
 ALPHAS = (1.0, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5)
 RATIOS = (2.0, 3.0, 4.0, 5.0)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from compressor.checkpoint import Checkpoint
+from moosproxy.compressor.checkpoint import Checkpoint
 
 # llmlingua tells the tokenizer's conventions by this part of the folder's name.
 _NAME = "bert-base-multilingual-cased"

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.critical import sentences
-from compressor.result import Span
-from compressor.training.config import TrainConfig
-from compressor.training.data.records import held_out as is_held_out
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.critical import sentences
+from moosproxy.compressor.result import Span
+from moosproxy.compressor.training.config import TrainConfig
+from moosproxy.compressor.training.data.records import held_out as is_held_out
 
 KINDS = ("id", "amount", "name", "error code")
 TEXT_CHARS = 2400

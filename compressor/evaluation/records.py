@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from compressor.errors import CompressorError
+from moosproxy.compressor.errors import CompressorError
 
 Record = dict[str, Any]
 

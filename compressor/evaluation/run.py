@@ -8,14 +8,14 @@ from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from compressor.evaluation.judging.judges import ApiJudge, Judge
-from compressor.evaluation.measures import answers
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.methods import Method
-from compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
-from compressor.evaluation.reporting.store import Store
-from compressor.evaluation.tasks import reasoning
-from compressor.result import KeptSpans
+from moosproxy.compressor.evaluation.judging.judges import ApiJudge, Judge
+from moosproxy.compressor.evaluation.measures import answers
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.methods import Method
+from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
+from moosproxy.compressor.evaluation.reporting.store import Store
+from moosproxy.compressor.evaluation.tasks import reasoning
+from moosproxy.compressor.result import KeptSpans
 
 RATIOS = (1.5, 2.0, 3.0, 4.0, 5.0, 8.0)
 OWN = "own"

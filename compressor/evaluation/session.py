@@ -11,15 +11,15 @@ from typing import Any
 
 import click
 
-from compressor.compressor import Compressor
-from compressor.errors import CompressorError
-from compressor.evaluation import methods, records, run
-from compressor.evaluation.judging.judges import ApiJudge, Judge, ReaderJudge
-from compressor.evaluation.measures.lexicon import DocumentFrequencies
-from compressor.evaluation.reporting.results import Results
-from compressor.evaluation.reporting.store import Store
-from compressor.evaluation.tasks import TASKS
-from compressor.settings import CompressionSettings
+from moosproxy.compressor.compressor import Compressor
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation import methods, records, run
+from moosproxy.compressor.evaluation.judging.judges import ApiJudge, Judge, ReaderJudge
+from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies
+from moosproxy.compressor.evaluation.reporting.results import Results
+from moosproxy.compressor.evaluation.reporting.store import Store
+from moosproxy.compressor.evaluation.tasks import TASKS
+from moosproxy.compressor.settings import CompressionSettings
 
 # Texts that document frequencies are counted over, in chunks of this many characters.
 FREQUENCY_CHUNK = 1500
@@ -90,7 +90,7 @@ def _judge(choice: Choice) -> Judge | None:
     if choice.reader:
         import torch
 
-        from compressor.evaluation.judging.reader import Reader
+        from moosproxy.compressor.evaluation.judging.reader import Reader
 
         if choice.threads:
             torch.set_num_threads(choice.threads)

@@ -5,21 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from compressor import protect
-from compressor.checkpoint import Checkpoint
-from compressor.planning import question, structure, templates, windows
-from compressor.planning.windows import Window
-from compressor.protect import ProtectedSpan
-from compressor.result import Span
-from compressor.selection.verify import Verifier
-from compressor.settings import CompressionSettings, Kind
-from compressor.text.encoding import Encoding, IntArray
-from compressor.text.tokens import TokenCounter, counter_for
+from moosproxy.compressor import protect
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.planning import question, structure, templates, windows
+from moosproxy.compressor.planning.windows import Window
+from moosproxy.compressor.protect import ProtectedSpan
+from moosproxy.compressor.result import Span
+from moosproxy.compressor.settings import CompressionSettings, Kind
+from moosproxy.compressor.text.encoding import Encoding, IntArray
+from moosproxy.compressor.text.tokens import TokenCounter, counter_for
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -56,11 +54,6 @@ class Plan:
     passages: Sequence[Span]
     windows: Sequence[Window]
     timings: dict[str, float] = field(default_factory=dict)
-
-    @cached_property
-    def verifier(self) -> Verifier:
-        """What kept sentences owe."""
-        return Verifier(self.text, self.encoding.word_starts, self.encoding.word_ends, self.found)
 
     @property
     def compressible(self) -> int:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from compressor.protect.asked import phrasing, requests
-from compressor.text.layout import Span, blocks, lines, matches, paragraphs, sentence_ends, trimmed
+from moosproxy.compressor.protect.asked import phrasing, requests
+from moosproxy.compressor.text.layout import Span, blocks, lines, matches, paragraphs, sentence_ends, trimmed
 
 MATERIAL = 100
 """A text with fewer characters beside the question has no material worth the search."""

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
-from compressor.planning.windows import LINE_END
-from compressor.text.encoding import IntArray
+from moosproxy.compressor.planning.windows import LINE_END
+from moosproxy.compressor.text.encoding import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 

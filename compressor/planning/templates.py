@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from compressor.text.layout import Span, lines
+from moosproxy.compressor.text.layout import Span, lines
 
 LEAST = 5
 """Fewer lines are no log: nothing can be rare among them."""

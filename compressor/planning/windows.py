@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from compressor.settings import OutlierReading
-from compressor.text.encoding import Encoding, IntArray, TextEncoder
+from moosproxy.compressor.settings import OutlierReading
+from moosproxy.compressor.text.encoding import Encoding, IntArray, TextEncoder
 
 # Strength of the break after a word.
 NO_BREAK, SENTENCE_END, LINE_END, PARAGRAPH_END, PASSAGE_END = range(5)

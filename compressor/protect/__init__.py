@@ -10,21 +10,21 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 import regex
 
-from compressor.errors import SettingsError
-from compressor.protect import code
-from compressor.protect.asked import requests
-from compressor.protect.exact import addresses, identifiers
-from compressor.protect.exact.dates import date
-from compressor.protect.exact.numbers import number
-from compressor.protect.exact.quoted import quoted
-from compressor.protect.headings import heading
-from compressor.protect.json_text import json_text
-from compressor.protect.markup import xml
-from compressor.protect.negations import negation
-from compressor.protect.outcomes import severity
-from compressor.protect.span import ProtectedSpan
-from compressor.settings import Kind
-from compressor.text.layout import Span
+from moosproxy.compressor.errors import SettingsError
+from moosproxy.compressor.protect import code
+from moosproxy.compressor.protect.asked import requests
+from moosproxy.compressor.protect.exact import addresses, identifiers
+from moosproxy.compressor.protect.exact.dates import date
+from moosproxy.compressor.protect.exact.numbers import number
+from moosproxy.compressor.protect.exact.quoted import quoted
+from moosproxy.compressor.protect.headings import heading
+from moosproxy.compressor.protect.json_text import json_text
+from moosproxy.compressor.protect.markup import xml
+from moosproxy.compressor.protect.negations import negation
+from moosproxy.compressor.protect.outcomes import severity
+from moosproxy.compressor.protect.span import ProtectedSpan
+from moosproxy.compressor.settings import Kind
+from moosproxy.compressor.text.layout import Span
 
 __all__ = ["DETECTORS", "PATTERN_SECONDS", "ProtectedSpan", "find"]
 

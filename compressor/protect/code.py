@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, lines, matches
+from moosproxy.compressor.text.layout import Span, lines, matches
 
 INLINE_LIMIT = 1000
 """Inline code of more characters is a stray pair of backticks, not code."""

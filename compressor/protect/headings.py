@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from compressor.text.layout import Span, lines, trimmed
+from moosproxy.compressor.text.layout import Span, lines, trimmed
 
 LIMIT = 120
 """A heading has at most this many characters."""

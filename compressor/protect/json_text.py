@@ -16,7 +16,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from compressor.text.layout import SECTION, Span, trimmed
+from moosproxy.compressor.text.layout import SECTION, Span, trimmed
 
 PROSE_WORDS = 40
 """A string value of more words than this may be shortened, if it reads like prose."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
+from moosproxy.compressor.text.layout import Span, matches
 
 _ATTRIBUTE = r"""\s+[A-Za-z_:@][\w:.@-]*+(?:\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'|[^\s"'<>=`]++))?"""
 _TAG = re.compile(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
-from compressor.text.lexicon import spellings, whole_word, words
+from moosproxy.compressor.text.layout import Span, matches
+from moosproxy.compressor.text.lexicon import spellings, whole_word, words
 
 _WORDS = words("""
     not never no none without cannot neither nor unless except excluding nobody nothing nowhere non hardly

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
-from compressor.text.lexicon import any_of, spellings, whole_word, words
+from moosproxy.compressor.text.layout import Span, matches
+from moosproxy.compressor.text.lexicon import any_of, spellings, whole_word, words
 
 # Never anything but an outcome, in any case.
 _ALWAYS = words("""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from compressor.engines import Reduce
-from compressor.planning.windows import Window
-from compressor.scoring import outlier
-from compressor.text.encoding import Encoding
+from moosproxy.compressor.engines import Reduce
+from moosproxy.compressor.planning.windows import Window
+from moosproxy.compressor.scoring import outlier
+from moosproxy.compressor.text.encoding import Encoding
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from compressor.settings import OutlierReading
+from moosproxy.compressor.settings import OutlierReading
 
 FloatArray = npt.NDArray[np.float32]
 

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from compressor.planning import structure
-from compressor.planning.plan import CALLER_KINDS, Plan
-from compressor.result import CompressionResult, KeptSpans, WordScore
-from compressor.scoring import metric
-from compressor.scoring.metric import WindowScores
-from compressor.selection import ranking, relevance, repeats, runs
-from compressor.text.layout import sentence_ends
+from moosproxy.compressor.planning import structure
+from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
+from moosproxy.compressor.result import CompressionResult, KeptSpans, WordScore
+from moosproxy.compressor.scoring import metric
+from moosproxy.compressor.scoring.metric import WindowScores
+from moosproxy.compressor.selection import ranking, relevance, repeats, runs
+from moosproxy.compressor.selection.verify import Verifier
+from moosproxy.compressor.text.layout import sentence_ends
 
 BoolArray = npt.NDArray[np.bool_]
 ScoreArray = npt.NDArray[np.float64]
@@ -33,10 +34,11 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
     before = plan.counter.count(plan.text) if plan.counter else int(plan.costs.sum())
     if plan.settings.ratio == 1 or not len(plan.costs):
         return _identity(plan, before, fingerprint)
-    score = word_scores(plan, scores)
+    verifier = _verifier(plan)
+    score = word_scores(plan, scores, verifier)
     budget = plan.compressible / plan.settings.ratio
-    kept, restored, eased_budget = _select(plan, score, budget)
-    result_text, after, kept, spans = _cut(plan, score, kept, restored, eased_budget)
+    kept, restored, eased_budget = _select(plan, verifier, score, budget)
+    result_text, after, kept, spans = _cut(plan, verifier, score, kept, restored, eased_budget)
     return CompressionResult(
         text=result_text,
         kept=spans,
@@ -55,7 +57,12 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
     )
 
 
-def word_scores(plan: Plan, scores: Sequence[WindowScores]) -> ScoreArray:
+def _verifier(plan: Plan) -> Verifier:
+    """What kept sentences owe."""
+    return Verifier(plan.text, plan.encoding.word_starts, plan.encoding.word_ends, plan.found)
+
+
+def word_scores(plan: Plan, scores: Sequence[WindowScores], verifier: Verifier | None = None) -> ScoreArray:
     """The metric that selection ranks, shape (words,): m, weighted by the passage's relevance or line's rarity."""
     pieces = metric.piece_metric(scores, len(plan.encoding.ids), plan.settings.alpha)
     score = metric.word_means(pieces, plan.encoding)
@@ -65,7 +72,7 @@ def word_scores(plan: Plan, scores: Sequence[WindowScores]) -> ScoreArray:
         score = _with_sentences(plan, plan.question_text, score)
     if plan.line_rarity is not None:
         return plan.line_rarity + 0.01 * score
-    content = plan.verifier.content & ~plan.forced
+    content = (verifier or _verifier(plan)).content & ~plan.forced
     decay = repeats.WITH_QUESTION if plan.question_text else repeats.WITHOUT_QUESTION
     starts, ends = plan.encoding.word_starts, plan.encoding.word_ends
     return runs.shared(score * repeats.weights(plan.text, starts, ends, content, decay), content)
@@ -99,7 +106,9 @@ def _passage_weight(plan: Plan, scores: Sequence[WindowScores]) -> ScoreArray:
     return np.where(inside, weight[np.maximum(passage_of, 0)], 1.0)
 
 
-def _select(plan: Plan, score: ScoreArray, budget: float) -> tuple[BoolArray, dict[int, str], float]:
+def _select(
+    plan: Plan, verifier: Verifier, score: ScoreArray, budget: float
+) -> tuple[BoolArray, dict[int, str], float]:
     """Kept words, the words that verification put back (with their kind), and the budget after easing."""
     order = ranking.ranked(score)
     extra = np.zeros(len(score), bool)
@@ -111,7 +120,7 @@ def _select(plan: Plan, score: ScoreArray, budget: float) -> tuple[BoolArray, di
         eased = budget + max(0.0, owed - RESTORE_SHARE * budget)
         kept = ranking.select(score, plan.costs, plan.forced | extra, eased - owed, order)
         kept = structure.with_markers(kept, plan.marker, plan.strength)
-        missing = plan.verifier.missing(kept)
+        missing = verifier.missing(kept)
         if not missing:
             break
         restored.update(missing)
@@ -121,7 +130,7 @@ def _select(plan: Plan, score: ScoreArray, budget: float) -> tuple[BoolArray, di
 
 
 def _cut(
-    plan: Plan, score: ScoreArray, kept: BoolArray, restored: dict[int, str], budget: float
+    plan: Plan, verifier: Verifier, score: ScoreArray, kept: BoolArray, restored: dict[int, str], budget: float
 ) -> tuple[str, int, BoolArray, KeptSpans]:
     """The text, its true token count, and (after one correction if the count is off) what was kept."""
     spans = KeptSpans(ranking.spans_of(kept, plan.encoding.word_starts, plan.encoding.word_ends))
@@ -133,7 +142,7 @@ def _cut(
     free = int(plan.costs[kept & ~plan.forced].sum())
     if free and abs(after - estimated) > COUNT_TOLERANCE * estimated:
         corrected = max(0.0, budget * (free - (after - estimated)) / free)
-        kept, more, _ = _select(plan, score, corrected)
+        kept, more, _ = _select(plan, verifier, score, corrected)
         restored.update(more)
         spans = KeptSpans(ranking.spans_of(kept, plan.encoding.word_starts, plan.encoding.word_ends))
         text = spans.apply(plan.text)

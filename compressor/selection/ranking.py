@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from compressor.text.encoding import IntArray
+from moosproxy.compressor.text.encoding import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 ScoreArray = npt.NDArray[np.float64]

@@ -11,7 +11,7 @@ from collections import defaultdict
 import numpy as np
 import numpy.typing as npt
 
-from compressor.text.encoding import IntArray
+from moosproxy.compressor.text.encoding import IntArray
 
 # Weight of a mention for each earlier one, where a question guides the scores and where none does.
 WITH_QUESTION, WITHOUT_QUESTION = 0.9, 0.8

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compressor import protect
-from compressor.protect import ProtectedSpan
-from compressor.protect.exact.numbers import SPELLED
-from compressor.settings import Kind
-from compressor.text.layout import Span, sentence_ends
-from compressor.text.lexicon import words as listed
+from moosproxy.compressor import protect
+from moosproxy.compressor.protect import ProtectedSpan
+from moosproxy.compressor.protect.exact.numbers import SPELLED
+from moosproxy.compressor.settings import Kind
+from moosproxy.compressor.text.layout import Span, sentence_ends
+from moosproxy.compressor.text.lexicon import words as listed
 
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]

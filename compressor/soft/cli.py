@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from compressor.errors import CompressorError
+from moosproxy.compressor.errors import CompressorError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -76,7 +76,7 @@ def train_soft() -> None:
 @_one_line
 def base_command(out: Path, data: Path | None, threads: int | None, batch: int, **chosen: Any) -> None:
     """Train the small Qwen2-architecture model on recall and questions. A run found in --out is resumed."""
-    from compressor.soft.training import small_lm
+    from moosproxy.compressor.soft.training import small_lm
 
     _torch(threads)
     with _Bar() as bar:
@@ -126,9 +126,9 @@ def compressor_command(
     **chosen: Any,
 ) -> None:
     """Train one compressor for a frozen model, at all the given ratios together."""
-    from compressor.soft import session
-    from compressor.soft.config import SoftConfig
-    from compressor.soft.training.train import SoftTraining, train
+    from moosproxy.compressor.soft import session
+    from moosproxy.compressor.soft.config import SoftConfig
+    from moosproxy.compressor.soft.training.train import SoftTraining, train
 
     _torch(threads)
     config = SoftConfig(method, ratios, chunk, rank, 2 * rank, anchor_table=anchor_table)
@@ -157,7 +157,7 @@ def evaluate_soft() -> None:
 @_one_line
 def run_command(threads: int | None, **chosen: Any) -> None:
     """Ask every question behind every compressor and write results.json. What is there is not done again."""
-    from compressor.soft import session
+    from moosproxy.compressor.soft import session
 
     _torch(threads)
     session.evaluate(session.Choice(**chosen), lambda text: click.echo(text, err=True))
@@ -177,7 +177,7 @@ def run_command(threads: int | None, **chosen: Any) -> None:
 @_one_line
 def cost_command(threads: int | None, **chosen: Any) -> None:
     """Count the arithmetic of compression at several shapes, measure its time, and write cost.json."""
-    from compressor.soft.evaluation import timing
+    from moosproxy.compressor.soft.evaluation import timing
 
     _torch(threads)
     timing.measure(timing.Choice(**chosen), lambda text: click.echo(text, err=True))
@@ -190,7 +190,7 @@ def cost_command(threads: int | None, **chosen: Any) -> None:
 @_one_line
 def report_command(out: Path, docs: Path, note: str) -> None:
     """Write docs/results-soft.md and its plots."""
-    from compressor.soft.evaluation import report
+    from moosproxy.compressor.soft.evaluation import report
 
     click.echo(report.write(out, docs, note))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, get_args
 
-from compressor.soft.errors import RatioNotTrained, SoftError
+from moosproxy.compressor.soft.errors import RatioNotTrained, SoftError
 
 Method = Literal["sac", "icformer", "icae", "500x", "epl"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)

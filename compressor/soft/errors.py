@@ -6,7 +6,7 @@ SoftError
 └── ContextTooLong     more tokens than the model, or the bound set by the operator, allows
 """
 
-from compressor.errors import CompressorError
+from moosproxy.compressor.errors import CompressorError
 
 
 class SoftError(CompressorError):

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compressor import Compressor
-from compressor.soft.errors import SoftError
-from compressor.soft.evaluation import evaluate as evaluation
-from compressor.soft.evaluation import hard as hard_compression
-from compressor.soft.models.base import FrozenModel, load_base
-from compressor.soft.training.batches import Source, WorldSource
-from compressor.soft.training.texts import TextSource, paragraphs
-from compressor.soft.training.world import World
+from moosproxy.compressor import Compressor
+from moosproxy.compressor.soft.errors import SoftError
+from moosproxy.compressor.soft.evaluation import evaluate as evaluation
+from moosproxy.compressor.soft.evaluation import hard as hard_compression
+from moosproxy.compressor.soft.models.base import FrozenModel, load_base
+from moosproxy.compressor.soft.training.batches import Source, WorldSource
+from moosproxy.compressor.soft.training.texts import TextSource, paragraphs
+from moosproxy.compressor.soft.training.world import World
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from compressor.text import words
+from moosproxy.compressor.text import words
 
 IntArray = npt.NDArray[np.int32]
 

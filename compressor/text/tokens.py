@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from compressor.text.encoding import Encoding, IntArray
+from moosproxy.compressor.text.encoding import Encoding, IntArray
 
 if TYPE_CHECKING:
     import tiktoken

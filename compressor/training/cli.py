@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from compressor.soft.cli import train_soft
-from compressor.training.config import TrainConfig, shipped
-from compressor.training.sealing.eight_bit import quantize_command
+from moosproxy.compressor.soft.cli import train_soft
+from moosproxy.compressor.training.config import TrainConfig, shipped
+from moosproxy.compressor.training.sealing.eight_bit import quantize_command
 
 if TYPE_CHECKING:
-    from compressor.training.train import Progress, Report
+    from moosproxy.compressor.training.train import Progress, Report
 
 _DEFAULTS = TrainConfig()
 
@@ -77,7 +77,7 @@ def train(
     if click.get_current_context().invoked_subcommand is not None:
         return
     try:
-        from compressor.training import recipe
+        from moosproxy.compressor.training import recipe
     except ImportError as missing:
         raise click.ClickException(
             f"training needs the extra: pip install 'moosproxy[train]' ({missing})"

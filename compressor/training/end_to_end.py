@@ -15,18 +15,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from compressor.evaluation.judging.reader import WIDTH_STEP, SpanReader
-from compressor.hardware import amp
-from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training.config import TrainConfig
-from compressor.training.data import asked
-from compressor.training.data.asked import AskedText, Read
-from compressor.training.data.collate import collate
-from compressor.training.data.labels import Bools
-from compressor.training.data.mixture import Streams
-from compressor.training.gate import TEMPERATURE, BudgetGate, GatedPick, threshold
-from compressor.training.loss import classes, similarity_loss, soft_cross_entropy
-from compressor.training.train import Losses, Trainer
+from moosproxy.compressor.evaluation.judging.reader import WIDTH_STEP, SpanReader
+from moosproxy.compressor.hardware import amp
+from moosproxy.compressor.text.encoding import IntArray, TextEncoder
+from moosproxy.compressor.training.config import TrainConfig
+from moosproxy.compressor.training.data import asked
+from moosproxy.compressor.training.data.asked import AskedText, Read
+from moosproxy.compressor.training.data.collate import collate
+from moosproxy.compressor.training.data.labels import Bools
+from moosproxy.compressor.training.data.mixture import Streams
+from moosproxy.compressor.training.gate import TEMPERATURE, BudgetGate, GatedPick, threshold
+from moosproxy.compressor.training.loss import classes, similarity_loss, soft_cross_entropy
+from moosproxy.compressor.training.train import Losses, Trainer
 
 # Loss of an answer is -log(FLOOR + (1 - FLOOR) * p): lost answers pull, but not without bound.
 FLOOR = 0.1

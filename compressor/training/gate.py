@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compressor.text.encoding import IntArray
-from compressor.training.data.labels import Bools, Floats
+from moosproxy.compressor.text.encoding import IntArray
+from moosproxy.compressor.training.data.labels import Bools, Floats
 
 # Width of the sigmoid, in logits.
 TEMPERATURE = 0.5

@@ -9,17 +9,17 @@ from typing import Any
 
 import torch
 
-from compressor.evaluation.judging import train_reader
-from compressor.evaluation.judging.reader import Reader
-from compressor.hardware import keep_freed_memory
-from compressor.text.encoding import TextEncoder
-from compressor.training import base, end_to_end
-from compressor.training.config import TrainConfig
-from compressor.training.data import heldout, mixture
-from compressor.training.data.labels import EvidenceValues
-from compressor.training.end_to_end import AnswerTrainer
-from compressor.training.sealing import export
-from compressor.training.train import Report, Trainer, facts, similarity_by_layer
+from moosproxy.compressor.evaluation.judging import train_reader
+from moosproxy.compressor.evaluation.judging.reader import Reader
+from moosproxy.compressor.hardware import keep_freed_memory
+from moosproxy.compressor.text.encoding import TextEncoder
+from moosproxy.compressor.training import base, end_to_end
+from moosproxy.compressor.training.config import TrainConfig
+from moosproxy.compressor.training.data import heldout, mixture
+from moosproxy.compressor.training.data.labels import EvidenceValues
+from moosproxy.compressor.training.end_to_end import AnswerTrainer
+from moosproxy.compressor.training.sealing import export
+from moosproxy.compressor.training.train import Report, Trainer, facts, similarity_by_layer
 
 Say = Callable[[str], None]
 HF_FOLDER, FACTS = "hf", "facts.json"

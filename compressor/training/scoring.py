@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy import typing as npt
 
-from compressor.hardware import amp
-from compressor.planning import windows
-from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training.data.items import PreparedText
-from compressor.training.data.labels import Bools, Floats
+from moosproxy.compressor.hardware import amp
+from moosproxy.compressor.planning import windows
+from moosproxy.compressor.text.encoding import IntArray, TextEncoder
+from moosproxy.compressor.training.data.items import PreparedText
+from moosproxy.compressor.training.data.labels import Bools, Floats
 
 # Windows of a forward pass. Scores do not decide anything that is cached, so batches may be as they come.
 BATCH_WINDOWS = 24

@@ -11,13 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from compressor.hardware import amp
-from compressor.text.encoding import TextEncoder
-from compressor.training.config import TrainConfig
-from compressor.training.data import mixture
-from compressor.training.data.collate import Batch, collate
-from compressor.training.data.items import Item
-from compressor.training.loss import classes, layer_similarity, similarity_loss, soft_cross_entropy
+from moosproxy.compressor.hardware import amp
+from moosproxy.compressor.text.encoding import TextEncoder
+from moosproxy.compressor.training.config import TrainConfig
+from moosproxy.compressor.training.data import mixture
+from moosproxy.compressor.training.data.collate import Batch, collate
+from moosproxy.compressor.training.data.items import Item
+from moosproxy.compressor.training.loss import classes, layer_similarity, similarity_loss, soft_cross_entropy
 
 STATE = "state.pt"
 

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from policies.fields.strict import Count, Positive, Seconds, Strict
+from moosproxy.policies.fields.strict import Count, Positive, Seconds, Strict
 
 Text = Annotated[str, Field(min_length=1)]
 

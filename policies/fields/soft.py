@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from policies.fields.strict import Count, Positive, Strict
+from moosproxy.policies.fields.strict import Count, Positive, Strict
 
 
 class Soft(Strict):

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 import regex
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
 
-from policies.fields.kinds import DEFAULT_PROTECT, KINDS, Kind
-from policies.fields.strict import Strict
-from policies.model import HeaderName, Pattern, PolicyFields, UpstreamFields
+from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, KINDS, Kind
+from moosproxy.policies.fields.strict import Strict
+from moosproxy.policies.model import HeaderName, Pattern, PolicyFields, UpstreamFields
 
 
 def _listed(value: Any) -> Any:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from policies.faults import KeyPath
-from policies.files.reading import Document
+from moosproxy.policies.faults import KeyPath
+from moosproxy.policies.files.reading import Document
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{")
 

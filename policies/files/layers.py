@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from policies.fields.kinds import DEFAULT_PROTECT, KINDS
-from policies.files.document import KindChange, NamedPolicy, PatternChange, PolicyLayer
-from policies.model import Policy, PolicyFields
-from policies.resolve import BUILT_IN, Origin
+from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, KINDS
+from moosproxy.policies.files.document import KindChange, NamedPolicy, PatternChange, PolicyLayer
+from moosproxy.policies.model import Policy, PolicyFields
+from moosproxy.policies.resolve import BUILT_IN, Origin
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policies.faults import PolicyError
-from policies.files.document import Main, Team
-from policies.files.environment import substitute
-from policies.files.reading import Document, read_yaml
-from policies.files.references import (
+from moosproxy.policies.faults import PolicyError
+from moosproxy.policies.files.document import Main, Team
+from moosproxy.policies.files.environment import substitute
+from moosproxy.policies.files.reading import Document, read_yaml
+from moosproxy.policies.files.references import (
     TEAM_NAME,
     Names,
     Place,
@@ -20,11 +20,11 @@ from policies.files.references import (
     check_team,
     declared,
 )
-from policies.files.rules import Rules, upstreams
-from policies.files.sources import SourceFile, Sources, read_sources
-from policies.files.validation import validate
-from policies.keys import KeyRing
-from policies.resolve import PolicySet
+from moosproxy.policies.files.rules import Rules, upstreams
+from moosproxy.policies.files.sources import SourceFile, Sources, read_sources
+from moosproxy.policies.files.validation import validate
+from moosproxy.policies.keys import KeyRing
+from moosproxy.policies.resolve import PolicySet
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> PolicySet:

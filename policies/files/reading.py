@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from policies.faults import Fault, KeyPath, show_path
+from moosproxy.policies.faults import Fault, KeyPath, show_path
 
 MAX_NODES = 100_000
 """Aliases count as often as they are used, so a small file cannot grow without bound."""

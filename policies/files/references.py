@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from policies.faults import KeyPath, did_you_mean
-from policies.files.document import Main, NamedPolicy, Route, Team
-from policies.files.layers import cycle
-from policies.files.reading import Document
+from moosproxy.policies.faults import KeyPath, did_you_mean
+from moosproxy.policies.files.document import Main, NamedPolicy, Route, Team
+from moosproxy.policies.files.layers import cycle
+from moosproxy.policies.files.reading import Document
 
 TEAM_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 

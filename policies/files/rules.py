@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.faults import KeyPath
-from policies.files.document import Main, Match, Route
-from policies.files.layers import Layer, Merged, chain, merge
-from policies.files.reading import Document
-from policies.files.references import Place
-from policies.model import Policy, Upstream, contradictions
-from policies.resolve import Decision, Matcher, Origin, Rule, globs, plain_endpoint
+from moosproxy.policies.faults import KeyPath
+from moosproxy.policies.files.document import Main, Match, Route
+from moosproxy.policies.files.layers import Layer, Merged, chain, merge
+from moosproxy.policies.files.reading import Document
+from moosproxy.policies.files.references import Place
+from moosproxy.policies.model import Policy, Upstream, contradictions
+from moosproxy.policies.resolve import Decision, Matcher, Origin, Rule, globs, plain_endpoint
 
 
 def upstreams(main: Main) -> dict[str, Upstream]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from policies.files.document import Main, Team
+from moosproxy.policies.files.document import Main, Team
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from policies.faults import Fault, PolicyError
+from moosproxy.policies.faults import Fault, PolicyError
 
 MAIN_NAMES = ("moos.yaml", "moos.yml")
 TEAMS_FOLDER = "teams"

@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from policies.faults import KeyPath, did_you_mean
-from policies.files.reading import Document
+from moosproxy.policies.faults import KeyPath, did_you_mean
+from moosproxy.policies.files.reading import Document
 
 M = TypeVar("M", bound=BaseModel)
 

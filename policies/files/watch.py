@@ -13,10 +13,10 @@ from typing import Self
 
 from watchfiles import awatch
 
-from policies.faults import Fault, PolicyError
-from policies.files.load import assemble
-from policies.files.sources import TEAMS_FOLDER, Sources, main_file, read_sources
-from policies.resolve import PolicySet
+from moosproxy.policies.faults import Fault, PolicyError
+from moosproxy.policies.files.load import assemble
+from moosproxy.policies.files.sources import TEAMS_FOLDER, Sources, main_file, read_sources
+from moosproxy.policies.resolve import PolicySet
 
 log = logging.getLogger(__name__)
 

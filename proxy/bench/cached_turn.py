@@ -13,11 +13,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from compressor import CompressionResult, CompressionSettings, KeptSpans
-from policies.model import Policy
-from proxy.cache.opening import open_store
-from proxy.rewriting.rewrite import Overrides, Rewriter
-from proxy.scheduling.scheduler import CompressionService
+from moosproxy.compressor import CompressionResult, CompressionSettings, KeptSpans
+from moosproxy.policies.model import Policy
+from moosproxy.proxy.cache.opening import open_store
+from moosproxy.proxy.rewriting.rewrite import Overrides, Rewriter
+from moosproxy.proxy.scheduling.scheduler import CompressionService
 
 WORDS_PER_TOKEN = 0.75
 

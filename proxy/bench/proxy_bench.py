@@ -18,10 +18,10 @@ from typing import Any
 
 import click
 
-from proxy.bench import sides
-from proxy.bench.load import chat_request, measure
-from proxy.bench.sides import Side, SideError
-from proxy.machine import load_average, machine, versions
+from moosproxy.proxy.bench import sides
+from moosproxy.proxy.bench.load import chat_request, measure
+from moosproxy.proxy.bench.sides import Side, SideError
+from moosproxy.proxy.machine import load_average, machine, versions
 
 _CALM = 1.0  # load average before a run
 _NOT_CALM = (

@@ -84,7 +84,7 @@ def free_port() -> int:
 def upstream() -> Iterator[Side]:
     """The fake upstream."""
     port = free_port()
-    command = [sys.executable, "-m", "proxy.bench.fake_upstream", str(port)]
+    command = [sys.executable, "-m", "moosproxy.proxy.bench.fake_upstream", str(port)]
     with running("direct", command, port, "/", os.environ) as pid:
         yield Side("direct", port, pid)
 
@@ -102,7 +102,7 @@ def moosproxy(upstream_port: int, compressor: str, defaults: str = "{}") -> Iter
         command = [
             sys.executable,
             "-m",
-            "proxy.commands.cli",
+            "moosproxy.proxy.commands.cli",
             "serve",
             "--port",
             str(port),
@@ -125,7 +125,7 @@ def edge_box(model: Path, window: int) -> Iterator[Side]:
         command = [
             sys.executable,
             "-m",
-            "proxy.commands.cli",
+            "moosproxy.proxy.commands.cli",
             "serve",
             "--port",
             str(port),

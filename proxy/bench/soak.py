@@ -19,10 +19,10 @@ from typing import Any
 import aiohttp
 import click
 
-from proxy.bench import sides
-from proxy.bench.clients import FORCED, Reply, ask, user
-from proxy.bench.sides import Side, SideError
-from proxy.bench.texts import Texts
+from moosproxy.proxy.bench import sides
+from moosproxy.proxy.bench.clients import FORCED, Reply, ask, user
+from moosproxy.proxy.bench.sides import Side, SideError
+from moosproxy.proxy.bench.texts import Texts
 
 _SHORTEST, _LONGEST = 100, 20_000  # tokens
 _GOES_ON = 0.5  # share of requests that go on with the client's conversation

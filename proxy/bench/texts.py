@@ -15,7 +15,7 @@ class Texts:
     """The same numbers give the same texts."""
 
     def __init__(self, seed: int) -> None:
-        document = files("proxy").joinpath("demo_document.md").read_text(encoding="utf-8")
+        document = files("moosproxy.proxy.commands").joinpath("demo_document.md").read_text(encoding="utf-8")
         self._sentences = re.findall(r"[A-Z][^.!?\n]{30,}[.!?]", document)
         self._dice = random.Random(seed)
 

@@ -11,10 +11,10 @@ from statistics import median
 import aiohttp
 import click
 
-from proxy.bench import sides
-from proxy.bench.clients import Reply, ask, user
-from proxy.bench.sides import SideError
-from proxy.bench.texts import Texts
+from moosproxy.proxy.bench import sides
+from moosproxy.proxy.bench.clients import Reply, ask, user
+from moosproxy.proxy.bench.sides import SideError
+from moosproxy.proxy.bench.texts import Texts
 
 _DEADLINE_MS = 600_000  # the first turn fills the cache, however slow the machine is
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from proxy.bodies import any_json
+from moosproxy.proxy.bodies import any_json
 
 Path = tuple[str | int, ...]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Self
 
-from compressor import KeptSpans
+from moosproxy.compressor import KeptSpans
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from proxy.cache.record import Answer, Skip
+from moosproxy.proxy.cache.record import Answer, Skip
 
 ENTRY_BYTES = 250
 """Of a key and its place in the table, roughly."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.cache.local import LocalCache
-from proxy.cache.store import Store
+from moosproxy.proxy.cache.local import LocalCache
+from moosproxy.proxy.cache.store import Store
 
 
 def open_store(
@@ -16,7 +16,7 @@ def open_store(
     """A store; nothing is connected yet. Raises ValueError on a malformed URL."""
     shared = None
     if redis_url:
-        from proxy.cache.shared import SharedCache
+        from moosproxy.proxy.cache.shared import SharedCache
 
         shared = SharedCache(redis_url, timeout_ms=redis_timeout_ms)
     return Store(LocalCache(local_bytes), shared, ttl_s=ttl_s)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from compressor import KeptSpans
-from proxy.cache.cut import Cut
-from proxy.reasons import SkipReason
+from moosproxy.compressor import KeptSpans
+from moosproxy.proxy.cache.cut import Cut
+from moosproxy.proxy.reasons import SkipReason
 
 VERSION = 1
 

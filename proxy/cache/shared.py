@@ -15,8 +15,8 @@ from typing import Any
 
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-from proxy.cache.breaker import Breaker
-from proxy.cache.wire import BACKGROUND_S, Command, Wire
+from moosproxy.proxy.cache.breaker import Breaker
+from moosproxy.proxy.cache.wire import BACKGROUND_S, Command, Wire
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from proxy.cache.key import Key
-from proxy.cache.local import LocalCache
-from proxy.cache.record import Answer, Record, Skip
-from proxy.cache.shared import SharedCache
+from moosproxy.proxy.cache.key import Key
+from moosproxy.proxy.cache.local import LocalCache
+from moosproxy.proxy.cache.record import Answer, Record, Skip
+from moosproxy.proxy.cache.shared import SharedCache
 
 Layer = Literal["local", "redis"]
 

@@ -9,26 +9,38 @@ import click
 
 # name -> (module, attribute, one line for the list)
 _COMMANDS: Final = {
-    "serve": ("proxy.commands.serve", "serve", "Start the proxy."),
-    "doctor": ("proxy.commands.doctor", "doctor", "Say what works and what is missing."),
-    "demo": ("proxy.commands.demo", "demo", "Send a real document through the proxy: before, after, saved."),
-    "policy": ("policies.cli", "policy", "Check, explain and describe policies."),
-    "key": ("policies.cli", "key", "Make keys for teams."),
-    "compress": ("compressor.cli", "compress", "Compress a file or standard input."),
-    "train": ("compressor.training.cli", "train", "Train a checkpoint."),
-    "eval": ("compressor.evaluation.cli", "evaluate", "Evaluate a checkpoint."),
-    "bench": ("proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
+    "serve": ("moosproxy.proxy.commands.serve", "serve", "Start the proxy."),
+    "doctor": ("moosproxy.proxy.commands.doctor", "doctor", "Say what works and what is missing."),
+    "demo": (
+        "moosproxy.proxy.commands.demo",
+        "demo",
+        "Send a real document through the proxy: before, after, saved.",
+    ),
+    "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),
+    "key": ("moosproxy.policies.cli", "key", "Make keys for teams."),
+    "compress": ("moosproxy.compressor.cli", "compress", "Compress a file or standard input."),
+    "train": ("moosproxy.compressor.training.cli", "train", "Train a checkpoint."),
+    "eval": ("moosproxy.compressor.evaluation.cli", "evaluate", "Evaluate a checkpoint."),
+    "bench": ("moosproxy.proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
 }
 _BENCHES: Final = {
-    "proxy": ("proxy.bench.proxy_bench", "bench_proxy", "The pass-through path beside the LiteLLM proxy."),
-    "turn": ("proxy.bench.turn_bench", "bench_turn", "A turn of a long conversation, every old part cached."),
+    "proxy": (
+        "moosproxy.proxy.bench.proxy_bench",
+        "bench_proxy",
+        "The pass-through path beside the LiteLLM proxy.",
+    ),
+    "turn": (
+        "moosproxy.proxy.bench.turn_bench",
+        "bench_turn",
+        "A turn of a long conversation, every old part cached.",
+    ),
     "edge": (
-        "proxy.bench.edge.command",
+        "moosproxy.proxy.bench.edge.command",
         "bench_edge",
         "A local model with and without compression: time to first token.",
     ),
-    "soak": ("proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
-    "compress": ("compressor.evaluation.cli", "bench_compress", "The compressor beside llmlingua."),
+    "soak": ("moosproxy.proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
+    "compress": ("moosproxy.compressor.evaluation.cli", "bench_compress", "The compressor beside llmlingua."),
 }
 
 

@@ -42,7 +42,7 @@ def demo(
 
 
 def _bundled() -> str:
-    return files("proxy").joinpath("demo_document.md").read_text(encoding="utf-8")
+    return files("moosproxy.proxy.commands").joinpath("demo_document.md").read_text(encoding="utf-8")
 
 
 def _show(text: str, base_url: str, api_key: str, model: str, ratio: float | None, *, full: bool) -> None:
@@ -86,7 +86,7 @@ def _report(headers: dict[str, str]) -> None:
 @contextmanager
 def _own_proxy() -> Iterator[str]:
     """A proxy with the echo upstream on a free port, for as long as it is needed."""
-    from proxy.bench.sides import SideError, free_port, running
+    from moosproxy.proxy.bench.sides import SideError, free_port, running
 
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MOOS_", "OPENAI_"))}
@@ -98,7 +98,7 @@ def _own_proxy() -> Iterator[str]:
         command = [
             sys.executable,
             "-m",
-            "proxy.commands.cli",
+            "moosproxy.proxy.commands.cli",
             "serve",
             "--port",
             str(port),

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from proxy.commands.doctor_local import local_models
-from proxy.observing.readiness import Check, State
+from moosproxy.proxy.commands.doctor_local import local_models
+from moosproxy.proxy.observing.readiness import Check, State
 
 if TYPE_CHECKING:
-    from policies.model import Upstream
-    from policies.resolve import PolicySet
-    from proxy.settings import Settings
+    from moosproxy.policies.model import Upstream
+    from moosproxy.policies.resolve import PolicySet
+    from moosproxy.proxy.settings import Settings
 
 _MARKS: dict[State, tuple[str, str]] = {
     "ok": ("ok", "green"),
@@ -70,7 +70,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
 def _settings() -> Settings | Check:
     from pydantic import ValidationError
 
-    from proxy.settings import Settings
+    from moosproxy.proxy.settings import Settings
 
     try:
         return Settings()
@@ -80,8 +80,8 @@ def _settings() -> Settings | Check:
 
 
 def _policies(settings: Settings) -> PolicySet | Check:
-    from policies.faults import PolicyError
-    from proxy.policy_source import read_policies
+    from moosproxy.policies.faults import PolicyError
+    from moosproxy.proxy.policy_source import read_policies
 
     try:
         return read_policies(settings)
@@ -90,7 +90,7 @@ def _policies(settings: Settings) -> PolicySet | Check:
 
 
 def _reachable(settings: Settings, in_force: PolicySet) -> Check:
-    from proxy.routes.auth import refusal
+    from moosproxy.proxy.routes.auth import refusal
 
     reason = refusal(settings.host, in_force)
     if reason is not None:
@@ -106,8 +106,8 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
         return Check("degraded", "echo: nothing goes to a model; set OPENAI_API_KEY or configure an upstream")
     if upstream.kind == "litellm":
         return Check("ok", "litellm: reached with the first request")
-    from proxy.upstreams.base import Call, UpstreamFault
-    from proxy.upstreams.relay import RelayClient, RelaySession
+    from moosproxy.proxy.upstreams.base import Call, UpstreamFault
+    from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
 
     async with RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle) as session:
         try:
@@ -133,7 +133,7 @@ def _proxy_hint(settings: Settings) -> str:
 
 
 async def _checkpoint(settings: Settings) -> Check:
-    from proxy.compression import open_compression
+    from moosproxy.proxy.compression import open_compression
 
     async with AsyncExitStack() as stack:
         compression = await open_compression(settings.model_copy(update={"redis_url": None}), None, stack)

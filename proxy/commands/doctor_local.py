@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from proxy.observing.readiness import Check
+from moosproxy.proxy.observing.readiness import Check
 
 if TYPE_CHECKING:
-    from policies.model import Upstream
-    from proxy.rewriting.break_even import Figures
-    from proxy.settings import Settings
+    from moosproxy.policies.model import Upstream
+    from moosproxy.proxy.rewriting.break_even import Figures
+    from moosproxy.proxy.settings import Settings
 
 _RATIOS = (2.0, 4.0)
 _MB = 1024 * 1024
@@ -30,10 +30,10 @@ def local_models(settings: Settings, upstream: Upstream) -> Iterator[tuple[str, 
 
 
 async def _model(settings: Settings, upstream: Upstream, name: str) -> Check:
-    from proxy.compression import open_compression
-    from proxy.rewriting.break_even import BreakEven
-    from proxy.upstreams.llama_cpp.client import LlamaCppClient
-    from proxy.upstreams.llama_cpp.faults import ModelFault
+    from moosproxy.proxy.compression import open_compression
+    from moosproxy.proxy.rewriting.break_even import BreakEven
+    from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
+    from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 
     async with AsyncExitStack() as stack:
         client = LlamaCppClient(upstream)

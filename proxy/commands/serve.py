@@ -12,8 +12,8 @@ import click
 from pydantic import ValidationError
 
 if TYPE_CHECKING:
-    from policies.resolve import PolicySet
-    from proxy.settings import Settings
+    from moosproxy.policies.resolve import PolicySet
+    from moosproxy.proxy.settings import Settings
 
 _USAGE = 2
 
@@ -38,10 +38,10 @@ def serve(policies: Path | None, host: str | None, port: int | None, workers: in
 
 def _checked() -> tuple[Settings, PolicySet]:
     """Settings and policies; ends the program with status 2 and the fix if either cannot be used."""
-    from policies.faults import PolicyError
-    from proxy.policy_source import read_policies
-    from proxy.routes.auth import refusal
-    from proxy.settings import Settings
+    from moosproxy.policies.faults import PolicyError
+    from moosproxy.proxy.policy_source import read_policies
+    from moosproxy.proxy.routes.auth import refusal
+    from moosproxy.proxy.settings import Settings
 
     try:
         settings = Settings()
@@ -77,7 +77,7 @@ def _announce(settings: Settings, in_force: PolicySet) -> None:
 def _run(settings: Settings, workers: int) -> None:
     import uvicorn
 
-    from proxy.log import configure_logging
+    from moosproxy.proxy.log import configure_logging
 
     options: dict[str, Any] = {
         "host": settings.host,
@@ -92,19 +92,19 @@ def _run(settings: Settings, workers: int) -> None:
     }
     if workers == 1:
         configure_logging(settings.log_level)
-        uvicorn.run("proxy.commands.serve:worker_app", factory=True, **options)
+        uvicorn.run("moosproxy.proxy.commands.serve:worker_app", factory=True, **options)
         return
     with tempfile.TemporaryDirectory(prefix="moos-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the workers import the client library
-        uvicorn.run("proxy.commands.serve:worker_app", factory=True, workers=workers, **options)
+        uvicorn.run("moosproxy.proxy.commands.serve:worker_app", factory=True, workers=workers, **options)
 
 
 def worker_app() -> Any:
     """The application of one worker process."""
-    from proxy.app import create_app
-    from proxy.commands.interpreter import freeze, tune_interpreter
-    from proxy.log import configure_logging
-    from proxy.settings import Settings
+    from moosproxy.proxy.app import create_app
+    from moosproxy.proxy.commands.interpreter import freeze, tune_interpreter
+    from moosproxy.proxy.log import configure_logging
+    from moosproxy.proxy.settings import Settings
 
     settings = Settings()
     configure_logging(settings.log_level)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from proxy.upstreams.usage import Usage
+from moosproxy.proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
-    from proxy.observing.record import Record
+    from moosproxy.proxy.observing.record import Record
 
 _FAST = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SAMPLES_HELD = 100

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from proxy.upstreams.base import RawHeader
-from proxy.upstreams.usage import Usage
+from moosproxy.proxy.upstreams.base import RawHeader
+from moosproxy.proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
-    from proxy.rewriting.fit_context import Fit
-    from proxy.rewriting.rewrite import PartOutcome, Rewritten
+    from moosproxy.proxy.rewriting.fit_context import Fit
+    from moosproxy.proxy.rewriting.rewrite import PartOutcome, Rewritten
 
 _SKIPPED_BOUND = 2000  # characters: some servers and clients refuse longer headers
 

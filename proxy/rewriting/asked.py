@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from compressor import CompressionSettings
-from compressor.settings import parse_kinds
-from policies.model import Policy
-from proxy.cache.key import KeySpace
+from moosproxy.compressor import CompressionSettings
+from moosproxy.compressor.settings import parse_kinds
+from moosproxy.policies.model import Policy
+from moosproxy.proxy.cache.key import KeySpace
 
 MODEL_CHARS = 200
 """A longer name is no model's, and not worth remembering."""

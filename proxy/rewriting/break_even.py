@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import orjson
 
-from compressor import CompressionSettings
-from proxy.log import LOG
-from proxy.machine import machine
-from proxy.scheduling.scheduler import CompressionService
+from moosproxy.compressor import CompressionSettings
+from moosproxy.proxy.log import LOG
+from moosproxy.proxy.machine import machine
+from moosproxy.proxy.scheduling.scheduler import CompressionService
 
 if TYPE_CHECKING:
-    from policies.resolve import PolicySet
-    from proxy.upstreams.pool import UpstreamPool
+    from moosproxy.policies.resolve import PolicySet
+    from moosproxy.proxy.upstreams.pool import UpstreamPool
 
 FILE = "break-even.json"
 _SHORT, _LONG = 400, 3200
@@ -117,7 +117,7 @@ class BreakEven:
 
         What cannot be measured is left for the request that asks for it to tell.
         """
-        decisions = [rule.decision for rules in policies.files.rules.values() for rule in rules]
+        decisions = [rule.decision for rules in policies.rules.values() for rule in rules]
         wanted = {each.upstreams[0].name for each in decisions if each.policy.enabled and each.policy.break_even}
         for upstream in policies.upstreams.values():
             if upstream.name not in wanted:

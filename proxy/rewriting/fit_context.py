@@ -14,11 +14,11 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from policies.model import Policy
-from proxy.errors import ContextTooLong
-from proxy.reasons import FORCED, SkipReason
-from proxy.rewriting.rewrite import Rewritten
-from proxy.upstreams.window import Room
+from moosproxy.policies.model import Policy
+from moosproxy.proxy.errors import ContextTooLong
+from moosproxy.proxy.reasons import FORCED, SkipReason
+from moosproxy.proxy.rewriting.rewrite import Rewritten
+from moosproxy.proxy.upstreams.window import Room
 
 STEPS_PER_UNIT = 4
 """Ratios are tried in quarters: finer ones would spare few words, and a later turn would outgrow them sooner."""

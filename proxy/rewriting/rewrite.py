@@ -14,18 +14,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from compressor import CompressionSettings, SettingsError
-from policies.model import Policy
-from proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
-from proxy.cache.cut import Cut
-from proxy.cache.key import Key
-from proxy.cache.record import Answer, Skip
-from proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
-from proxy.errors import CompressionRejected
-from proxy.reasons import FORCED, SkipReason
-from proxy.rewriting.asked import key_space, settings_for
-from proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
-from proxy.scheduling.single_flight import SingleFlight
+from moosproxy.compressor import CompressionSettings, SettingsError
+from moosproxy.policies.model import Policy
+from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
+from moosproxy.proxy.cache.cut import Cut
+from moosproxy.proxy.cache.key import Key
+from moosproxy.proxy.cache.record import Answer, Skip
+from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
+from moosproxy.proxy.errors import CompressionRejected
+from moosproxy.proxy.reasons import FORCED, SkipReason
+from moosproxy.proxy.rewriting.asked import key_space, settings_for
+from moosproxy.proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
+from moosproxy.proxy.scheduling.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
 

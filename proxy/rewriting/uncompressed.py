@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from policies.model import Policy
-from proxy.bodies.parts import find_parts
-from proxy.reasons import SkipReason
-from proxy.rewriting.rewrite import Overrides, Rewritten, Worth, unseen
+from moosproxy.policies.model import Policy
+from moosproxy.proxy.bodies.parts import find_parts
+from moosproxy.proxy.reasons import SkipReason
+from moosproxy.proxy.rewriting.rewrite import Overrides, Rewritten, Worth, unseen
 
 
 class Uncompressed:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from policies.model import Policy
-from policies.resolve import PolicySet
-from proxy.errors import InvalidKey
-from proxy.headers import CREDENTIALS, RawHeaders
+from moosproxy.policies.model import Policy
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.errors import InvalidKey
+from moosproxy.proxy.headers import CREDENTIALS, RawHeaders
 
 _BETWEEN = re.compile(r"[\s,;=\"']+")
 

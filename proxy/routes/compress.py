@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from policies.overrides import Applied, Requested, apply_overrides
-from proxy import headers
-from proxy.bodies import any_json
-from proxy.errors import BadRequest, NotFound
-from proxy.routes.guard import Exchange
-from proxy.routes.reading import parse_json
-from proxy.routes.relay import decide, overrides, requested
+from moosproxy.policies.overrides import Applied, Requested, apply_overrides
+from moosproxy.proxy import headers
+from moosproxy.proxy.bodies import any_json
+from moosproxy.proxy.errors import BadRequest, NotFound
+from moosproxy.proxy.routes.guard import Exchange
+from moosproxy.proxy.routes.reading import parse_json
+from moosproxy.proxy.routes.relay import decide, overrides, requested
 
 if TYPE_CHECKING:
-    from proxy.rewriting.rewrite import PartOutcome
+    from moosproxy.proxy.rewriting.rewrite import PartOutcome
 
 _ROLES = ("user", "tool", "system", "developer", "assistant")
 

@@ -10,14 +10,14 @@ from urllib.parse import unquote
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from proxy import headers
-from proxy.errors import InvalidKey, NotFound
-from proxy.routes import pages
-from proxy.routes.auth import authenticate
-from proxy.routes.compress import compress
-from proxy.routes.guard import Exchange, Handler, guarded
-from proxy.routes.relay import relay
-from proxy.services import Services
+from moosproxy.proxy import headers
+from moosproxy.proxy.errors import InvalidKey, NotFound
+from moosproxy.proxy.routes import pages
+from moosproxy.proxy.routes.auth import authenticate
+from moosproxy.proxy.routes.compress import compress
+from moosproxy.proxy.routes.guard import Exchange, Handler, guarded
+from moosproxy.proxy.routes.relay import relay
+from moosproxy.proxy.services import Services
 
 # What OpenAI's API has at its root: these work without /v1 in front, as some clients configure it.
 _ROOTS = frozenset(

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 from starlette.types import Receive, Scope, Send
 
-from proxy import headers
-from proxy.errors import ProxyError, envelope
-from proxy.log import LOG, log_request
-from proxy.observing.record import Record
-from proxy.routes.auth import Caller, authenticate
-from proxy.routes.reading import ClientGone, DisconnectWatch, decoded, read_body
-from proxy.services import Services
+from moosproxy.proxy import headers
+from moosproxy.proxy.errors import ProxyError, envelope
+from moosproxy.proxy.log import LOG, log_request
+from moosproxy.proxy.observing.record import Record
+from moosproxy.proxy.routes.auth import Caller, authenticate
+from moosproxy.proxy.routes.reading import ClientGone, DisconnectWatch, decoded, read_body
+from moosproxy.proxy.services import Services
 
 _LINGER_S = 5.0
 _CLIENT_CLOSED = 499

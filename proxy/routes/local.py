@@ -5,13 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 from typing import Any
 
-from policies.resolve import Decision
-from proxy.rewriting.break_even import ReadsPrompts
-from proxy.rewriting.rewrite import Overrides, Rewritten, Worth
-from proxy.routes.guard import Exchange
-from proxy.routes.outgoing import calls, changed_texts
-from proxy.services import Services
-from proxy.upstreams.window import Measures, Room
+from moosproxy.policies.resolve import Decision
+from moosproxy.proxy.rewriting.break_even import ReadsPrompts
+from moosproxy.proxy.rewriting.rewrite import Overrides, Rewritten, Worth
+from moosproxy.proxy.routes.guard import Exchange
+from moosproxy.proxy.routes.outgoing import calls, changed_texts
+from moosproxy.proxy.services import Services
+from moosproxy.proxy.upstreams.window import Measures, Room
 
 
 async def worth(services: Services, decision: Decision, model: Any) -> Worth | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from policies.model import Policy, Upstream
-from policies.resolve import Decision
-from proxy import headers
-from proxy.bodies.splice import Path, splice
-from proxy.cache.store import off_loop
-from proxy.routes.guard import Exchange
-from proxy.upstreams.base import Call, SoftWish
-from proxy.upstreams.pool import CallFor
+from moosproxy.policies.model import Policy, Upstream
+from moosproxy.policies.resolve import Decision
+from moosproxy.proxy import headers
+from moosproxy.proxy.bodies.splice import Path, splice
+from moosproxy.proxy.cache.store import off_loop
+from moosproxy.proxy.routes.guard import Exchange
+from moosproxy.proxy.upstreams.base import Call, SoftWish
+from moosproxy.proxy.upstreams.pool import CallFor
 
 _LONG_BODY = 256 * 1024
 """Bytes of a body that is searched in a thread: with many small messages that takes its time."""

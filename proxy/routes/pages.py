@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
-from proxy.observing.metrics import Metrics
-from proxy.observing.readiness import Readiness
+from moosproxy.proxy.observing.metrics import Metrics
+from moosproxy.proxy.observing.readiness import Readiness
 
 PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 

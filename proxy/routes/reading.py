@@ -11,7 +11,7 @@ from typing import Any, Never
 import orjson
 from starlette.types import Receive
 
-from proxy.errors import BadRequest, BodyTooLarge, UnknownCoding
+from moosproxy.proxy.errors import BadRequest, BodyTooLarge, UnknownCoding
 
 CODINGS = ("gzip", "deflate")
 _WATCH_AFTER_S = 0.05

@@ -6,19 +6,19 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
-from policies.faults import NoRouteError
-from policies.overrides import Applied, Requested, apply_overrides
-from policies.resolve import Decision, RequestFacts
-from proxy import headers
-from proxy.bodies.splice import Path
-from proxy.errors import BadRequest, NotFound, envelope
-from proxy.rewriting.rewrite import Overrides
-from proxy.routes import local
-from proxy.routes.guard import Exchange
-from proxy.routes.outgoing import calls, changed_texts, is_soft
-from proxy.routes.reading import parse_json
-from proxy.upstreams.base import Answer, UpstreamFault
-from proxy.upstreams.usage import UsageReader
+from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.overrides import Applied, Requested, apply_overrides
+from moosproxy.policies.resolve import Decision, RequestFacts
+from moosproxy.proxy import headers
+from moosproxy.proxy.bodies.splice import Path
+from moosproxy.proxy.errors import BadRequest, NotFound, envelope
+from moosproxy.proxy.rewriting.rewrite import Overrides
+from moosproxy.proxy.routes import local
+from moosproxy.proxy.routes.guard import Exchange
+from moosproxy.proxy.routes.outgoing import calls, changed_texts, is_soft
+from moosproxy.proxy.routes.reading import parse_json
+from moosproxy.proxy.upstreams.base import Answer, UpstreamFault
+from moosproxy.proxy.upstreams.usage import UsageReader
 
 REWRITTEN = frozenset({"/chat/completions", "/completions"})
 _JSON_BODIES = REWRITTEN | {"/embeddings", "/responses"}

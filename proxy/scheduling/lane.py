@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Generic, TypeVar
 
-from proxy.scheduling.fair_queue import FairQueue
+from moosproxy.proxy.scheduling.fair_queue import FairQueue
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")

@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
-from compressor import CompressionResult, CompressionSettings
-from proxy.bodies.parts import estimate_tokens
-from proxy.scheduling.door import Door
-from proxy.scheduling.lane import Lane
+from moosproxy.compressor import CompressionResult, CompressionSettings
+from moosproxy.proxy.bodies.parts import estimate_tokens
+from moosproxy.proxy.scheduling.door import Door
+from moosproxy.proxy.scheduling.lane import Lane
 
 LONG_TOKENS = 32_768
 """Longer texts have a thread of their own for plan and finish, so that short ones need not wait for seconds."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from proxy.scheduling.fair_queue import FairQueue
+from moosproxy.proxy.scheduling.fair_queue import FairQueue
 
 _FIRST_GUESS_S = 5.0
 _NEWEST = 0.2

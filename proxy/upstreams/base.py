@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from proxy.errors import envelope
+from moosproxy.proxy.errors import envelope
 
 RawHeader = tuple[bytes, bytes]
 JSON_TYPE: RawHeader = (b"content-type", b"application/json")

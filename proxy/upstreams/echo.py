@@ -6,8 +6,8 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from proxy.bodies import any_json
-from proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, error_answer, json_answer
+from moosproxy.proxy.bodies import any_json
+from moosproxy.proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, error_answer, json_answer
 
 _WORDS_PER_CHUNK = 16
 

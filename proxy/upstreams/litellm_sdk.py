@@ -16,10 +16,18 @@ from urllib.parse import unquote
 
 import orjson
 
-from policies.model import Upstream
-from proxy.errors import envelope
-from proxy.log import LOG
-from proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, UpstreamFault, error_answer, json_answer
+from moosproxy.policies.model import Upstream
+from moosproxy.proxy.errors import envelope
+from moosproxy.proxy.log import LOG
+from moosproxy.proxy.upstreams.base import (
+    Answer,
+    BodyAnswer,
+    Call,
+    EventAnswer,
+    UpstreamFault,
+    error_answer,
+    json_answer,
+)
 
 # Fields that litellm takes by name. Its other arguments (api_base, api_key, mock_response, callbacks, a cloud's
 # endpoint and credentials...) must never be a caller's to set: this is a list of what may pass.

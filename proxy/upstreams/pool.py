@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from itertools import chain
 from time import perf_counter
+from typing import Protocol
 
-from policies.model import Upstream
-from proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
-from proxy.observing.metrics import Metrics
-from proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
-from proxy.upstreams.echo import EchoClient
-from proxy.upstreams.litellm_sdk import LitellmClient, close_clients
-from proxy.upstreams.llama_cpp.client import LlamaCppClient
-from proxy.upstreams.relay import RelayClient, RelaySession
-from proxy.upstreams.transformers.client import TransformersClient
+from moosproxy.policies.model import Upstream
+from moosproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
+from moosproxy.proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
+from moosproxy.proxy.upstreams.echo import EchoClient
+from moosproxy.proxy.upstreams.litellm_sdk import LitellmClient, close_clients
+from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
+from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
+from moosproxy.proxy.upstreams.transformers.client import TransformersClient
 
 _KEPT_ERROR = 256 * 1024
 _CLIENTS_HELD = 256
 CallFor = Callable[[Upstream], Awaitable[Call]]
 
 
+class Attempts(Protocol):
+    """Where calls are counted."""
+
+    def attempt(self, upstream: str, outcome: str, seconds: float) -> None:
+        """One call to an upstream."""
+
+
 class UpstreamPool:
     """Holds the clients: built when an upstream is first used, and anew when its configuration changed."""
 
-    def __init__(self, session: RelaySession, metrics: Metrics) -> None:
+    def __init__(self, session: RelaySession, attempts: Attempts) -> None:
         self._session = session
-        self._metrics = metrics
+        self._attempts = attempts
         self._clients: dict[int, tuple[Upstream, UpstreamClient]] = {}
         self._local: dict[str, list[LlamaCppClient]] = {}
         self._soft: list[TransformersClient] = []
@@ -83,10 +90,10 @@ class UpstreamPool:
             try:
                 answer = await self.client(upstream).send(await call_for(upstream))
             except UpstreamFault as raised:
-                self._metrics.attempt(upstream.name, raised.reason, perf_counter() - started)
+                self._attempts.attempt(upstream.name, raised.reason, perf_counter() - started)
                 fault = raised
                 continue
-            self._metrics.attempt(upstream.name, _outcome(answer.status), perf_counter() - started)
+            self._attempts.attempt(upstream.name, _outcome(answer.status), perf_counter() - started)
             if not (answer.status == 429 or answer.status >= 500) or upstream is upstreams[-1]:
                 return answer, upstream.name
             kept = (await keep(answer, _KEPT_ERROR), upstream.name)

@@ -12,9 +12,9 @@ import certifi
 from multidict import CIMultiDict
 from yarl import URL
 
-from policies.model import Upstream
-from proxy import headers
-from proxy.upstreams.base import Call, RawHeader, UpstreamFault
+from moosproxy.policies.model import Upstream
+from moosproxy.proxy import headers
+from moosproxy.proxy.upstreams.base import Call, RawHeader, UpstreamFault
 
 _LARGE = 1024 * 1024 - 1  # aiohttp wants larger bodies as files, which it sends piece by piece
 _LONGEST_HEADER = 64 * 1024

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from proxy.upstreams.base import RawHeader
+from moosproxy.proxy.upstreams.base import RawHeader
 
 _BODY_BOUND = 1024 * 1024
 _TAIL = 16 * 1024

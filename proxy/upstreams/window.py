@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from proxy.upstreams.base import Call
+from moosproxy.proxy.upstreams.base import Call
 
 
 class Room(NamedTuple):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from compressor import CompressionSettings, Compressor, Kind, checkpoint
-from compressor.checkpoint import BUNDLED
+from moosproxy.compressor import CompressionSettings, Compressor, Kind, checkpoint
+from moosproxy.compressor.checkpoint import BUNDLED
 
 PASSAGES = {
     "bridge": "The stone bridge at Elvet was finished in 1228 by Bishop Puiset, who paid 412 marks for it. "

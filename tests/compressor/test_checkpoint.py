@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from compressor import CheckpointError, checkpoint
+from moosproxy.compressor import CheckpointError, checkpoint
 
 SEALED = ["config.json", "tokenizer.json", "model.safetensors", "model.onnx", "model_fused.onnx"]
 

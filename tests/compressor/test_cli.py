@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from compressor.cli import compress
+from moosproxy.compressor.cli import compress
 from tests.compressor import tiny
 
 TEXT = "\n".join(" ".join(tiny.WORDS[i : i + 12]) + "." for i in range(0, 240, 6))
@@ -105,7 +105,7 @@ def test_an_empty_checkpoint_is_one_line(tmp_path: Path) -> None:
 
 def test_serving_needs_no_torch(tiny_checkpoint: Path) -> None:
     program = (
-        "import sys; from compressor import Compressor\n"
+        "import sys; from moosproxy.compressor import Compressor\n"
         "Compressor.load(sys.argv[1]).compress('one two three ' * 50)\n"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'torch', 'openvino', 'litellm', 'yaml'}))"
     )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compressor import CompressionSettings, Compressor, Kind, SettingsError
+from moosproxy.compressor import CompressionSettings, Compressor, Kind, SettingsError
 from tests.compressor import tiny
 
 BARE = frozenset[Kind]()
@@ -153,14 +153,11 @@ def test_settings_out_of_range_are_refused(options: dict[str, object], fault: st
 
 def test_plans_of_many_texts_can_be_scored_together(compressor: Compressor) -> None:
     texts = [PROSE[:2000], PROSE[500:4000], "short", ""]
-    plans = [compressor.planning.plan(text, CompressionSettings(ratio=3)) for text in texts]
+    plans = [compressor.plan(text, CompressionSettings(ratio=3)) for text in texts]
     scores = compressor.score([window for plan in plans for window in plan.windows])
 
     at = 0
     for text, plan in zip(texts, plans, strict=True):
         own = scores[at : at + len(plan.windows)]
         at += len(plan.windows)
-        assert (
-            compressor.compress(text, CompressionSettings(ratio=3)).text
-            == compressor.selection.finish(plan, own).text
-        )
+        assert compressor.compress(text, CompressionSettings(ratio=3)).text == compressor.finish(plan, own).text

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.result import KeptSpans
+from moosproxy.compressor.result import KeptSpans
 
 
 @st.composite

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForTokenClassification
 
-from compressor.training.sealing import export
+from moosproxy.compressor.training.sealing import export
 
 WORDS = ["".join(random.Random(seed).choices(string.ascii_lowercase, k=2 + seed % 7)) for seed in range(300)]
 CORPUS = [" ".join(WORDS[i : i + 20]) + ". The answer is not 42, ERROR 7!" for i in range(0, 280, 5)]

@@ -8,9 +8,9 @@ from textwrap import dedent
 
 import pytest
 
-from policies.faults import PolicyError
-from policies.files.load import load
-from policies.resolve import PolicySet
+from moosproxy.policies.faults import PolicyError
+from moosproxy.policies.files.load import load
+from moosproxy.policies.resolve import PolicySet
 
 Write = Callable[..., Path]
 Faults = Callable[..., list[str]]

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from policies.cli import key, policy
-from policies.files.load import load
-from policies.keys import hash_key
+from moosproxy.policies.cli import key, policy
+from moosproxy.policies.files.load import load
+from moosproxy.policies.keys import hash_key
 
 Write = Callable[..., Path]
 

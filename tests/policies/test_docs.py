@@ -10,14 +10,14 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from policies.fields.kinds import KINDS
-from policies.fields.local import GgufModel, LocalLimits
-from policies.fields.soft import HfModel, Soft
-from policies.files.document import Main, Match, PolicyLayer, Route, Team
-from policies.files.load import assemble
-from policies.files.sources import SourceFile, Sources
-from policies.model import Policy, Timeouts, UpstreamFields
-from policies.resolve import RequestFacts
+from moosproxy.policies.fields.kinds import KINDS
+from moosproxy.policies.fields.local import GgufModel, LocalLimits
+from moosproxy.policies.fields.soft import HfModel, Soft
+from moosproxy.policies.files.document import Main, Match, PolicyLayer, Route, Team
+from moosproxy.policies.files.load import assemble
+from moosproxy.policies.files.sources import SourceFile, Sources
+from moosproxy.policies.model import Policy, Timeouts, UpstreamFields
+from moosproxy.policies.resolve import RequestFacts
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
 ROWS = {

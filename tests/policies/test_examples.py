@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-import policies
-from policies.fields.kinds import KINDS
-from policies.files.load import load
-from policies.files.reading import read_yaml
-from policies.files.schema import main_schema, team_schema
-from policies.model import Policy
-from policies.overrides import Requested, apply_overrides
-from policies.resolve import PolicySet, RequestFacts
+import moosproxy.policies
+from moosproxy.policies.fields.kinds import KINDS
+from moosproxy.policies.files.load import load
+from moosproxy.policies.files.reading import read_yaml
+from moosproxy.policies.files.schema import main_schema, team_schema
+from moosproxy.policies.model import Policy
+from moosproxy.policies.overrides import Requested, apply_overrides
+from moosproxy.policies.resolve import PolicySet, RequestFacts
 
-FOLDER = Path(policies.__file__).parent / "examples"
+FOLDER = Path(moosproxy.policies.__file__).parent / "examples"
 MAIN_FILES = sorted([FOLDER / "default.yaml", *FOLDER.glob("*/moos.yaml")])
 TEAM_FILES = sorted(FOLDER.glob("*/teams/*.yaml"))
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.faults import PolicyError
-from policies.files.load import load
-from policies.files.reading import read_yaml
-from policies.keyfile import add_hash, store_key, write_atomically
-from policies.keys import hash_key
+from moosproxy.policies.faults import PolicyError
+from moosproxy.policies.files.load import load
+from moosproxy.policies.files.reading import read_yaml
+from moosproxy.policies.keyfile import add_hash, store_key, write_atomically
+from moosproxy.policies.keys import hash_key
 
 Write = Callable[..., Path]
 

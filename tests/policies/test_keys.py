@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.keys import KeyRing, hash_key, new_key
+from moosproxy.policies.keys import KeyRing, hash_key, new_key
 
 
 def test_a_new_key_has_the_prefix_and_32_random_bytes() -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from policies.model import Policy, Upstream
+from moosproxy.policies.model import Policy, Upstream
 
 URL = "https://api.example.com/v1"
 
@@ -107,8 +107,8 @@ def test_a_model_is_mapped_by_exact_name_then_by_the_first_glob_then_by_prefix(m
 
 def test_importing_the_room_imports_no_other_room_and_nothing_heavy() -> None:
     code = (
-        "import sys, policies.files.load, policies.resolve, policies.builtin\n"
-        "heavy = {'compressor', 'proxy', 'torch', 'litellm', 'aiohttp', 'watchfiles', 'rich'}\n"
+        "import sys, moosproxy.policies.files.load, moosproxy.policies.resolve, moosproxy.policies.builtin\n"
+        "heavy = {'moosproxy.compressor', 'moosproxy.proxy', 'torch', 'aiohttp', 'watchfiles', 'rich'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.model import Policy
-from policies.overrides import Requested, apply_overrides
+from moosproxy.policies.model import Policy
+from moosproxy.policies.overrides import Requested, apply_overrides
 
 policies = st.builds(
     lambda ratio, alpha, max_ratio, bounds, allow: Policy(

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from policies.builtin import default_set
-from policies.faults import NoRouteError
-from policies.overrides import Requested
-from policies.resolve import PolicySet, RequestFacts, plain_endpoint
+from moosproxy.policies.builtin import default_set
+from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.overrides import Requested
+from moosproxy.policies.resolve import PolicySet, RequestFacts, plain_endpoint
 
 Load = Callable[..., PolicySet]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from policies.files.load import load
-from policies.keys import hash_key
-from policies.resolve import PolicySet
-from proxy.app import create_app
-from proxy.settings import Settings
+from moosproxy.policies.files.load import load
+from moosproxy.policies.keys import hash_key
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.app import create_app
+from moosproxy.proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy, ScriptedUpstream
 

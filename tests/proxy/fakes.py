@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compressor import CompressionResult, CompressionSettings, KeptSpans
+from moosproxy.compressor import CompressionResult, CompressionSettings, KeptSpans
 
 WINDOW_WORDS = 64
 BOOM = "<boom>"

@@ -17,9 +17,9 @@ from typing import Any, Self
 
 import uvicorn
 
-from policies.files.load import load
-from proxy.app import create_app
-from proxy.settings import Settings
+from moosproxy.policies.files.load import load
+from moosproxy.proxy.app import create_app
+from moosproxy.proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor, FakeWindow
 
 STALL_S = 1.0

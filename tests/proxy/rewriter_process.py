@@ -13,12 +13,12 @@ import subprocess
 import sys
 from typing import Any, Self
 
-from compressor import Compressor
-from policies.model import Policy
-from proxy.cache.opening import open_store
-from proxy.rewriting.rewrite import Overrides, Rewriter
-from proxy.scheduling.scheduler import CompressionService
-from proxy.settings import Settings
+from moosproxy.compressor import Compressor
+from moosproxy.policies.model import Policy
+from moosproxy.proxy.cache.opening import open_store
+from moosproxy.proxy.rewriting.rewrite import Overrides, Rewriter
+from moosproxy.proxy.scheduling.scheduler import CompressionService
+from moosproxy.proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor
 
 PATIENT_MS = 2_000.0

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import openai
 import pytest
 
-from proxy.upstreams.litellm_sdk import close_clients
+from moosproxy.proxy.upstreams.litellm_sdk import close_clients
 from tests.proxy.answers import TOOL, chunks, completion
 from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
 from tests.proxy.wire import fresh, long_text

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from policies.faults import NoRouteError
-from policies.files.load import load
-from policies.resolve import PolicySet, RequestFacts
-from proxy.decisions import Decisions
+from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.files.load import load
+from moosproxy.policies.resolve import PolicySet, RequestFacts
+from moosproxy.proxy.decisions import Decisions
 
 ROUTES = """
 upstreams: {{e: {{kind: echo}}}}

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from proxy.settings import Settings
+from moosproxy.proxy.settings import Settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

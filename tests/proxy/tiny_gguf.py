@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.files.load import load
-from proxy.app import create_app
-from proxy.bench.edge.gguf import Shape, train_tokenizer, write_gguf
-from proxy.settings import Settings
+from moosproxy.policies.files.load import load
+from moosproxy.proxy.app import create_app
+from moosproxy.proxy.bench.edge.gguf import Shape, train_tokenizer, write_gguf
+from moosproxy.proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy
 

@@ -12,10 +12,10 @@ pytest.importorskip("peft")
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from compressor.soft.config import Method, SoftConfig
-from compressor.soft.models import checkpoint
-from compressor.soft.models.base import load_base
-from compressor.soft.training.small_lm import tokenizer_for
+from moosproxy.compressor.soft.config import Method, SoftConfig
+from moosproxy.compressor.soft.models import checkpoint
+from moosproxy.compressor.soft.models.base import load_base
+from moosproxy.compressor.soft.training.small_lm import tokenizer_for
 
 TEMPLATE = (
     "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}\n{% endfor %}"

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from compressor.errors import CompressorError
-from compressor.evaluation.judging.reader import Reader
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.judging.reader import Reader
 
 Advance = Callable[[int], None]
 

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from transformers import BertConfig, BertForQuestionAnswering
 
-from compressor.errors import CompressorError
-from compressor.evaluation.judging.gates import attend
-from compressor.hardware import has_bf16
-from compressor.text.encoding import TextEncoder
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.judging.gates import attend
+from moosproxy.compressor.hardware import has_bf16
+from moosproxy.compressor.text.encoding import TextEncoder
 
 INPUT_PIECES = 384
 QUESTION_PIECES = 48

@@ -20,8 +20,8 @@ from rich.progress import Progress
 from torch import Tensor
 from transformers import BertConfig, BertForQuestionAnswering
 
-from compressor.evaluation import records
-from compressor.evaluation.judging.reader import (
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.judging.reader import (
     INPUT_PIECES,
     QUESTION_PIECES,
     WIDTH_STEP,
@@ -29,11 +29,11 @@ from compressor.evaluation.judging.reader import (
     log_likelihood,
     save,
 )
-from compressor.evaluation.judging.thinning import Context, Thinning, thin
-from compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
-from compressor.hardware import amp, keep_freed_memory
-from compressor.planning.windows import NO_BREAK, breaks
-from compressor.text.encoding import TextEncoder
+from moosproxy.compressor.evaluation.judging.thinning import Context, Thinning, thin
+from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
+from moosproxy.compressor.hardware import amp, keep_freed_memory
+from moosproxy.compressor.planning.windows import NO_BREAK, breaks
+from moosproxy.compressor.text.encoding import TextEncoder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 
-from compressor.text import words
+from moosproxy.compressor.text import words
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation + "。，、；：？！「」『』（）《》“”‘’؟،¿¡")

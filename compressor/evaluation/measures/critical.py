@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.evaluation.measures.lexicon import is_stop
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
-from compressor.result import Span
-from compressor.text import words
+from moosproxy.compressor.evaluation.measures.lexicon import is_stop
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.result import Span
+from moosproxy.compressor.text import words
 
 PATTERNS = {
     "numbers": re.compile(r"(?<![\w.])\d+(?:[.,:]\d+)*(?![\w])"),

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compressor.evaluation.measures.statistics import Counts
-from compressor.result import KeptSpans
+from moosproxy.compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.result import KeptSpans
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 
-from compressor.text import words
+from moosproxy.compressor.text import words
 
 STOP_WORDS = frozenset(
     [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from compressor.evaluation.measures.statistics import Counts
-from compressor.result import KeptSpans, Span
+from moosproxy.compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.result import KeptSpans, Span
 
 
 class Survival:

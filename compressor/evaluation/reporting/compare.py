@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from compressor.evaluation.measures import statistics
-from compressor.evaluation.measures.statistics import Estimate
-from compressor.evaluation.reporting.results import FULL_TEXT, Results
+from moosproxy.compressor.evaluation.measures import statistics
+from moosproxy.compressor.evaluation.measures.statistics import Estimate
+from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results
 
 ALL = "all"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from compressor.evaluation.reporting.report import F1, OURS, PROTECTED, RIVAL, estimate
-from compressor.evaluation.reporting.results import FULL_TEXT, Results
-from compressor.evaluation.tasks import TASKS
+from moosproxy.compressor.evaluation.reporting.report import F1, OURS, PROTECTED, RIVAL, estimate
+from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results
+from moosproxy.compressor.evaluation.tasks import TASKS
 
 # Colours that stay apart in grey and for the colour-blind; ours are the saturated ones.
 _STYLES = {

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from compressor.evaluation.measures import statistics
-from compressor.evaluation.measures.statistics import Estimate
-from compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
-from compressor.evaluation.tasks import TASKS
+from moosproxy.compressor.evaluation.measures import statistics
+from moosproxy.compressor.evaluation.measures.statistics import Estimate
+from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
+from moosproxy.compressor.evaluation.tasks import TASKS
 
 # The measure of judged answers: shown as a share of what the judge gets right on the full text.
 F1 = "f1"

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from compressor.errors import CompressorError
-from compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.measures.statistics import Counts
 
 FULL_TEXT = "full text"
 # The measure under which realised ratios are kept: pieces before, pieces after.

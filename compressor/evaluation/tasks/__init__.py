@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from compressor.evaluation.measures.item import Task
-from compressor.evaluation.tasks import agents, code, deletion, documents, logs, meetings, questions, reasoning
+from moosproxy.compressor.evaluation.measures.item import Task
+from moosproxy.compressor.evaluation.tasks import (
+    agents,
+    code,
+    deletion,
+    documents,
+    logs,
+    meetings,
+    questions,
+    reasoning,
+)
 
 TASKS: dict[str, Task] = {
     task.name: task

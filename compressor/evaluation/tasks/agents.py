@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.critical import survival as critical_survival
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.critical import survival as critical_survival
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
 
 TOOL_RECORDS = 60
 

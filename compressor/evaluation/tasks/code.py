@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
 
 RECORDS = 25
 _LINE = re.compile(r"[^\S\n]*(\S[^\n]*)")

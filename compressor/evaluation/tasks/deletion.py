@@ -6,12 +6,12 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
-from compressor.result import KeptSpans
-from compressor.text import words
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.text import words
 
 SENTENCES = 250
 MIN_WORDS = 10

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.answers import survives
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.answers import survives
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
 
 RECORDS = 166
 

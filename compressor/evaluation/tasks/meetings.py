@@ -6,13 +6,13 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.critical import survival as critical_survival
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.lexicon import is_stop
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
-from compressor.text import words
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.critical import survival as critical_survival
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.lexicon import is_stop
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.text import words
 
 QUERIES = 2
 MEETINGS = 20

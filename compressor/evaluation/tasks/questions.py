@@ -7,13 +7,13 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.answers import survives
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.lexicon import is_stop
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
-from compressor.text import words
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.answers import survives
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.lexicon import is_stop
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.text import words
 
 
 def load(data: Path, limit: int | None, *, name: str, questions: int, languages: str | None = None) -> list[Item]:

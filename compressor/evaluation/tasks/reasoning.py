@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from compressor.evaluation import records
-from compressor.evaluation.measures.item import Item, Shortened, Task
-from compressor.evaluation.measures.offsets import Survival
-from compressor.evaluation.measures.statistics import Counts
+from moosproxy.compressor.evaluation import records
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
+from moosproxy.compressor.evaluation.measures.offsets import Survival
+from moosproxy.compressor.evaluation.measures.statistics import Counts
 
 # Test questions after each prompt, where a chat model answers.
 PROBLEMS = 20

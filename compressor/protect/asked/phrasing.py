@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from compressor.text.lexicon import words
+from moosproxy.compressor.text.lexicon import words
 
 QUESTION_TAGS = frozenset({"question", "query", "user_query", "user_question"})
 _TAGS = "|".join([*QUESTION_TAGS, "instructions?", "task", "request", "prompt"])

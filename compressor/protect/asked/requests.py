@@ -19,8 +19,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.protect.asked import phrasing
-from compressor.text.layout import Span, blocks, lines, matches, sentence_ends, trimmed
+from moosproxy.compressor.protect.asked import phrasing
+from moosproxy.compressor.text.layout import Span, blocks, lines, matches, sentence_ends, trimmed
 
 FEW = 3
 EDGE = 1000

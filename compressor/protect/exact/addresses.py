@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
+from moosproxy.compressor.text.layout import Span, matches
 
 _LATIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _SCHEME = _LATIN | frozenset("+.-")

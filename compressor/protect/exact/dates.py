@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
-from compressor.text.lexicon import any_of, whole_word, words
+from moosproxy.compressor.text.layout import Span, matches
+from moosproxy.compressor.text.lexicon import any_of, whole_word, words
 
 _ENGLISH = words("""
     January February March April May June July August September October November December

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
-from compressor.text.lexicon import spellings, whole_word
+from moosproxy.compressor.text.layout import Span, matches
+from moosproxy.compressor.text.lexicon import spellings, whole_word
 
 # A run of letters, digits, _ and - with a digit in it; \d is ASCII here because ids are.
 _CANDIDATE = re.compile(r"(?<![0-9A-Za-z_-])[A-Za-z_-]*+[0-9][0-9A-Za-z_-]*+")

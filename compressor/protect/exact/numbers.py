@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from heapq import merge
 
-from compressor.text.layout import Span, matches
-from compressor.text.lexicon import any_of, spellings, whole_word, words
+from moosproxy.compressor.text.layout import Span, matches
+from moosproxy.compressor.text.lexicon import any_of, spellings, whole_word, words
 
 _UNITS = words("""
     % ‰ ° °C °F ℃ ℉ µm μm nm mm cm dm m km ft yd mi mph km/h kmh m/s kn mg g kg t lb lbs oz ml mL cl dl l

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from compressor.text.layout import Span, matches
+from moosproxy.compressor.text.layout import Span, matches
 
 LIMIT = 200
 """Characters between the marks; more is a passage in quotation marks, or a stray mark."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.reading import Piece, Reading
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.reading import Piece, Reading
 
 Prefix = Callable[[Tensor], Sequence[Piece]]
 """Contexts (B, n) -> what is read before the question."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from compressor.soft.models.positions import even_chunks, fixed_chunks, slots
+from moosproxy.compressor.soft.models.positions import even_chunks, fixed_chunks, slots
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from compressor.soft.evaluation.answering import Asked, Prefix, answers, exact, f1
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.checkpoint import about, check, load
-from compressor.soft.models.memory import Memory
-from compressor.soft.models.methods import SoftCompressor
-from compressor.soft.training.batches import IGNORED, Source, WorldSource
-from compressor.soft.training.world import World
+from moosproxy.compressor.soft.evaluation.answering import Asked, Prefix, answers, exact, f1
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.checkpoint import about, check, load
+from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.training.batches import IGNORED, Source, WorldSource
+from moosproxy.compressor.soft.training.world import World
 
 FULL, NONE, HARD = "full context", "no context", "hard compression"
 NAMES, WORDING, TEXT = "new names and values", "new names, values and wording", "real text"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compressor import CompressionSettings, Compressor
-from compressor.soft.evaluation.answering import Asked
-from compressor.soft.evaluation.evaluate import HARD, Bench, Cell
+from moosproxy.compressor import CompressionSettings, Compressor
+from moosproxy.compressor.soft.evaluation.answering import Asked
+from moosproxy.compressor.soft.evaluation.evaluate import HARD, Bench, Cell
 
 
 def measure(bench: Bench, part: str, ratio: int, compressor: Compressor) -> Cell:

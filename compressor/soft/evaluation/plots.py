@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
-from compressor.soft.evaluation.statistics import Scores, mean
+from moosproxy.compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
+from moosproxy.compressor.soft.evaluation.statistics import Scores, mean
 
 _STYLES: Final = {
     "sac": ("SAC", "#c2410c", "o"),

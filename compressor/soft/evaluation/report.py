@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from compressor.evaluation.measures.statistics import Estimate
-from compressor.soft.errors import SoftError
-from compressor.soft.evaluation import plots
-from compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
-from compressor.soft.evaluation.statistics import Scores, lead, mean, share
+from moosproxy.compressor.evaluation.measures.statistics import Estimate
+from moosproxy.compressor.soft.errors import SoftError
+from moosproxy.compressor.soft.evaluation import plots
+from moosproxy.compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
+from moosproxy.compressor.soft.evaluation.statistics import Scores, lead, mean, share
 
 LABELS: Final = {
     "sac": "SAC",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from compressor.evaluation.measures.statistics import DRAWS, Estimate
+from moosproxy.compressor.evaluation.measures.statistics import DRAWS, Estimate
 
 Scores = npt.NDArray[np.float64]
 """(seeds, questions), each in [0, 1]; the same questions in the same order for every method."""

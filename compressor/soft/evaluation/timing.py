@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 
-from compressor.soft.config import SoftConfig
-from compressor.soft.errors import SoftError
-from compressor.soft.evaluation.cost import COUNTED, SHAPES, Shape
-from compressor.soft.models.base import FrozenModel, load_base
-from compressor.soft.models.checkpoint import build
+from moosproxy.compressor.soft.config import SoftConfig
+from moosproxy.compressor.soft.errors import SoftError
+from moosproxy.compressor.soft.evaluation.cost import COUNTED, SHAPES, Shape
+from moosproxy.compressor.soft.models.base import FrozenModel, load_base
+from moosproxy.compressor.soft.models.checkpoint import build
 
 _CHUNK = 512
 _ROUNDS = 3

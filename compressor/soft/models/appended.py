@@ -10,13 +10,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from compressor.soft.config import SoftConfig
-from compressor.soft.models.base import FrozenModel, causal_mask
-from compressor.soft.models.lora import Adapter
-from compressor.soft.models.memory import Memory
-from compressor.soft.models.methods import SoftCompressor
-from compressor.soft.models.positions import anchors, slots
-from compressor.soft.models.sac import encoded
+from moosproxy.compressor.soft.config import SoftConfig
+from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask
+from moosproxy.compressor.soft.models.lora import Adapter
+from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.positions import anchors, slots
+from moosproxy.compressor.soft.models.sac import encoded
 
 
 class Appended(SoftCompressor):

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from compressor.soft.errors import BaseMismatch, SoftError
+from moosproxy.compressor.soft.errors import BaseMismatch, SoftError
 
 FAMILIES: Final = ("qwen2", "llama")
 _SAMPLES: Final = 64

@@ -10,13 +10,13 @@ from typing import Any, Final
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from compressor.soft.config import Method, SoftConfig
-from compressor.soft.errors import BaseMismatch, SoftError
-from compressor.soft.models.appended import Appended
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.icformer import IcFormer
-from compressor.soft.models.methods import SoftCompressor
-from compressor.soft.models.sac import Sac
+from moosproxy.compressor.soft.config import Method, SoftConfig
+from moosproxy.compressor.soft.errors import BaseMismatch, SoftError
+from moosproxy.compressor.soft.models.appended import Appended
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.icformer import IcFormer
+from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.sac import Sac
 
 _CLASSES: Final[dict[Method, type[SoftCompressor]]] = {
     "sac": Sac,

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from compressor.soft.config import SoftConfig
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.memory import Memory
-from compressor.soft.models.methods import SoftCompressor
-from compressor.soft.models.positions import even_chunks, slots
+from moosproxy.compressor.soft.config import SoftConfig
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.positions import even_chunks, slots
 
 _THETA = 10_000.0
 

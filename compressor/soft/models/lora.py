@@ -11,7 +11,7 @@ from typing import Final
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 
-from compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.base import FrozenModel
 
 _NUMBER: Final = count()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.base import FrozenModel
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
-from compressor.soft.config import SoftConfig
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.memory import Memory, joined
-from compressor.soft.models.positions import fixed_chunks
+from moosproxy.compressor.soft.config import SoftConfig
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.memory import Memory, joined
+from moosproxy.compressor.soft.models.positions import fixed_chunks
 
 Task = Literal["repeat", "go_on"]
 _ROW: Final[dict[Task, int]] = {"repeat": 0, "go_on": 1}

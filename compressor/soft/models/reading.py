@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from compressor.soft.models.base import FrozenModel, causal_mask
-from compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask
+from moosproxy.compressor.soft.models.memory import Memory
 
 Piece = Tensor | Memory
 """Token ids (B, t) of whole numbers, embeddings (B, t, d), or memory of B contexts."""

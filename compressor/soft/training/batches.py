@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from compressor.soft.training.world import Fact, World
+from moosproxy.compressor.soft.training.world import Fact, World
 
 IGNORED = -100
 

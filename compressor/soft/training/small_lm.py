@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from compressor.soft.training.batches import IGNORED, Batch, WorldSource
-from compressor.soft.training.muon import Muon
-from compressor.soft.training.texts import TextSource, paragraphs
-from compressor.soft.training.world import World, corpus
+from moosproxy.compressor.soft.training.batches import IGNORED, Batch, WorldSource
+from moosproxy.compressor.soft.training.muon import Muon
+from moosproxy.compressor.soft.training.texts import TextSource, paragraphs
+from moosproxy.compressor.soft.training.world import World, corpus
 
 # Steps of copying, and after how many more the texts get longer by one unit of 51 tokens.
 _COPYING: Final = 260

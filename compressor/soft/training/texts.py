@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from compressor.soft.errors import SoftError
-from compressor.soft.training.batches import IGNORED, Batch, batch_of
-from compressor.training.data.records import Record, held_out, read
+from moosproxy.compressor.soft.errors import SoftError
+from moosproxy.compressor.soft.training.batches import IGNORED, Batch, batch_of
+from moosproxy.compressor.training.data.records import Record, held_out, read
 
 _SHARE, _SEED = 0.1, 0
 _ENOUGH = 200

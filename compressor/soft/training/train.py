@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional, utils
 
-from compressor.soft.config import Method, SoftConfig
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.checkpoint import build, save
-from compressor.soft.models.methods import SoftCompressor, Task
-from compressor.soft.models.reading import Reading
-from compressor.soft.training.batches import IGNORED, Batch, Source
-from compressor.soft.training.muon import Muon
+from moosproxy.compressor.soft.config import Method, SoftConfig
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.checkpoint import build, save
+from moosproxy.compressor.soft.models.methods import SoftCompressor, Task
+from moosproxy.compressor.soft.models.reading import Reading
+from moosproxy.compressor.soft.training.batches import IGNORED, Batch, Source
+from moosproxy.compressor.soft.training.muon import Muon
 
 # What each method is trained on before questions, and how often: SAC goes without autoencoding, as published; ICAE
 # mixes in continuation with probability 0.4; IC-Former, the 500xCompressor and EPL autoencode.

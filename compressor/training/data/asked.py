@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compressor.planning import windows
-from compressor.result import Span
-from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training.data import corpora, items, labels
-from compressor.training.data.items import Item, PreparedText
-from compressor.training.data.labels import Bools, WordLabels
+from moosproxy.compressor.planning import windows
+from moosproxy.compressor.result import Span
+from moosproxy.compressor.text.encoding import IntArray, TextEncoder
+from moosproxy.compressor.training.data import corpora, items, labels
+from moosproxy.compressor.training.data.items import Item, PreparedText
+from moosproxy.compressor.training.data.labels import Bools, WordLabels
 
 # Longer texts do not fit into the reader's input beside a question.
 TEXT_PIECES = 320

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from compressor.training.data.items import Item
+from moosproxy.compressor.training.data.items import Item
 
 
 @dataclass(frozen=True)

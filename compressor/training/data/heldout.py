@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from compressor.result import Span
-from compressor.text.encoding import IntArray, TextEncoder
-from compressor.training.data import corpora, documents, items, labels
-from compressor.training.data.items import PreparedText
-from compressor.training.data.labels import Floats
-from compressor.training.data.lexicon import Lexicon
-from compressor.training.data.records import Record
-from compressor.training.scoring import TextScores, score, select
+from moosproxy.compressor.result import Span
+from moosproxy.compressor.text.encoding import IntArray, TextEncoder
+from moosproxy.compressor.training.data import corpora, documents, items, labels
+from moosproxy.compressor.training.data.items import PreparedText
+from moosproxy.compressor.training.data.labels import Floats
+from moosproxy.compressor.training.data.lexicon import Lexicon
+from moosproxy.compressor.training.data.records import Record
+from moosproxy.compressor.training.scoring import TextScores, score, select
 
 RATIOS = (2.0, 3.0, 4.0, 5.0, 8.0)
 QUESTIONS, PILES, PASSAGES_PER_PILE, MEETINGS = 400, 30, 20, 5

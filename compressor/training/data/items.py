@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from compressor.planning import windows
-from compressor.text.encoding import Encoding, IntArray, TextEncoder
-from compressor.training.data.labels import Floats, TaggedText, WordLabels
-from compressor.training.data.lexicon import Lexicon
+from moosproxy.compressor.planning import windows
+from moosproxy.compressor.text.encoding import Encoding, IntArray, TextEncoder
+from moosproxy.compressor.training.data.labels import Floats, TaggedText, WordLabels
+from moosproxy.compressor.training.data.lexicon import Lexicon
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from functools import cache
 import regex
 import snowballstemmer
 
-from compressor.text import words
+from moosproxy.compressor.text import words
 
 # Negations are missing on purpose: they change what a sentence says.
 _ENGLISH_STOP = frozenset(

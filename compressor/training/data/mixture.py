@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from compressor.text.encoding import TextEncoder
-from compressor.training.data import corpora, documents
-from compressor.training.data.items import Item, hardened
-from compressor.training.data.labels import DEFAULT_VALUES, EvidenceValues
-from compressor.training.data.records import FILES, Record, held_out, read
+from moosproxy.compressor.text.encoding import TextEncoder
+from moosproxy.compressor.training.data import corpora, documents
+from moosproxy.compressor.training.data.items import Item, hardened
+from moosproxy.compressor.training.data.labels import DEFAULT_VALUES, EvidenceValues
+from moosproxy.compressor.training.data.records import FILES, Record, held_out, read
 
 # Shares of the tokens. Question-aware and agnostic question answering get about the same number of examples.
 SHIPPED: Mapping[str, float] = {

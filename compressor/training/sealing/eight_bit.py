@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from compressor.checkpoint import Checkpoint
-from compressor.errors import CompressorError
-from compressor.planning import plan
-from compressor.settings import CompressionSettings
-from compressor.training.data import records
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.planning import plan
+from moosproxy.compressor.settings import CompressionSettings
+from moosproxy.compressor.training.data import records
 
 if TYPE_CHECKING:
-    from compressor.planning.windows import Window
+    from moosproxy.compressor.planning.windows import Window
 
 # Windows that the grids are fitted on: passages with their question, passages, meetings, agent text.
 WINDOWS = 72
@@ -60,9 +60,9 @@ def write(source: Path, out: Path, data: Path, worst: float) -> tuple[str, dict[
 
     Raises CheckpointError for a directory that is no checkpoint, CompressorError for another kind of encoder.
     """
-    from compressor import checkpoint as checkpoints
-    from compressor.training import base
-    from compressor.training.sealing import export, quantize
+    from moosproxy.compressor import checkpoint as checkpoints
+    from moosproxy.compressor.training import base
+    from moosproxy.compressor.training.sealing import export, quantize
 
     checkpoint = checkpoints.load(source)
     if checkpoint.config.get("model_type") != "bert":

@@ -11,8 +11,8 @@ import onnx
 import torch
 from safetensors.torch import save_file
 
-from compressor import checkpoint
-from compressor.training.sealing.graph import Grids, bert_token_classifier
+from moosproxy.compressor import checkpoint
+from moosproxy.compressor.training.sealing.graph import Grids, bert_token_classifier
 
 
 def write(

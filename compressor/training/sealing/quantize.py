@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from compressor.engines.base import padded_inputs
-from compressor.planning.windows import Window
-from compressor.training.sealing.graph import Grid
+from moosproxy.compressor.engines.base import padded_inputs
+from moosproxy.compressor.planning.windows import Window
+from moosproxy.compressor.training.sealing.graph import Grid
 
 # Of each window [CLS] and so many other tokens are looked at.
 TOKENS = 40

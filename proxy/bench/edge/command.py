@@ -15,12 +15,12 @@ from typing import Any
 
 import click
 
-from proxy.bench.edge.life import Life, life
-from proxy.bench.edge.models import EdgeModel, find_models
-from proxy.bench.edge.report import page, plot, summary, table
-from proxy.bench.edge.run import CALIBRATION_TOKENS, EdgeClient, Figure, measure
-from proxy.bench.sides import SideError, edge_box
-from proxy.machine import load_average, machine
+from moosproxy.proxy.bench.edge.life import Life, life
+from moosproxy.proxy.bench.edge.models import EdgeModel, find_models
+from moosproxy.proxy.bench.edge.report import page, plot, summary, table
+from moosproxy.proxy.bench.edge.run import CALIBRATION_TOKENS, EdgeClient, Figure, measure
+from moosproxy.proxy.bench.sides import SideError, edge_box
+from moosproxy.proxy.machine import load_average, machine
 
 _ANSWER = 16
 

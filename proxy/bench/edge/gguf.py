@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from proxy.bench.edge.template import CHAT_TEMPLATE
+from moosproxy.proxy.bench.edge.template import CHAT_TEMPLATE
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARKS = ("<tool_call>", "</tool_call>")

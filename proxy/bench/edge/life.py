@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from proxy.bench.edge.run import Case, EdgeClient, Message, user
+from moosproxy.proxy.bench.edge.run import Case, EdgeClient, Message, user
 
 _TRIALS = 5
 _INTO_PROMPT_S = 0.5

@@ -9,9 +9,9 @@ from pydoc_data.topics import topics
 
 from tokenizers import Tokenizer
 
-from proxy.bench.edge.gguf import SHAPES, train_tokenizer, write_gguf
-from proxy.bench.edge.prose import Prose
-from proxy.bench.sides import SideError
+from moosproxy.proxy.bench.edge.gguf import SHAPES, train_tokenizer, write_gguf
+from moosproxy.proxy.bench.edge.prose import Prose
+from moosproxy.proxy.bench.sides import SideError
 
 QUANTISATIONS = {"0.5b": "Q8_0", "1.5b": "Q4_0"}
 _PIECES = 16_000

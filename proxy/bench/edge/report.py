@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from proxy.bench.edge.life import Life
-from proxy.bench.edge.models import EdgeModel
-from proxy.bench.edge.run import Figure
+from moosproxy.proxy.bench.edge.life import Life
+from moosproxy.proxy.bench.edge.models import EdgeModel
+from moosproxy.proxy.bench.edge.run import Figure
 
 _COLOURS = {2: "#1d4ed8", 3: "#15803d", 4: "#c2410c"}
 _CALM = 1.0

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import aiohttp
 import orjson
 
-from proxy.bench.edge.prose import Prose
-from proxy.bench.sides import SideError
+from moosproxy.proxy.bench.edge.prose import Prose
+from moosproxy.proxy.bench.sides import SideError
 
 Message: TypeAlias = dict[str, str]
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from proxy.upstreams.llama_cpp.faults import ModelFault
-from proxy.upstreams.llama_cpp.spec import Spec
-from proxy.upstreams.llama_cpp.wire import pack, receive
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from moosproxy.proxy.upstreams.llama_cpp.wire import pack, receive
 
 _CLOSE_S = 2.0
 _CANCEL_S = 5.0
@@ -25,7 +25,7 @@ _LONGEST_LINE = 300
 # The process needs no key of any upstream, so it gets none.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
 
-_WORKER = "proxy.upstreams.llama_cpp.process.worker"
+_WORKER = "moosproxy.proxy.upstreams.llama_cpp.process.worker"
 
 
 class Child:

@@ -9,14 +9,14 @@ from typing import Any
 
 import orjson
 
-from policies.model import Upstream
-from proxy.upstreams.base import Answer, Call, json_answer
-from proxy.upstreams.llama_cpp import request
-from proxy.upstreams.llama_cpp.faults import ModelFault
-from proxy.upstreams.llama_cpp.models import LocalModels
-from proxy.upstreams.local.answers import Ending, Form, Piece
-from proxy.upstreams.local.client import Generated, LocalClient, parsed
-from proxy.upstreams.window import Room
+from moosproxy.policies.model import Upstream
+from moosproxy.proxy.upstreams.base import Answer, Call, json_answer
+from moosproxy.proxy.upstreams.llama_cpp import request
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels
+from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
+from moosproxy.proxy.upstreams.local.client import Generated, LocalClient, parsed
+from moosproxy.proxy.upstreams.window import Room
 
 
 class LlamaCppClient(LocalClient):

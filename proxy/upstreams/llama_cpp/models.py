@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from policies.fields.local import GgufModel, LocalLimits
-from proxy.log import LOG
-from proxy.scheduling.turns import Turns
-from proxy.upstreams.llama_cpp.child import Child
-from proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
-from proxy.upstreams.llama_cpp.gguf_file import GgufFile, read_gguf
-from proxy.upstreams.llama_cpp.hub import HubFile
-from proxy.upstreams.llama_cpp.spec import Spec, spec_of
+from moosproxy.policies.fields.local import GgufModel, LocalLimits
+from moosproxy.proxy.log import LOG
+from moosproxy.proxy.scheduling.turns import Turns
+from moosproxy.proxy.upstreams.llama_cpp.child import Child
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
+from moosproxy.proxy.upstreams.llama_cpp.gguf_file import GgufFile, read_gguf
+from moosproxy.proxy.upstreams.llama_cpp.hub import HubFile
+from moosproxy.proxy.upstreams.llama_cpp.spec import Spec, spec_of
 
 _MB = 1024 * 1024
 _MACHINE_SHARE = 0.75

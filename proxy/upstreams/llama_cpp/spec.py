@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from policies.fields.local import GgufModel
+from moosproxy.policies.fields.local import GgufModel
 
 
 @dataclass(frozen=True, slots=True)

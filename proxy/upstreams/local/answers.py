@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import orjson
 
-from proxy.upstreams.local.tool_calls import ToolCall, ToolCallReader
+from moosproxy.proxy.upstreams.local.tool_calls import ToolCall, ToolCallReader
 
 DONE = b"data: [DONE]\n\n"
 

@@ -6,7 +6,7 @@ import json
 from typing import NamedTuple
 from uuid import uuid4
 
-from proxy.upstreams.local.stop_text import StopText
+from moosproxy.proxy.upstreams.local.stop_text import StopText
 
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
 

@@ -11,17 +11,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from policies.fields.soft import HfModel
-from policies.model import Upstream
-from proxy.scheduling.turns import Turns
-from proxy.upstreams.base import Answer, Call
-from proxy.upstreams.llama_cpp import request
-from proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
-from proxy.upstreams.local.answers import Ending, Form, Piece
-from proxy.upstreams.local.client import Generated, LocalClient
+from moosproxy.policies.fields.soft import HfModel
+from moosproxy.policies.model import Upstream
+from moosproxy.proxy.scheduling.turns import Turns
+from moosproxy.proxy.upstreams.base import Answer, Call
+from moosproxy.proxy.upstreams.llama_cpp import request
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
+from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
+from moosproxy.proxy.upstreams.local.client import Generated, LocalClient
 
 if TYPE_CHECKING:
-    from proxy.upstreams.transformers.engine import Engine, Job
+    from moosproxy.proxy.upstreams.transformers.engine import Engine, Job
 
 # What the request parser lets through for llama.cpp and this kind does not do.
 _NOT_SERVED = ("grammar", "response_format", "logprobs")
@@ -75,7 +75,7 @@ class TransformersClient(LocalClient):
         loop = asyncio.get_running_loop()
         async with place.turns.turn(call.team):
             engine = await loop.run_in_executor(place.thread, _engine, place)
-            from proxy.upstreams.transformers.engine import Job
+            from moosproxy.proxy.upstreams.transformers.engine import Job
 
             job = Job(message, call.soft, call.team)
             parts = engine.generate(job)
@@ -105,7 +105,7 @@ def _engine(place: _Place) -> Engine:
     """In the model's thread. Raises ModelFault."""
     if place.engine is None:
         try:
-            from proxy.upstreams.transformers.engine import Engine
+            from moosproxy.proxy.upstreams.transformers.engine import Engine
         except ImportError as missing:
             text = f"kind transformers needs an extra: pip install 'moosproxy[soft]' ({missing.name} is missing)"
             raise ModelFault("file", text) from None

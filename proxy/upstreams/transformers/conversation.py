@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from proxy.bodies.parts import find_parts, replace_parts
+from moosproxy.proxy.bodies.parts import find_parts, replace_parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,22 +12,22 @@ from typing import Any
 import torch
 from tokenizers.decoders import DecodeStream
 
-from compressor.soft.errors import ContextTooLong, SoftError
-from compressor.soft.models import checkpoint
-from compressor.soft.models.base import load_base
-from compressor.soft.models.memory import Memory
-from compressor.soft.models.methods import SoftCompressor
-from compressor.soft.models.reading import Piece as SoftPiece
-from compressor.soft.models.reading import Reading
-from policies.fields.soft import HfModel
-from proxy.cache.key import KeySpace
-from proxy.upstreams.base import SoftWish
-from proxy.upstreams.llama_cpp.faults import ModelFault, too_long
-from proxy.upstreams.local.answers import Ending, Piece
-from proxy.upstreams.local.stop_text import StopText
-from proxy.upstreams.transformers.conversation import Long, segments
-from proxy.upstreams.transformers.sampling import Sampler
-from proxy.upstreams.transformers.store import MemoryStore
+from moosproxy.compressor.soft.errors import ContextTooLong, SoftError
+from moosproxy.compressor.soft.models import checkpoint
+from moosproxy.compressor.soft.models.base import load_base
+from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.reading import Piece as SoftPiece
+from moosproxy.compressor.soft.models.reading import Reading
+from moosproxy.policies.fields.soft import HfModel
+from moosproxy.proxy.cache.key import KeySpace
+from moosproxy.proxy.upstreams.base import SoftWish
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault, too_long
+from moosproxy.proxy.upstreams.local.answers import Ending, Piece
+from moosproxy.proxy.upstreams.local.stop_text import StopText
+from moosproxy.proxy.upstreams.transformers.conversation import Long, segments
+from moosproxy.proxy.upstreams.transformers.sampling import Sampler
+from moosproxy.proxy.upstreams.transformers.store import MemoryStore
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from compressor.soft.models.memory import Memory
-from proxy.cache.key import Key
+from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.proxy.cache.key import Key
 
 _COUNTS = "counts"
 

@@ -10,7 +10,7 @@ pytest.importorskip("peft")
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.base import FrozenModel
 
 SHAPE = {
     "vocab_size": 97,

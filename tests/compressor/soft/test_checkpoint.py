@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from compressor.soft.config import METHODS, Method
-from compressor.soft.errors import BaseMismatch, SoftError
-from compressor.soft.models.base import fingerprint
-from compressor.soft.models.checkpoint import load, save
+from moosproxy.compressor.soft.config import METHODS, Method
+from moosproxy.compressor.soft.errors import BaseMismatch, SoftError
+from moosproxy.compressor.soft.models.base import fingerprint
+from moosproxy.compressor.soft.models.checkpoint import load, save
 from tests.compressor.soft.conftest import ids, tiny
 from tests.compressor.soft.test_methods import compressor, tensors_close
 

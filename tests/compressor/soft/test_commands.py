@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from compressor.evaluation.cli import evaluate
-from compressor.training.cli import train
+from moosproxy.compressor.evaluation.cli import evaluate
+from moosproxy.compressor.training.cli import train
 from tests.compressor.soft.conftest import tiny
 
 pytest.importorskip("matplotlib")

@@ -7,11 +7,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from compressor.soft.config import SoftConfig
-from compressor.soft.evaluation import cost
-from compressor.soft.evaluation.cost import SHAPES, Shape
-from compressor.soft.models.base import FrozenModel
-from compressor.soft.models.checkpoint import build
+from moosproxy.compressor.soft.config import SoftConfig
+from moosproxy.compressor.soft.evaluation import cost
+from moosproxy.compressor.soft.evaluation.cost import SHAPES, Shape
+from moosproxy.compressor.soft.models.base import FrozenModel
+from moosproxy.compressor.soft.models.checkpoint import build
 from tests.compressor.soft.conftest import SHAPE, ids
 
 COUNTERS = {"icformer": cost.icformer, "icae": cost.icae, "sac": cost.sac}

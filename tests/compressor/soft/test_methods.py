@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from compressor.soft.config import METHODS, Method, SoftConfig
-from compressor.soft.errors import RatioNotTrained, SoftError
-from compressor.soft.models.base import FrozenModel, open_mask
-from compressor.soft.models.checkpoint import build
-from compressor.soft.models.icformer import IcFormer, digest_mask
-from compressor.soft.models.memory import Memory
-from compressor.soft.models.methods import SoftCompressor
-from compressor.soft.models.positions import anchors
-from compressor.soft.models.reading import Reading
-from compressor.soft.models.sac import Sac, encoded
+from moosproxy.compressor.soft.config import METHODS, Method, SoftConfig
+from moosproxy.compressor.soft.errors import RatioNotTrained, SoftError
+from moosproxy.compressor.soft.models.base import FrozenModel, open_mask
+from moosproxy.compressor.soft.models.checkpoint import build
+from moosproxy.compressor.soft.models.icformer import IcFormer, digest_mask
+from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.positions import anchors
+from moosproxy.compressor.soft.models.reading import Reading
+from moosproxy.compressor.soft.models.sac import Sac, encoded
 from tests.compressor.soft.conftest import ids, tiny
 
 CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-4}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from compressor.soft.training.muon import Muon, orthogonal
+from moosproxy.compressor.soft.training.muon import Muon, orthogonal
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (64, 24), (24, 64)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from compressor.soft.models.positions import anchors, even_chunks, fixed_chunks
+from moosproxy.compressor.soft.models.positions import anchors, even_chunks, fixed_chunks
 
 
 @pytest.mark.parametrize(("ratio", "count"), [(5, 102), (15, 34), (51, 10), (1, 510)])

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from compressor.soft.config import METHODS, Method, SoftConfig
-from compressor.soft.models.base import FrozenModel, load_base
-from compressor.soft.models.checkpoint import build
-from compressor.soft.training import train as training
-from compressor.soft.training.batches import WorldSource
-from compressor.soft.training.small_lm import SmallConfig
-from compressor.soft.training.small_lm import train as train_base
-from compressor.soft.training.train import SoftStep, SoftTraining, autoencoding, loss_of, train
-from compressor.soft.training.world import World
+from moosproxy.compressor.soft.config import METHODS, Method, SoftConfig
+from moosproxy.compressor.soft.models.base import FrozenModel, load_base
+from moosproxy.compressor.soft.models.checkpoint import build
+from moosproxy.compressor.soft.training import train as training
+from moosproxy.compressor.soft.training.batches import WorldSource
+from moosproxy.compressor.soft.training.small_lm import SmallConfig
+from moosproxy.compressor.soft.training.small_lm import train as train_base
+from moosproxy.compressor.soft.training.train import SoftStep, SoftTraining, autoencoding, loss_of, train
+from moosproxy.compressor.soft.training.world import World
 from tests.compressor.soft.conftest import ids, tiny
 
 

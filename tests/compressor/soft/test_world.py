@@ -13,11 +13,11 @@ pytest.importorskip("torch")
 
 import torch
 
-from compressor.soft.errors import SoftError
-from compressor.soft.training.batches import IGNORED, WorldSource
-from compressor.soft.training.small_lm import tokenizer_for
-from compressor.soft.training.texts import TextSource, paragraphs
-from compressor.soft.training.world import World, corpus, is_held_out
+from moosproxy.compressor.soft.errors import SoftError
+from moosproxy.compressor.soft.training.batches import IGNORED, WorldSource
+from moosproxy.compressor.soft.training.small_lm import tokenizer_for
+from moosproxy.compressor.soft.training.texts import TextSource, paragraphs
+from moosproxy.compressor.soft.training.world import World, corpus, is_held_out
 
 TOKENIZER = tokenizer_for(corpus(300, 0), 1024)
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from proxy.upstreams.llama_cpp.faults import too_long
-from proxy.upstreams.llama_cpp.process.engine import Engine, Logits, Stopped
-from proxy.upstreams.llama_cpp.process.sampling import Sampler, Sampling
-from proxy.upstreams.local.stop_text import StopText
+from moosproxy.proxy.upstreams.llama_cpp.faults import too_long
+from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Logits, Stopped
+from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampler, Sampling
+from moosproxy.proxy.upstreams.local.stop_text import StopText
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Any, TypeGuard
 
 from llama_cpp.llama_grammar import JSON_GBNF, RESERVED_NAMES, SchemaConverter
 
-from proxy.upstreams.llama_cpp.faults import ModelFault
-from proxy.upstreams.llama_cpp.process.integers import between
-from proxy.upstreams.local.tool_calls import CLOSE, OPEN
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.llama_cpp.process.integers import between
+from moosproxy.proxy.upstreams.local.tool_calls import CLOSE, OPEN
 
 # The converter's strings may hold raw line breaks, which JSON forbids.
 _ANY_CHARACTER, _JSON_CHARACTER = r'[^"\\] |', r'[^"\\\x7F\x00-\x1F] |'

@@ -14,14 +14,14 @@ from typing import Any
 
 import orjson
 
-from proxy.upstreams.llama_cpp.faults import ModelFault
-from proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
-from proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
-from proxy.upstreams.llama_cpp.process.generation import Job, generate
-from proxy.upstreams.llama_cpp.process.grammar import grammar_for
-from proxy.upstreams.llama_cpp.process.sampling import Sampling
-from proxy.upstreams.llama_cpp.spec import Spec
-from proxy.upstreams.llama_cpp.wire import Pipe
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
+from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
+from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
+from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling
+from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from moosproxy.proxy.upstreams.llama_cpp.wire import Pipe
 
 Message = dict[str, Any]
 

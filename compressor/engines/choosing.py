@@ -1,0 +1,51 @@
+"""Which engine to take: the first that is installed, or the one that was asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+
+from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.engines.base import Engine, available_threads
+from moosproxy.compressor.errors import CheckpointError, SettingsError
+
+NAMES = ("onnxruntime", "openvino", "torch")
+
+
+def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None = None) -> Engine:
+    """Loads the checkpoint into the named engine; "auto" takes the first of NAMES that is installed.
+
+    Raises SettingsError for an unknown or uninstalled engine, CheckpointError if the model cannot be loaded.
+    """
+    if name not in ("auto", *NAMES):
+        raise SettingsError(f"unknown engine {name!r}; known: auto, {', '.join(NAMES)}")
+    threads = threads or available_threads()
+    chosen = _choose(checkpoint) if name == "auto" else name
+    if importlib.util.find_spec(chosen) is None:
+        raise SettingsError(f"engine {chosen} is not installed; install {_package(chosen)}")
+    if chosen == "openvino":
+        from moosproxy.compressor.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(checkpoint, threads)
+    if chosen == "onnxruntime":
+        from moosproxy.compressor.engines.onnxruntime import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine(checkpoint, threads)
+    from moosproxy.compressor.engines.torch import TorchEngine
+
+    return TorchEngine(checkpoint, threads)
+
+
+def _choose(checkpoint: Checkpoint) -> str:
+    has_graph = (checkpoint.directory / "model.onnx").is_file()
+    for name in NAMES if has_graph else ("torch",):
+        if importlib.util.find_spec(name) is not None:
+            return name
+    if not has_graph:
+        raise CheckpointError(
+            f"checkpoint {checkpoint.directory} has no model.onnx and needs torch: install moosproxy[torch]"
+        )
+    raise SettingsError("no engine is installed; reinstall moosproxy")
+
+
+def _package(name: str) -> str:
+    return "moosproxy" if name == "onnxruntime" else f"moosproxy[{name}]"

@@ -1,0 +1,130 @@
+"""The `moos` command, run as its users run it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from moosproxy.proxy.bench.sides import free_port, running
+
+
+def moos(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "moosproxy.proxy.commands.cli", *arguments]
+    clean = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off", **environment}
+    return subprocess.run(command, capture_output=True, text=True, env=clean, timeout=100, check=False)
+
+
+def test_help_lists_every_command_without_importing_any() -> None:
+    code = (
+        "import sys; from moosproxy.proxy.commands.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'fastapi', 'aiohttp', 'numpy', 'litellm', 'pydantic'}\n"
+        "print(sorted({name.partition('.')[0] for name in sys.modules} & heavy))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+
+    assert all(name in done.stdout for name in ("serve", "doctor", "demo", "policy", "key", "compress", "bench"))
+    assert done.stdout.strip().endswith("[]")
+
+
+def test_an_open_address_without_keys_is_refused_with_the_fix() -> None:
+    done = moos("serve", "--host", "0.0.0.0")
+
+    assert done.returncode == 2
+    assert "moos key new" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [({"MOOS_PORT": "99999"}, "MOOS_PORT"), ({"MOOS_POLICIES": "/nowhere/moos.yaml"}, "nowhere")],
+)
+def test_settings_that_cannot_be_used_are_named(environment: dict[str, str], said: str) -> None:
+    done = moos("serve", **environment)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_faults_in_policies_are_all_named_before_a_port_is_opened(tmp_path: Path) -> None:
+    file = tmp_path / "moos.yaml"
+    file.write_text("upstreams: {a: {kind: nothing}}\ndefaults: {ratio: 0.5}\n")
+    done = moos("serve", "--config", str(file))
+
+    assert done.returncode == 2
+    assert "kind" in done.stderr
+    assert "ratio" in done.stderr
+
+
+@pytest.mark.slow
+def test_serve_says_loudly_that_nothing_goes_to_a_model(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}
+    command = [sys.executable, "-m", "moosproxy.proxy.commands.cli", "serve", "--port", str(port)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment)
+    try:
+        assert process.stderr is not None
+        said = b"".join(process.stderr.readline() for _ in range(6)).decode()
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+    assert "NOTHING GOES TO A MODEL" in said
+    assert f"http://127.0.0.1:{port}/v1" in said
+
+
+@pytest.mark.slow
+def test_two_workers_share_their_metrics(tmp_path: Path) -> None:
+    port = free_port()
+    environment = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}
+    command = [
+        sys.executable,
+        "-m",
+        "moosproxy.proxy.commands.cli",
+        "serve",
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+    ]
+    with running("moos serve", command, port, "/healthz", environment):
+        for _ in range(6):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10) as answer:
+                assert answer.status == 200
+        time.sleep(1.5)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            text = answer.read().decode()
+    total = sum(
+        float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith("moos_requests_total")
+    )
+
+    assert total == 6
+
+
+@pytest.mark.slow
+def test_the_demo_sends_a_document_and_reports(tmp_path: Path) -> None:
+    document = tmp_path / "text.md"
+    document.write_text("A short text.")
+    done = moos("demo", str(document))
+
+    assert done.returncode == 0, done.stderr
+    assert "A short text." in done.stdout
+    assert "tokens:" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_doctor_finishes_its_round(tmp_path: Path) -> None:
+    file = tmp_path / "moos.yaml"
+    file.write_text("upstreams: {gone: {kind: openai, base_url: 'http://127.0.0.1:9/v1'}}\n")
+    done = moos("doctor", "--config", str(file), MOOS_REDIS_URL="redis://127.0.0.1:9/0")
+
+    assert done.returncode == 1
+    assert "cannot connect to http://127.0.0.1:9/v1" in done.stdout
+    assert "[!!] redis" in done.stdout
+    assert "checkpoint" in done.stdout

@@ -1,0 +1,95 @@
+"""A model's process on its own: where it imports from, what it says when it dies, how it is ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from moosproxy.proxy.upstreams.llama_cpp import child as child_module
+from moosproxy.proxy.upstreams.llama_cpp.child import Child
+from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from tests.proxy import tiny_gguf
+
+pytestmark = tiny_gguf.needs_llama_cpp
+
+ROOT = Path(child_module.__file__).parents[4]
+GENERATE = {"op": "generate", "prompt": "A list is", "max_tokens": 3, "sampling": {"top_k": 0}}
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
+    """A tiny model."""
+    file = tiny_gguf.write(tmp_path_factory.mktemp("child") / "tiny.gguf")
+    return Spec(str(file), 1024, 1, 1, 1)
+
+
+async def test_what_lies_in_the_working_directory_is_never_imported(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "proxy").mkdir()
+    for name in ("numpy.py", "proxy/__init__.py"):
+        (tmp_path / name).write_text("raise SystemExit('imported from the working directory')")
+    monkeypatch.chdir(tmp_path)
+
+    child = await Child.start(spec)
+    assert (await child.ask(GENERATE))["event"] == "begin"
+    await child.close()
+
+
+def test_a_model_starts_where_only_the_proxy_itself_knows_the_way_to_the_package(
+    spec: Spec, tmp_path: Path
+) -> None:
+    """A checkout that is not installed, asked from its own folder: a fresh Python has no other way to it."""
+    script = (
+        "import asyncio, os, sys\n"
+        f"assert os.path.samefile(sys.path[0] or '.', {str(ROOT)!r})\n"
+        "from moosproxy.proxy.upstreams.llama_cpp.child import Child\n"
+        "from moosproxy.proxy.upstreams.llama_cpp.spec import Spec\n"
+        "async def main():\n"
+        f"    child = await Child.start({spec!r})\n"
+        f"    assert await child.ask({GENERATE!r})\n"
+        "    await child.close()\n"
+        "asyncio.run(main())\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+async def test_a_process_that_dies_while_loading_says_why(
+    spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llama_cpp.py").write_text("raise OSError('libgomp.so.1: no such file')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ModelFault, match=r"status 1 \(OSError: libgomp.so.1: no such file\)$"):
+        await Child.start(spec)
+
+
+async def test_a_process_that_does_not_stop_is_gone_when_the_next_request_comes(
+    spec: Spec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child_module, "_CANCEL_S", 0.2)
+    child = await Child.start(spec)
+    async with aclosing(child.events({**GENERATE, "max_tokens": 900})) as events:
+        await anext(events)
+        os.kill(child.pid, signal.SIGSTOP)
+        other = asyncio.create_task(child.ask({**GENERATE, "op": "count"}))
+        await asyncio.sleep(0)
+
+    assert not child.alive
+    with pytest.raises(ModelFault, match=r"did not stop .* the next request starts it again") as caught:
+        await other
+    assert "memory" not in caught.value.message
+    await child.close()

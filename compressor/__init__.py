@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from moosproxy.compressor.compressor import Compressor
     from moosproxy.compressor.errors import CheckpointError, CompressorError, SettingsError
-    from moosproxy.compressor.result import CompressionResult, KeptSpans
+    from moosproxy.compressor.kept import KeptSpans
+    from moosproxy.compressor.result import CompressionResult
     from moosproxy.compressor.settings import CompressionSettings, Kind, OutlierReading
 
 _HOMES = {
@@ -15,7 +16,7 @@ _HOMES = {
     "CompressionSettings": "settings",
     "Compressor": "compressor",
     "CompressorError": "errors",
-    "KeptSpans": "result",
+    "KeptSpans": "kept",
     "Kind": "settings",
     "OutlierReading": "settings",
     "SettingsError": "errors",

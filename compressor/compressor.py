@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Self
 from moosproxy.compressor import checkpoint as checkpoints
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.engines import Engine, open_engine
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning.windows import Window
-from moosproxy.compressor.result import CompressionResult, Span
+from moosproxy.compressor.result import CompressionResult
 from moosproxy.compressor.scoring import metric
 from moosproxy.compressor.scoring.metric import WindowScores
 from moosproxy.compressor.settings import CompressionSettings

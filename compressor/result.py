@@ -1,89 +1,11 @@
-"""What a compression gives back, and the compact form of it that a cache may keep: offsets, never text."""
+"""What a compression gives back."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
 
-Span = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class KeptSpans:
-    """Character spans of the original that survive, ascending, disjoint, end exclusive."""
-
-    spans: tuple[Span, ...]
-
-    def apply(self, text: str) -> str:
-        """The compressed text: the slices in order, joined by the white space that the gap between them held.
-
-        A gap becomes a blank line if it held one, else a line break, else a space; a gap without white space
-        becomes a space only where two words would otherwise run together.
-        """
-        out: list[str] = []
-        previous = -1
-        for start, end in self.spans:
-            if previous >= 0:
-                out.append(_joint(text, previous, start))
-            out.append(text[start:end])
-            previous = end
-        return "".join(out)
-
-    def to_bytes(self) -> bytes:
-        """Alternating gap and slice lengths as LEB128 integers."""
-        out = bytearray()
-        position = 0
-        for start, end in self.spans:
-            for value in (start - position, end - start):
-                while value > 0x7F:
-                    out.append(value & 0x7F | 0x80)
-                    value >>= 7
-                out.append(value)
-            position = end
-        return bytes(out)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Inverse of to_bytes. Raises ValueError on anything that to_bytes cannot have written."""
-        values: list[int] = []
-        value = shift = 0
-        for byte in data:
-            value |= (byte & 0x7F) << shift
-            if byte & 0x80:
-                shift += 7
-                if shift > 56:
-                    raise ValueError("kept spans: an integer is too long")
-                continue
-            values.append(value)
-            value = shift = 0
-        if shift or len(values) % 2:
-            raise ValueError("kept spans: the data end in the middle of a span")
-        spans: list[Span] = []
-        position = 0
-        for gap, length in zip(values[::2], values[1::2], strict=True):
-            if length == 0 or (spans and gap == 0):
-                raise ValueError("kept spans: an empty span or two that touch")
-            spans.append((position + gap, position + gap + length))
-            position += gap + length
-        return cls(tuple(spans))
-
-
-def _joint(text: str, left: int, right: int) -> str:
-    gap = text[left:right]
-    breaks = gap.count("\n")
-    if breaks:
-        newline = "\r\n" if "\r\n" in gap else "\n"
-        blank = breaks > 1 and any(not line.strip() for line in gap.split("\n")[1:-1])
-        return newline * 2 if blank else newline
-    if any(character.isspace() for character in gap):
-        return " "
-    return " " if _spaced(text[left - 1]) and _spaced(text[right]) else ""
-
-
-def _spaced(character: str) -> bool:
-    """Whether two such characters side by side would read as one word."""
-    return character.isalnum() and not "\u2e80" <= character <= "\uffdc"
+from moosproxy.compressor.kept import KeptSpans, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +27,7 @@ class CompressionResult:
     tokens_before, tokens_after: of the whole text, counted with `tokenizer`.
     target_ratio: the ratio that selection aimed at; below the asked one when `eased`.
     protected: tokens that protection kept, by kind. restored: words that verification put back, by kind.
+    kinds: tokens before and after of each kind of text, estimated; empty where words were the unit.
     question: the span of the text that was used as the question, or None.
     timings: seconds per stage.
     words: per-word scores, only when asked for.
@@ -121,6 +44,7 @@ class CompressionResult:
     fingerprint: str
     protected: Mapping[str, int] = field(default_factory=dict)
     restored: Mapping[str, int] = field(default_factory=dict)
+    kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     question: Span | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     words: Sequence[WordScore] | None = None

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     QUESTION = "question"
     INSTRUCTION = "instruction"
     HEADING = "heading"
+    PLACEHOLDER = "placeholder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,12 @@ class CompressionSettings:
     protect: kinds of spans that are never cut.
     patterns: regular expressions whose matches are never cut.
     question: "auto" finds the question in the text itself, "off" never looks, any other string is the question.
+    asked: what was asked before this text came, used where no question is found or looked for in it.
+    unit: "sentence" keeps or leaves out whole units of each kind of text; "auto" also cuts words that carry
+        nothing where nobody asks; "word" is the paper's own selection, for experiments.
+    marks: whether what was left out is told in the text.
+    json: "lossless" takes white space alone out of JSON, "prose" also shortens long texts inside of strings,
+        "rows" also leaves out whole elements of long arrays of like records.
     tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name), None for the
         encoder's own pieces.
     """
@@ -75,6 +82,10 @@ class CompressionSettings:
     protect: frozenset[Kind] = DEFAULT_PROTECT
     patterns: tuple[str, ...] = ()
     question: str = "auto"
+    asked: str | None = None
+    unit: Literal["auto", "sentence", "word"] = "auto"
+    marks: bool = True
+    json: Literal["lossless", "prose", "rows"] = "prose"
     tokenizer: str | None = None
     outlier: OutlierReading = field(default_factory=OutlierReading)
 

@@ -17,9 +17,9 @@ from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.evaluation.measures.critical import sentences
 from moosproxy.compressor.evaluation.measures.item import Shortened
 from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies, is_stop
+from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.planning.plan import Plan
 from moosproxy.compressor.planning.windows import Window, breaks, cut
-from moosproxy.compressor.result import KeptSpans
 from moosproxy.compressor.scoring.metric import WindowScores, piece_metric, word_means
 from moosproxy.compressor.selection import ranking
 from moosproxy.compressor.selection.relevance import bm25

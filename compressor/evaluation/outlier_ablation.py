@@ -26,9 +26,9 @@ from moosproxy.compressor.evaluation.measures.offsets import Survival
 from moosproxy.compressor.evaluation.measures.statistics import Estimate
 from moosproxy.compressor.evaluation.methods import shortened
 from moosproxy.compressor.evaluation.planting import held_out, planted
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import windows
 from moosproxy.compressor.planning.windows import Window
-from moosproxy.compressor.result import Span
 from moosproxy.compressor.scoring import outlier
 from moosproxy.compressor.scoring.metric import word_means
 from moosproxy.compressor.selection import ranking

@@ -13,7 +13,7 @@ import numpy as np
 
 from moosproxy.compressor.evaluation import records
 from moosproxy.compressor.evaluation.measures.critical import sentences
-from moosproxy.compressor.result import Span
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.training.config import TrainConfig
 from moosproxy.compressor.training.data.records import held_out as is_held_out
 

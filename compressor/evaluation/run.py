@@ -15,7 +15,7 @@ from moosproxy.compressor.evaluation.methods import Method
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
 from moosproxy.compressor.evaluation.reporting.store import Store
 from moosproxy.compressor.evaluation.tasks import reasoning
-from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.kept import KeptSpans
 
 RATIOS = (1.5, 2.0, 3.0, 4.0, 5.0, 8.0)
 OWN = "own"

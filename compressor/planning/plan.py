@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from moosproxy.compressor import protect
 from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import question, structure, templates, windows
+from moosproxy.compressor.planning.pieces import Piece, planned
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.protect import ProtectedSpan
-from moosproxy.compressor.result import Span
 from moosproxy.compressor.settings import CompressionSettings, Kind
 from moosproxy.compressor.text.encoding import Encoding, IntArray
 from moosproxy.compressor.text.tokens import TokenCounter, counter_for
@@ -37,6 +38,7 @@ class Plan:
     strength: of the break after the word. line_rarity: in [0, 1] for log-like text, else None.
     found: protected spans, all verified kinds included whether or not they are forced.
     passages: spans of the material, empty where no question shares the text with several.
+    pieces: the text's blocks and their units, none where words are the unit.
     """
 
     text: str
@@ -52,6 +54,7 @@ class Plan:
     question: Span | None
     question_text: str | None
     passages: Sequence[Span]
+    pieces: Sequence[Piece]
     windows: Sequence[Window]
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -71,6 +74,7 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
     forcing = settings.protect | CALLER_KINDS
     forced_spans = [(span.start, span.end) for span in found if span.kind in forcing]
     asked, asked_text, passages = _question(text, settings, checkpoint)
+    pieces = planned(text, settings, asked_text) if settings.unit != "word" else ()
     if asked is not None:
         forced_spans.append(asked)
     forced = structure.covered(forced_spans, starts, ends)
@@ -81,9 +85,8 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
         if last >= 0:
             strength[last] = windows.PASSAGE_END
     asked_pieces = checkpoint.encoder.encode(asked_text).ids if asked_text else None
-    ranges = windows.cut(
-        encoding, strength, _long_runs(forced), windows.text_limit(asked_pieces, checkpoint.encoder)
-    )
+    unread = _long_runs(_unread(pieces, starts, ends) if pieces else forced)
+    ranges = windows.cut(encoding, strength, unread, windows.text_limit(asked_pieces, checkpoint.encoder))
     reading = settings.outlier if settings.alpha < 1 else None
     built = windows.build(checkpoint.encoder, encoding, ranges, asked_pieces, reading)
     clock.lap("windows")
@@ -99,11 +102,12 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
         forced=forced,
         marker=structure.markers(text, starts, ends) & ~forced,
         strength=strength,
-        line_rarity=_rarity(text, starts, strength),
+        line_rarity=None if pieces else _rarity(text, starts, strength),
         found=found,
         question=asked,
         question_text=asked_text,
         passages=passages,
+        pieces=pieces,
         windows=built,
         timings=clock.laps,
     )
@@ -113,14 +117,20 @@ def _question(
     text: str, settings: CompressionSettings, checkpoint: Checkpoint
 ) -> tuple[Span | None, str | None, Sequence[Span]]:
     """Where the question stands in the text (if it does), its words, and the passages it is about."""
-    if settings.question == "off" or not checkpoint.question_aware:
+    if not checkpoint.question_aware:
         return None, None, ()
-    if settings.question != "auto":
-        return None, settings.question, question.passages(text)
-    span = question.find(text)
-    if span is None:
-        return None, None, ()
-    return span, text[span[0] : span[1]], question.passages(text)
+    span = question.find(text) if settings.question == "auto" else None
+    if span is not None:
+        return span, text[span[0] : span[1]], question.passages(text)
+    given = settings.asked if settings.question in ("auto", "off") else settings.question
+    return None, given, question.passages(text) if given else ()
+
+
+def _unread(pieces: Sequence[Piece], starts: IntArray, ends: IntArray) -> BoolArray:
+    """Words whose scores nobody needs, shape (words,): those of units that are ranked without the model."""
+    units = (unit for piece in pieces for unit in piece.units)
+    read = [(unit.start, unit.end) for unit in units if unit.rank is None and not unit.must]
+    return ~structure.covered(read, starts, ends)
 
 
 def _long_runs(forced: BoolArray) -> BoolArray | None:

@@ -24,11 +24,6 @@ SHORT = 60
 
 _SPEAKER = re.compile(r"[^\W\d_][^:：\n]{0,38}\s?[:：]\s")
 _QUESTION_MARK = re.compile(r"[?](?=\s|[\"'”’»)\]」』]|$)|[？؟]")
-_HEADER = re.compile(
-    r"[#*_>\s]{0,6}(?:(?i:document|doc|passage|source|context|chunk|article|result|text|snippet|excerpt|paragraph|page"
-    r"|reference|file|section|文档|文档片段|段落|资料|文書|文章|документ|documento|dokument)s?\s?"
-    r"(?:[#№]\s?)?[\[(]?\d{1,4}[\])]?|\[\d{1,4}\]|\(\d{1,4}\)|\d{1,4}[.)、])[*_]{0,2}(?=[\s:：.(\[—–-]|$)"
-)
 _SEPARATOR = re.compile(r"\s{0,3}([-=*_~#])\1{2,}\s*$")
 _BLOCK_TAG = re.compile(
     r"<(?P<name>document|doc|passage|source|context|chunk|article|result|text|snippet|excerpt|item|page|file)"
@@ -162,7 +157,7 @@ def _asking(text: str, block: Span, *, last: bool) -> Span | None:
 
 def _could_be_asked(piece: str) -> bool:
     """The last block beside material of another form: anything that does not read like more of it."""
-    if len(piece.split()) > 40 or _SPEAKER.match(piece) or _HEADER.match(piece):
+    if len(piece.split()) > 40 or _SPEAKER.match(piece) or phrasing.PASSAGE_HEADER.match(piece):
         return False
     return not piece.endswith((".", "。")) or phrasing.is_request(piece)
 
@@ -197,7 +192,7 @@ def _stands_apart(text: str, block: Span) -> bool:
     if len(others) == 1:
         low, high = others[0]
         others = [(low + start, low + end) for start, end in lines(text[low:high])]
-    headed = sum(bool(_HEADER.match(text, start, min(end, start + 80))) for start, end in others)
+    headed = sum(bool(phrasing.PASSAGE_HEADER.match(text, start, min(end, start + 80))) for start, end in others)
     if headed > 1 and headed * 5 >= len(others) * 4:
         return True
     rows = [row for row in _around(text, block).split("\n") if row.strip()]
@@ -256,7 +251,7 @@ def _elements(text: str) -> list[int]:
 def _headers(text: str) -> list[int]:
     """Starts of lines with a passage header whose passages have SHORT characters or more on average."""
     rows = list(lines(text))
-    starts = [start for start, end in rows if _HEADER.match(text, start, min(end, start + 80))]
+    starts = [start for start, end in rows if phrasing.PASSAGE_HEADER.match(text, start, min(end, start + 80))]
     if len(starts) < 2 or starts[0] > max(2 * PASSAGE, len(text) // 5):
         return []  # numbered notes behind a text, or a list in the middle of it
     return starts if (len(text) - starts[0]) // len(starts) >= 2 * SHORT else []

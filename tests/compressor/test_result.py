@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.kept import KeptSpans
 
 
 @st.composite

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from moosproxy.compressor.evaluation.measures.lexicon import is_stop
 from moosproxy.compressor.evaluation.measures.offsets import Survival
 from moosproxy.compressor.evaluation.measures.statistics import Counts
-from moosproxy.compressor.result import Span
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.text import words
 
 PATTERNS = {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moosproxy.compressor.evaluation.measures.statistics import Counts
-from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.kept import KeptSpans
 
 
 @dataclass(frozen=True)

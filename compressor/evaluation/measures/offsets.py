@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
 from moosproxy.compressor.evaluation.measures.statistics import Counts
-from moosproxy.compressor.result import KeptSpans, Span
+from moosproxy.compressor.kept import KeptSpans, Span
 
 
 class Survival:

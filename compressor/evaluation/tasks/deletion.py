@@ -10,7 +10,7 @@ from moosproxy.compressor.evaluation import records
 from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
 from moosproxy.compressor.evaluation.measures.offsets import Survival
 from moosproxy.compressor.evaluation.measures.statistics import Counts
-from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.text import words
 
 SENTENCES = 250

@@ -111,6 +111,13 @@ _CUES = words("""
 REFERENCE = re.compile(rf"(?i:\b(?:{'|'.join(_CUES)})\b)|上文|上述|以上|下面|以下|文章|本文|文中|请|請")
 """Words by which a sentence speaks about the text beside it, or to the reader."""
 
+PASSAGE_HEADER = re.compile(
+    r"[#*_>\s]{0,6}(?:(?i:document|doc|passage|source|context|chunk|article|result|text|snippet|excerpt|paragraph|page"
+    r"|reference|file|section|文档|文档片段|段落|资料|文書|文章|документ|documento|dokument)s?\s?"
+    r"(?:[#№]\s?)?[\[(]?\d{1,4}[\])]?|\[\d{1,4}\]|\(\d{1,4}\)|\d{1,4}[.)、])[*_]{0,2}(?=[\s:：.(\[—–-]|$)"
+)
+"""At the start of a line: it heads a passage of a collection ("Document [1] (Title: ...)", "2. ...")."""
+
 _CODE_SIGNS = re.compile(
     r"[{}=;<>]|\w\(|\)\.|::|->|^\s*(?:def|class|import|from|return|const|let|var)\s", re.MULTILINE
 )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import windows
-from moosproxy.compressor.result import Span
 from moosproxy.compressor.text.encoding import IntArray, TextEncoder
 from moosproxy.compressor.training.data import corpora, items, labels
 from moosproxy.compressor.training.data.items import Item, PreparedText

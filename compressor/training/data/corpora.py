@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from moosproxy.compressor.result import Span
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.text.encoding import TextEncoder
 from moosproxy.compressor.training.data import items, labels
 from moosproxy.compressor.training.data.items import Item, PreparedText

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from moosproxy.compressor.result import Span
+from moosproxy.compressor.kept import Span
 from moosproxy.compressor.text.encoding import IntArray, TextEncoder
 from moosproxy.compressor.training.data import corpora, documents, items, labels
 from moosproxy.compressor.training.data.items import PreparedText

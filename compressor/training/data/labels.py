@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from moosproxy.compressor.result import Span
+from moosproxy.compressor.kept import Span
 
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]

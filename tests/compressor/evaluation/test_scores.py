@@ -7,7 +7,7 @@ import pytest
 
 from moosproxy.compressor.evaluation.measures import answers, critical, statistics
 from moosproxy.compressor.evaluation.measures.offsets import Survival
-from moosproxy.compressor.result import KeptSpans
+from moosproxy.compressor.kept import KeptSpans
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.protect import find
 from moosproxy.compressor.protect.json_text import json_text
-from moosproxy.compressor.result import KeptSpans
 from moosproxy.compressor.selection import ranking
 from moosproxy.compressor.settings import Kind
 from moosproxy.compressor.text import words

@@ -1,0 +1,150 @@
+"""What a kind of text is made of: rows to look at, blocks, units that stay or go whole, and marks for what went.
+
+An editor knows one kind. It tells where a block of its kind begins and ends, and splits it into units. It knows no
+model: units whose worth only the model can tell leave `rank` open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from moosproxy.compressor.kept import Noun, Span, Wrap
+from moosproxy.compressor.text.layout import lines
+
+TERM_CHARS = 3
+"""A word of a question of fewer characters names nothing."""
+
+
+class TextKind(StrEnum):
+    """What a block is, told by its content."""
+
+    PROSE = "prose"
+    DIALOGUE = "dialogue"
+    CODE = "code"
+    DIFF = "diff"
+    SQL = "sql"
+    CONFIG = "config"
+    TEMPLATE = "template"
+    JSON = "json"
+    CSV = "csv"
+    TABLE = "table"
+    LISTING = "listing"
+    SEARCH = "search"
+    PATHS = "paths"
+    LOG = "log"
+    TRACE = "trace"
+    MARKUP = "markup"
+    FENCE = "fence"
+    LINES = "lines"
+
+
+class Block(NamedTuple):
+    """A stretch of whole rows of one kind; start and end are character offsets, the last line break not included.
+
+    hint: the language that a fence names, in lower case, "" for none.
+    """
+
+    start: int
+    end: int
+    kind: TextKind
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What stays or goes whole.
+
+    rank: higher stays longer, compared with units of the same block alone; None: the model's scores decide, within
+    one budget for all such units of the text. must: stays whatever the budget.
+    head: index, among the same editor's units, of the unit that stays as long as this one does (a heading, a
+    speaker, a header); -1 for none. heads: this unit is one, and never chosen for itself.
+    noun, wrap, count: how a mark tells that it went, and as how many.
+    fact: what it says on its own keeps it in a short text that nobody asks about (a bare answer, a rule).
+    """
+
+    start: int
+    end: int
+    rank: float | None = None
+    must: bool = False
+    head: int = -1
+    noun: Noun = Noun.LINES
+    wrap: Wrap = Wrap.PLAIN
+    count: int = 1
+    fact: bool = False
+    heads: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A block as units, ascending and disjoint; what lies between two of them is white space.
+
+    drops: what goes whatever the ratio because it carries nothing (white space of JSON, markup), inside of units.
+    cuts: words that may go from a unit that stays, where every word has to earn its place. All spans ascend.
+    """
+
+    units: Sequence[Unit]
+    drops: Sequence[Span] = ()
+    cuts: Sequence[Span] = ()
+
+
+class Rows:
+    """The lines of a text, looked at by number."""
+
+    def __init__(self, text: str, start: int = 0, end: int | None = None) -> None:
+        """start, end: only that part of the text; it should begin and end at line borders."""
+        stop = len(text) if end is None else end
+        self.text = text
+        self.spans: list[Span] = [(s + start, e + start) for s, e in lines(text[start:stop])]
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    def line(self, row: int) -> str:
+        """The row without its line break."""
+        start, end = self.spans[row]
+        return self.text[start:end].rstrip("\r")
+
+    def blank(self, row: int) -> bool:
+        """Whether the row holds nothing but white space."""
+        start, end = self.spans[row]
+        return end - start < 200 and not self.text[start:end].strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked about the text: terms of the question, lower case; empty where nobody asks."""
+
+    text: str | None = None
+    terms: frozenset[str] = field(default=frozenset())
+
+    def named(self, piece: str) -> int:
+        """How many terms of the question occur in the piece."""
+        if not self.terms:
+            return 0
+        low = piece.lower()
+        return sum(term in low for term in self.terms)
+
+
+class Editor(Protocol):
+    """Knows one kind."""
+
+    kind: TextKind
+
+    def claim(self, rows: Rows, at: int, hint: str) -> int:
+        """The row behind the block of this kind that begins at row `at`, or `at` if none does.
+
+        hint: the language of the fence around the rows, "" outside of one. Deterministic, and linear over a whole
+        text: what is looked at beyond the claimed rows is bounded.
+        """
+
+    def edit(self, text: str, block: Block, asked: Asked) -> Edited:
+        """The block's units. Linear in its length; never raises for what a block holds."""
+
+
+def row_units(text: str, block: Block) -> list[Unit]:
+    """Every row of the block that is not blank as a unit, its indentation included."""
+    rows = Rows(text, block.start, block.end)
+    return [Unit(s, e) for row, (s, e) in enumerate(rows.spans) if not rows.blank(row)]

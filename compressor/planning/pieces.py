@@ -1,0 +1,47 @@
+"""A text's blocks with their units, as the editor of each kind makes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from moosproxy.compressor.kept import Span
+from moosproxy.compressor.kinds.base import Asked, TextKind, Unit
+from moosproxy.compressor.kinds.blocks import EDITORS, split
+from moosproxy.compressor.settings import CompressionSettings
+from moosproxy.compressor.text.lexicon import words
+
+_TERM = re.compile(r"\w+(?:[-.]\w+)*")
+_ASKING = frozenset(
+    words("""
+    what which who whom whose where when why how does did this that these those with from about tell give find show
+    please have been were will would could should into over than then them they there their your
+    """)
+)
+
+
+class Piece(NamedTuple):
+    """One block: its kind, units, and the spans inside of units that go always (drops) or may go (cuts)."""
+
+    kind: TextKind
+    units: Sequence[Unit]
+    drops: Sequence[Span]
+    cuts: Sequence[Span]
+
+
+def planned(text: str, settings: CompressionSettings, question: str | None) -> list[Piece]:
+    """Every block of the text, in order."""
+    asked = Asked(question, terms(question))
+    found = []
+    for block in split(text):
+        edited = EDITORS[block.kind].edit(text, block, asked)
+        found.append(Piece(block.kind, edited.units, edited.drops, edited.cuts))
+    return found
+
+
+def terms(question: str | None) -> frozenset[str]:
+    """What a question names, in lower case: words of four letters and more, and names with digits or capitals."""
+    found = _TERM.findall(question or "")
+    named = {word.lower() for word in found if len(word) > 3 or any(c.isdigit() or c.isupper() for c in word[1:])}
+    return frozenset(named - _ASKING)

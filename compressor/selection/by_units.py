@@ -1,0 +1,198 @@
+"""Units as each kind of text has them: kept or left out whole, within one budget, and told where they went."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from moosproxy.compressor.kinds.base import TextKind, Unit
+from moosproxy.compressor.planning import structure
+from moosproxy.compressor.planning.pieces import Piece
+from moosproxy.compressor.planning.plan import Plan
+from moosproxy.compressor.selection import ranking
+from moosproxy.compressor.selection.joining import Joined, join, trims
+from moosproxy.compressor.selection.outcome import COUNT_TOLERANCE, Outcome
+from moosproxy.compressor.selection.verify import Verifier
+from moosproxy.compressor.settings import Kind
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+ScoreArray = npt.NDArray[np.float64]
+
+READ = frozenset({TextKind.PROSE, TextKind.DIALOGUE})
+"""Kinds whose units share one budget and are ranked by the model's scores."""
+INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEHOLDER.value, "pattern", "span"})
+"""Protected kinds that stay whatever the budget; all others leave with their unit."""
+FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
+SHORT_TOKENS = 1000
+"""In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
+MISSES = 40
+"""Units that do not fit are passed over so often before the budget counts as spent."""
+ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class _Units:
+    """All units of a text; arrays of shape (units,).
+
+    group: units with the same number share one budget. whole: tokens of each unit. cost: what is left of them
+    where the unit stays. held: stays whatever the budget. head: index of the unit's head, -1 for none.
+    """
+
+    units: Sequence[Unit]
+    kinds: Sequence[TextKind]
+    group: IntArray
+    whole: IntArray
+    cost: IntArray
+    held: BoolArray
+    head: IntArray
+    score: ScoreArray
+
+
+def by_units(plan: Plan, verifier: Verifier, score: ScoreArray) -> Outcome:
+    """The outcome of keeping the best units. score: of every word, shape (words,)."""
+    units = _collect(plan, verifier, score)
+    aim = ratio = plan.settings.ratio
+    best: tuple[float, Joined, BoolArray] | None = None
+    for _ in range(ROUNDS):
+        kept = _choose(units, aim)
+        joined = join(plan, units.units, kept, units.whole)
+        miss = joined.tokens / max(joined.before / ratio, 1)
+        if best is None or abs(miss - 1) < abs(best[0] - 1):
+            best = (miss, joined, kept)
+        if abs(miss - 1) <= COUNT_TOLERANCE:
+            break
+        aim = min(max(aim * miss, 1.0001), 1000.0)
+    assert best is not None
+    miss, joined, kept = best
+    return Outcome(
+        kept=joined.kept,
+        text=joined.text,
+        tokens_after=joined.tokens,
+        target_ratio=ratio / max(miss, 1.0) if miss > 1 + 5 * COUNT_TOLERANCE else ratio,
+        eased=miss > 1 + 5 * COUNT_TOLERANCE,
+        words=joined.words,
+        kinds=_by_kind(units, kept),
+    )
+
+
+def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:
+    units: list[Unit] = []
+    kinds: list[TextKind] = []
+    groups: list[int] = []
+    heads: list[int] = []
+    for number, piece in enumerate(plan.pieces, 1):
+        first = len(units)
+        units += piece.units
+        kinds += [piece.kind] * len(piece.units)
+        groups += [_group(piece, unit, number) for unit in piece.units]
+        heads += [first + unit.head if unit.head >= 0 else -1 for unit in piece.units]
+    starts, ends = plan.encoding.word_starts, plan.encoding.word_ends
+    first_word = np.searchsorted(ends, [unit.start for unit in units], side="right")
+    last_word = np.maximum(np.searchsorted(starts, [unit.end for unit in units], side="left"), first_word)
+    dropped = structure.covered([span for piece in plan.pieces for span in piece.drops], starts, ends)
+    cut = dropped.copy()
+    if trims(plan):
+        cut |= structure.covered([span for piece in plan.pieces for span in piece.cuts], starts, ends)
+    held = _held(plan, units, int(plan.costs.sum()))
+    return _Units(
+        units=units,
+        kinds=kinds,
+        group=np.array(groups, np.int64),
+        whole=_sums(plan.costs * ~dropped, first_word, last_word),
+        cost=_sums(plan.costs * ~cut, first_word, last_word),
+        held=held,
+        head=np.array(heads, np.int64),
+        score=_ranks(units, score, verifier.content, first_word, last_word),
+    )
+
+
+def _group(piece: Piece, unit: Unit, number: int) -> int:
+    """0 for what the model ranks, the block's number for what its own editor ranks, -1 for what is not chosen."""
+    if piece.kind in READ or (unit.rank is None and not unit.must):
+        return 0
+    return -1 if unit.must else number
+
+
+def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
+    """What stays whatever the budget, shape (units,)."""
+    starts = np.array([unit.start for unit in units], np.int32)
+    ends = np.array([unit.end for unit in units], np.int32)
+    kinds = INVIOLABLE
+    short = tokens < SHORT_TOKENS and not plan.question_text
+    if short:
+        kinds = kinds | (FACTS & plan.settings.protect)
+    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds]
+    if plan.question is not None:
+        spans.append(plan.question)
+    own = np.array([unit.must or (short and unit.fact) for unit in units], bool)
+    return np.asarray(structure.covered(spans, starts, ends) | own, np.bool_)
+
+
+def _sums(values: npt.NDArray[np.int32], first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> IntArray:
+    total = np.concatenate(([0], np.cumsum(values, dtype=np.int64)))
+    return np.asarray(total[last] - total[first], np.int64)
+
+
+def _ranks(
+    units: Sequence[Unit],
+    score: ScoreArray,
+    content: BoolArray,
+    first: npt.NDArray[np.intp],
+    last: npt.NDArray[np.intp],
+) -> ScoreArray:
+    """An editor's own rank, else the mean score of the unit's content words, shape (units,)."""
+    total = np.concatenate(([0.0], np.cumsum(np.where(content, score, 0.0))))
+    count = np.concatenate(([0], np.cumsum(content)))
+    mean = (total[last] - total[first]) / np.maximum(count[last] - count[first], 1)
+    own = np.array([np.nan if unit.rank is None else unit.rank for unit in units], np.float64)
+    return np.where(np.isnan(own), mean, own)
+
+
+def _choose(units: _Units, ratio: float) -> BoolArray:
+    """Kept units, shape (units,): in every group the held ones, then the best while the budget lasts."""
+    kept = units.held | (units.group < 0)
+    kept[units.head[kept & (units.head >= 0)]] = True
+    for group in np.unique(units.group[units.group >= 0]).tolist():
+        members = np.flatnonzero(units.group == group)
+        budget = units.whole[members].sum() / ratio - units.cost[members[kept[members]]].sum()
+        _fill(units, members, kept, float(budget))
+    if len(kept) and not kept.any():
+        kept[int(np.argmax(units.score))] = True
+    return kept
+
+
+def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget: float) -> None:
+    misses = 0
+    order = members[ranking.ranked(units.score[members])]
+    for index in order.tolist():
+        if kept[index] or units.units[index].heads:
+            continue
+        head = int(units.head[index])
+        cost = int(units.cost[index]) + (int(units.cost[head]) if head >= 0 and not kept[head] else 0)
+        # The nearer of the two sides of the budget, once; a smaller unit may fit after that.
+        if cost > budget and (misses or cost - budget >= budget):
+            misses += 1
+            if misses > MISSES:
+                break
+            continue
+        kept[index] = True
+        if head >= 0:
+            kept[head] = True
+        budget -= cost
+        if budget <= 0:
+            break
+
+
+def _by_kind(units: _Units, kept: BoolArray) -> dict[str, tuple[int, int]]:
+    before: Counter[str] = Counter()
+    after: Counter[str] = Counter()
+    sizes = zip(units.kinds, units.whole.tolist(), units.cost.tolist(), kept.tolist(), strict=True)
+    for kind, whole, cost, stays in sizes:
+        before[kind.value] += whole
+        after[kind.value] += cost if stays else 0
+    return {kind: (count, after[kind]) for kind, count in before.items()}

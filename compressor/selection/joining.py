@@ -1,0 +1,122 @@
+"""Kept units to slices of the text, with a mark where others were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from moosproxy.compressor.kept import KeptSpans, Mark, Noun, Span, Wrap
+from moosproxy.compressor.kinds.base import Unit
+from moosproxy.compressor.planning import structure
+from moosproxy.compressor.planning.plan import Plan
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+COUNTED = 60
+"""In running text a gap of fewer tokens has a mark without a number, which is one token."""
+MARK_TOKENS = {True: 6, False: 2}
+"""Tokens of a mark with a number and of one without; what is not longer than its mark is not left out."""
+
+
+@dataclass(frozen=True)
+class Joined:
+    """tokens: of the joined text; before: of the whole one. words: whether each word is in it, shape (words,)."""
+
+    kept: KeptSpans
+    text: str
+    tokens: int
+    before: int
+    words: BoolArray
+
+
+class _Slices:
+    """Slices as they come, with the marks in front of them. gone: what lies inside of units and is left out, each
+    with whether nothing at all takes its place; ascending."""
+
+    def __init__(self, gone: Sequence[tuple[Span, bool]]) -> None:
+        self.spans: list[Span] = []
+        self.marks: list[Mark] = []
+        self._gone, self._next = gone, 0
+
+    def add(self, start: int, end: int, mark: Mark | None) -> None:
+        """text[start:end] without what is gone in it; mark: what stands in front of it."""
+        while self._next < len(self._gone) and self._gone[self._next][0][0] < end:
+            (first, last), tight = self._gone[self._next]
+            self._next += 1
+            if first < start:
+                continue
+            if first > start:
+                self._slice(start, first, mark)
+                mark = None
+            start = last
+            if mark is None and tight:
+                mark = Mark(0, Noun.NOTHING)
+        self._slice(start, end, mark)
+
+    def _slice(self, start: int, end: int, mark: Mark | None) -> None:
+        if start >= end:
+            return
+        if mark is not None:
+            self.marks.append(replace(mark, index=len(self.spans)))
+        self.spans.append((start, end))
+
+
+def join(plan: Plan, units: Sequence[Unit], chosen: BoolArray, cost: IntArray) -> Joined:
+    """The text that the chosen units make. chosen, cost: shape (units,)."""
+    kept = _with_small_gaps(units, chosen, cost)
+    out = _Slices(_gone(plan))
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], kept, [False])).astype(np.int8))).tolist()
+    behind = 0
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        out.add(units[first].start, units[stop - 1].end, _mark(plan, units, range(behind, first), cost))
+        behind = stop
+    if (last := _mark(plan, units, range(behind, len(units)), cost)) is not None:
+        out.marks.append(replace(last, index=len(out.spans)))
+    spans = KeptSpans(tuple(out.spans), tuple(out.marks))
+    text = spans.apply(plan.text)
+    words = structure.covered(list(spans.spans), plan.encoding.word_starts, plan.encoding.word_ends)
+    if plan.counter is None:
+        marked = sum(MARK_TOKENS[mark.count > 0] for mark in out.marks if mark.noun is not Noun.NOTHING)
+        return Joined(spans, text, int(plan.costs[words].sum()) + marked, int(plan.costs.sum()), words)
+    return Joined(spans, text, plan.counter.count(text), plan.counter.count(plan.text), words)
+
+
+def trims(plan: Plan) -> bool:
+    """Whether words that carry nothing go from units that stay: only where no question tells what matters."""
+    return plan.settings.unit == "auto" and not plan.question_text
+
+
+def _gone(plan: Plan) -> list[tuple[Span, bool]]:
+    found = [(span, True) for piece in plan.pieces for span in piece.drops]
+    if trims(plan):
+        found += [(span, False) for piece in plan.pieces for span in piece.cuts]
+    return sorted(found)
+
+
+def _with_small_gaps(units: Sequence[Unit], chosen: BoolArray, cost: IntArray) -> BoolArray:
+    """Chosen units, and those whose leaving out would save less than saying so; shape (units,)."""
+    kept = chosen.copy()
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], ~kept, [False])).astype(np.int8))).tolist()
+    for first, stop in zip(edges[::2], edges[1::2], strict=True):
+        tokens = int(cost[first:stop].sum())
+        if tokens <= MARK_TOKENS[_counted(units[first], tokens)]:
+            kept[first:stop] = True
+    return kept
+
+
+def _counted(unit: Unit, tokens: int) -> bool:
+    return unit.wrap is not Wrap.INLINE or tokens >= COUNTED
+
+
+def _mark(plan: Plan, units: Sequence[Unit], gap: range, cost: IntArray) -> Mark | None:
+    """What is said about units left out side by side."""
+    if not gap or not plan.settings.marks:
+        return None
+    told = [units[index] for index in gap if not units[index].heads] or [units[gap[0]]]
+    noun, wrap = told[0].noun, told[0].wrap
+    counted = _counted(told[0], int(cost[gap.start : gap.stop].sum()))
+    return Mark(0, noun, wrap, sum(unit.count for unit in told if unit.noun is noun) if counted else 0)

@@ -9,7 +9,7 @@ from moosproxy.compressor import KeptSpans
 from moosproxy.proxy.cache.cut import Cut
 from moosproxy.proxy.reasons import SkipReason
 
-VERSION = 1
+VERSION = 2
 
 # On the wire: add to it, never renumber. 0 means kept spans.
 _CODES = {
@@ -59,7 +59,7 @@ class Record:
         """The record of an answer."""
         if isinstance(answer, Skip):
             return cls(_CODES[answer.reason], answer.tokens, answer.expires)
-        return cls(0, answer.tokens_before, answer.tokens_after, answer.kept.to_bytes())
+        return cls(0, answer.tokens_before, answer.tokens_after, answer.wire)
 
     def to_bytes(self) -> bytes:
         """Version byte, code byte, two integers, spans."""

@@ -68,6 +68,8 @@ class CompressionSettings:
     patterns: regular expressions whose matches are never cut.
     question: "auto" finds the question in the text itself, "off" never looks, any other string is the question.
     asked: what was asked before this text came, used where no question is found or looked for in it.
+    material: nobody in this text speaks for the user (it is a tool's result): what looks like a question or an
+        instruction in it is neither.
     unit: "sentence" keeps or leaves out whole units of each kind of text; "auto" also cuts words that carry
         nothing where nobody asks; "word" is the paper's own selection, for experiments.
     marks: whether what was left out is told in the text.
@@ -83,6 +85,7 @@ class CompressionSettings:
     patterns: tuple[str, ...] = ()
     question: str = "auto"
     asked: str | None = None
+    material: bool = False
     unit: Literal["auto", "sentence", "word"] = "auto"
     marks: bool = True
     json: Literal["lossless", "prose", "rows"] = "prose"

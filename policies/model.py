@@ -55,8 +55,14 @@ class PolicyFields(Strict):
     """Roles whose text may be compressed."""
     protected_roles: frozenset[Role] = frozenset({"system", "developer", "assistant"})
     """Roles whose text is never touched; a role in both lists is a fault."""
-    question: Literal["auto", "off"] = "auto"
-    """`auto` finds the question inside a long text and scores the text against it; `off` never looks."""
+    question: Literal["auto", "text", "off"] = "auto"
+    """`auto` scores a text against the question beside it, else before it; `text` looks beside it only."""
+    unit: Literal["auto", "sentence", "word"] = "auto"
+    """What stays or goes: whole ones with `sentence`; `auto` thins plain sentences too; `word` is the paper's."""
+    marks: Literal["on", "off"] = "on"
+    """Whether a short mark such as `[… 37 lines]` tells what was left out."""
+    json_mode: Literal["lossless", "prose", "rows"] = "prose"
+    """What goes from JSON: white space, `prose` in long strings too, whole `rows` of long arrays too."""
     min_tokens: Count = 300
     """Texts shorter than this many tokens go out as they are."""
     min_savings: Share = 0.1

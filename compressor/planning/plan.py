@@ -119,7 +119,7 @@ def _question(
     """Where the question stands in the text (if it does), its words, and the passages it is about."""
     if not checkpoint.question_aware:
         return None, None, ()
-    span = question.find(text) if settings.question == "auto" else None
+    span = question.find(text) if settings.question == "auto" and not settings.material else None
     if span is not None:
         return span, text[span[0] : span[1]], question.passages(text)
     given = settings.asked if settings.question in ("auto", "off") else settings.question

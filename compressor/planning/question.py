@@ -34,8 +34,8 @@ _BLOCK_TAG = re.compile(
 def find(text: str) -> Span | None:
     """The span of the question or instruction about the rest of the text, without label or tag; None if unclear.
 
-    In this order: the content of the last <question> or <query> tag, else of <instructions> and the like; a line
-    labelled "Question:" in the first or the last two blocks; the last block, then the first one, if it asks.
+    In this order: the content of the last <question> or <query> tag in the first or the last block, else of
+    <instructions> and the like there; a line labelled "Question:" in the first or the last two blocks; the last block, then the first one, if it asks.
     A block is a paragraph, or a line in a text without blank lines. It asks if it is short, is no speaker's turn,
     heading or code, and is a question while the rest asks next to nothing, or a request while the rest requests
     next to nothing. What the rest asks does not count where the block stands apart: beside passages that all have
@@ -66,12 +66,18 @@ def passages(text: str) -> list[Span]:
 
 
 def _tagged(text: str) -> Span | None:
-    found = list(requests.tagged(text))
+    found = [span for span in requests.tagged(text) if _at_an_edge(text, span)]
     asking = [span for span in found if _tag_before(text, span) in phrasing.QUESTION_TAGS]
     for start, end in reversed(asking or found):
         if end - start <= 3 * ASKING and len(text) - (end - start) >= MATERIAL:
             return start, end
     return None
+
+
+def _at_an_edge(text: str, span: Span) -> bool:
+    """Whether a tag's content lies in the first or the last block: in between, passages carry their own."""
+    found = blocks(text)
+    return bool(found) and (span[0] < found[0][1] or span[1] > found[-1][0])
 
 
 def _tag_before(text: str, span: Span) -> str:

@@ -27,6 +27,8 @@ READ = frozenset({TextKind.PROSE, TextKind.DIALOGUE})
 """Kinds whose units share one budget and are ranked by the model's scores."""
 INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEHOLDER.value, "pattern", "span"})
 """Protected kinds that stay whatever the budget; all others leave with their unit."""
+ASKED = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value})
+"""Those that only somebody who speaks for the user can make."""
 FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
 SHORT_TOKENS = 1000
 """In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
@@ -122,7 +124,7 @@ def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
     """What stays whatever the budget, shape (units,)."""
     starts = np.array([unit.start for unit in units], np.int32)
     ends = np.array([unit.end for unit in units], np.int32)
-    kinds = INVIOLABLE
+    kinds = INVIOLABLE - ASKED if plan.settings.material else INVIOLABLE
     short = tokens < SHORT_TOKENS and not plan.question_text
     if short:
         kinds = kinds | (FACTS & plan.settings.protect)

@@ -45,9 +45,11 @@ class KeySpace:
             data = b"-" if value is None else b"+" + value.encode("utf-8", "surrogatepass")
             self._shared.update(len(data).to_bytes(8, "big") + data)
 
-    def key(self, text: bytes) -> Key:
-        """The key of one text, given as UTF-8."""
+    def key(self, text: bytes, asked: str | None = None) -> Key:
+        """The key of one text, given as UTF-8. asked: what it was asked for, where that decides its form too."""
         hasher = self._shared.copy()
+        if asked is not None:
+            hasher.update(b"asked" + hashlib.sha256(asked.encode("utf-8", "surrogatepass")).digest())
         hasher.update(text)
         seal = hasher.digest()
         return Key(NAME_PREFIX + hashlib.sha256(b"name" + seal).hexdigest().encode(), seal)

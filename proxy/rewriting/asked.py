@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Literal
 
 from moosproxy.compressor import CompressionSettings
 from moosproxy.compressor.settings import parse_kinds
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.cache.key import KeySpace
 
+MATERIAL_ROLES = frozenset({"tool", "function"})
+"""Nobody speaks for the user in what a tool answers."""
+
 MODEL_CHARS = 200
 """A longer name is no model's, and not worth remembering."""
 
 
 def settings_for(
-    policy: Policy, ratio: float | None, alpha: float | None, model: str | None
+    policy: Policy, ratio: float | None, alpha: float | None, model: str | None, role: str
 ) -> CompressionSettings:
-    """The compressor's settings. ratio, alpha: the request's own, None for the policy's. Raises SettingsError."""
+    """The compressor's settings for a text of a role. ratio, alpha: the request's own, None for the policy's.
+
+    Raises SettingsError.
+    """
     return _settings(
-        policy.ratio if ratio is None else ratio,
-        policy.alpha if alpha is None else alpha,
+        float(policy.ratio if ratio is None else ratio),
+        float(policy.alpha if alpha is None else alpha),
         tuple(sorted(policy.protect)),
         policy.patterns,
-        policy.question,
+        "off" if policy.question == "off" else "auto",
+        role in MATERIAL_ROLES,
+        policy.unit,
+        policy.marks == "on",
+        policy.json_mode,
         _tokenizer_of(policy, model),
     )
 
@@ -45,14 +56,22 @@ def _settings(
     protect: tuple[str, ...],
     patterns: tuple[str, ...],
     question: str,
+    material: bool,
+    unit: Literal["auto", "sentence", "word"],
+    marks: bool,
+    json: Literal["lossless", "prose", "rows"],
     tokenizer: str | None,
 ) -> CompressionSettings:
     return CompressionSettings(
-        ratio=float(ratio),
-        alpha=float(alpha),
+        ratio=ratio,
+        alpha=alpha,
         protect=parse_kinds(protect),
         patterns=patterns,
         question=question,
+        material=material,
+        unit=unit,
+        marks=marks,
+        json=json,
         tokenizer=tokenizer,
     )
 

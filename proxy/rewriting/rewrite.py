@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from moosproxy.compressor import CompressionSettings, SettingsError
@@ -24,6 +24,7 @@ from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Laye
 from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import FORCED, SkipReason
 from moosproxy.proxy.rewriting.asked import key_space, settings_for
+from moosproxy.proxy.rewriting.conversation import asked_before
 from moosproxy.proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
 from moosproxy.proxy.scheduling.single_flight import SingleFlight
 
@@ -137,8 +138,9 @@ class Rewriter:
         many = isinstance(messages, list) and len(messages) > _PARTS_AT_ONCE
         parts = await off_loop(many, lambda: find_parts(body))
         model = body.get("model")
+        asked = await off_loop(many, lambda: asked_before(body, parts)) if policy.question == "auto" else None
         texts, outcomes = await self._treat(
-            parts, policy, team, overrides, model if isinstance(model, str) else None, worth
+            parts, policy, team, overrides, model if isinstance(model, str) else None, worth, asked
         )
         changes = [
             (part, text)
@@ -161,6 +163,7 @@ class Rewriter:
         overrides: Overrides,
         model: str | None,
         worth: Worth | None = None,
+        asked: Sequence[str | None] | None = None,
     ) -> tuple[list[str], list[PartOutcome]]:
         asks: dict[int, _Ask] = {}
         reasons: dict[int, SkipReason] = {}
@@ -169,7 +172,8 @@ class Rewriter:
             if index % _PARTS_AT_ONCE == _PARTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
             reason = _reason_at_sight(part, policy, overrides, worth)
-            ask = None if reason else await self._ask(part, policy, team, overrides, model, deadline)
+            before = asked[index] if asked else None
+            ask = None if reason else await self._ask(part, policy, team, overrides, model, deadline, before)
             if ask:
                 asks[index] = ask
             else:
@@ -198,19 +202,20 @@ class Rewriter:
         overrides: Overrides,
         model: str | None,
         deadline: float,
+        asked: str | None,
     ) -> _Ask | None:
         if self._service is None:
             return None
         try:
-            settings = settings_for(policy, overrides.ratio, overrides.alpha, model)
+            settings = settings_for(policy, overrides.ratio, overrides.alpha, model, part.role)
         except SettingsError as error:
             log.error("policy %s cannot be used for compression: %s", policy.name, error)
             return None
         space = key_space(team, self._service.fingerprint, settings, policy.on_error, part.role)
         key = await off_loop(
-            len(part.text) >= VERY_LONG_CHARS, lambda: space.key(part.text.encode("utf-8", "surrogatepass"))
+            len(part.text) >= VERY_LONG_CHARS, lambda: space.key(part.text.encode("utf-8", "surrogatepass"), asked)
         )
-        return _Ask(key, part.text, settings, policy, team, deadline)
+        return _Ask(key, part.text, replace(settings, asked=asked) if asked else settings, policy, team, deadline)
 
     async def _answers(self, asks: dict[Key, _Ask]) -> dict[Key, Found]:
         found = await self._store.find([(key, ask.text) for key, ask in asks.items()])

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from moosproxy.compressor.heat_map import WordScore
 from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
-from moosproxy.compressor.result import CompressionResult, KeptSpans, WordScore
+from moosproxy.compressor.result import CompressionResult, KeptSpans
 from moosproxy.compressor.scoring import metric
 from moosproxy.compressor.scoring.metric import WindowScores
 from moosproxy.compressor.selection import ranking, relevance, repeats, runs
@@ -54,6 +55,7 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
         question=plan.question,
         timings={**plan.timings, "select": time.perf_counter() - began},
         words=_words(plan, score, kept) if words else None,
+        original=plan.text if words else None,
     )
 
 

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from moosproxy.compressor.compressor import Compressor
-    from moosproxy.compressor.errors import CheckpointError, CompressorError, SettingsError
+    from moosproxy.compressor.errors import ArgumentError, CheckpointError, CompressorError, SettingsError
     from moosproxy.compressor.kept import KeptSpans
     from moosproxy.compressor.result import CompressionResult
     from moosproxy.compressor.settings import CompressionSettings, Kind, OutlierReading
 
 _HOMES = {
+    "ArgumentError": "errors",
     "CheckpointError": "errors",
     "CompressionResult": "result",
     "CompressionSettings": "settings",
@@ -23,6 +24,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ArgumentError",
     "CheckpointError",
     "CompressionResult",
     "CompressionSettings",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from moosproxy.compressor import arguments
 from moosproxy.compressor.errors import CheckpointError
 from moosproxy.compressor.text.encoding import TextEncoder
 
@@ -50,7 +51,7 @@ class Checkpoint:
 
 def load(directory: Path | str | None = None) -> Checkpoint:
     """Opens and verifies a directory, the bundled one by default. Raises CheckpointError naming the file."""
-    path = Path(directory) if directory is not None else BUNDLED
+    path = BUNDLED if directory is None else Path(arguments.path("directory", directory))
     if not path.is_dir():
         raise CheckpointError(f"checkpoint {path} is not a directory; name one with --checkpoint")
     config = _read_json(path / "config.json")

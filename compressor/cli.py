@@ -91,10 +91,11 @@ def compress(
     except CompressorError as fault:
         _fail(str(fault))
     if html is not None:
-        from moosproxy.compressor.render import heat_map
+        from moosproxy.compressor import heat_map
 
+        page = heat_map.page(text, result.words or (), result.summary())
         try:
-            html.write_text(heat_map(text, result), encoding="utf-8")
+            html.write_text(page, encoding="utf-8")
         except OSError as fault:
             _fail(f"{html} cannot be written: {fault.strerror}")
     _print(text, result, as_json=as_json, show=show)
@@ -112,7 +113,7 @@ def _print(text: str, result: CompressionResult, *, as_json: bool, show: bool) -
         if sys.stdout.isatty() and not result.text.endswith("\n"):
             sys.stdout.buffer.write(b"\n")
         sys.stdout.buffer.flush()
-    click.echo(render.summary(result), err=True)
+    click.echo(result.summary(), err=True)
 
 
 def _run(

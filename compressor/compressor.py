@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from moosproxy.compressor import arguments
 from moosproxy.compressor import checkpoint as checkpoints
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.engines import Engine, open_engine
@@ -47,7 +48,9 @@ class Compressor:
     ) -> Self:
         """Opens a checkpoint directory, the bundled one by default, in the fastest engine installed.
 
-        Raises CheckpointError for a missing or damaged checkpoint, SettingsError for an unknown engine.
+        engine: "auto", "onnxruntime", "openvino" or "torch". threads: all by default.
+        Raises CheckpointError for a missing or damaged checkpoint, SettingsError for an unknown engine and for
+        threads below one, ArgumentError for a directory that is no path.
         """
         checkpoint = checkpoints.load(directory)
         with ThreadPoolExecutor(1) as opener:
@@ -63,10 +66,15 @@ class Compressor:
         return self.checkpoint.fingerprint
 
     def plan(self, text: str, settings: CompressionSettings, spans: Sequence[Span] = ()) -> Plan:
-        """Words, protection, question and windows of a text. spans: never cut, beside what settings protect."""
+        """Words, protection, question and windows of a text. spans: never cut, beside what settings protect.
+
+        Raises ArgumentError for a wrong type, SettingsError for a span that ends before it starts.
+        """
         from moosproxy.compressor.planning import plan
 
-        return plan.make(text, settings, spans, self.checkpoint)
+        text = arguments.text(text)
+        settings = arguments.instance("settings", settings, CompressionSettings)
+        return plan.make(text, settings, arguments.spans(spans), self.checkpoint)
 
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Scores of windows, of one plan or of many; a window's scores do not depend on the others."""
@@ -87,8 +95,12 @@ class Compressor:
         words: bool = False,
         progress: Callable[[int, int], None] | None = None,
     ) -> CompressionResult:
-        """Shortens one text. progress: called with windows done and windows in all."""
-        plan = self.plan(text, settings or CompressionSettings(), spans)
+        """Shortens one text. Raises what plan() raises.
+
+        spans: (start, end) in characters, never cut. words: with the score of every word, and the original.
+        progress: called with windows done and windows in all.
+        """
+        plan = self.plan(text, CompressionSettings() if settings is None else settings, spans)
         began = time.perf_counter()
         scores: list[WindowScores] = []
         needed = plan.windows if plan.settings.ratio > 1 else ()
@@ -98,6 +110,14 @@ class Compressor:
                 progress(len(scores), len(needed))
         plan.timings["score"] = time.perf_counter() - began
         return self.finish(plan, scores, words=words)
+
+    def count(self, text: str, tokenizer: str | None = None) -> int:
+        """Tokens of a text as results count them. tokenizer: as in CompressionSettings."""
+        from moosproxy.compressor.text.tokens import counter_for
+
+        counter = counter_for(tokenizer)
+        text = arguments.text(text)
+        return counter.count(text) if counter else int(self.checkpoint.encoder.encode(text).word_costs.sum())
 
     def close(self) -> None:
         """Frees the engine; idempotent."""

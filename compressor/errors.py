@@ -1,7 +1,8 @@
 """The errors of this room.
 
 CompressorError
-├── SettingsError      a setting outside its range, an unknown protected kind, a bad regular expression
+├── SettingsError      a setting of a wrong type or outside its range, an unknown kind or engine, a bad expression
+├── ArgumentError      an argument of a wrong type that is no setting: the text, the spans; a TypeError, too
 └── CheckpointError    a checkpoint directory that is missing, damaged or of a foreign form
 """
 
@@ -11,7 +12,11 @@ class CompressorError(Exception):
 
 
 class SettingsError(CompressorError):
-    """A setting is outside its range or unknown."""
+    """A setting has a wrong type, is outside its range or unknown."""
+
+
+class ArgumentError(CompressorError, TypeError):
+    """An argument has a wrong type."""
 
 
 class CheckpointError(CompressorError):

@@ -5,18 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from moosproxy.compressor import heat_map
+from moosproxy.compressor.heat_map import WordScore
 from moosproxy.compressor.kept import KeptSpans, Span
-
-
-@dataclass(frozen=True, slots=True)
-class WordScore:
-    """One word of the original with its metric m, for heat maps and audits."""
-
-    start: int
-    end: int
-    score: float
-    kept: bool
-    protected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +21,10 @@ class CompressionResult:
     kinds: tokens before and after of each kind of text, estimated; empty where words were the unit.
     question: the span of the text that was used as the question, or None.
     timings: seconds per stage.
-    words: per-word scores, only when asked for.
+    words: per-word scores, and original: the text they lie in; both only when asked for, so that nobody who keeps
+        results keeps the long texts alive unawares.
+
+    In a notebook it shows the original as a heat map, or the compressed text where there are no words.
     """
 
     text: str
@@ -48,8 +42,31 @@ class CompressionResult:
     question: Span | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     words: Sequence[WordScore] | None = None
+    original: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def ratio(self) -> float:
         """tokens_before / tokens_after of the whole text; 1 for an empty one."""
         return self.tokens_before / self.tokens_after if self.tokens_after else 1.0
+
+    def summary(self) -> str:
+        """One line: tokens before and after, the true ratio, what was protected and put back, and the time."""
+        parts = [f"{self.tokens_before} -> {self.tokens_after} tokens ({self.tokenizer}), {self.ratio:.2f}x"]
+        if self.protected:
+            parts.append("protected " + _counts(self.protected))
+        if self.restored:
+            parts.append("put back " + _counts(self.restored))
+        if self.eased:
+            parts.append(f"eased from {self.asked_ratio:g}x to {self.target_ratio:.2f}x")
+        parts.append(f"{sum(self.timings.values()) * 1000:.0f} ms")
+        return "; ".join(parts)
+
+    def _repr_html_(self) -> str:
+        if self.original is None or self.words is None:
+            return heat_map.plain(self.text, self.summary())
+        return heat_map.fragment(self.original, self.words, self.summary())
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    items = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{kind} {count}" for kind, count in items[:5]) + (", ..." if len(items) > 5 else "")

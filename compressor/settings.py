@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, get_args, get_type_hints
 
 import regex
 
+from moosproxy.compressor import arguments
 from moosproxy.compressor.errors import SettingsError
 
 
@@ -54,6 +56,15 @@ class OutlierReading:
     norm: Literal["minmax", "rank", "sigmoid"] = "rank"
     layer: int = -1
 
+    def __post_init__(self) -> None:
+        for name, known in _READINGS.items():
+            if getattr(self, name) not in known:
+                raise arguments.wrong(f"outlier.{name}", f"one of {', '.join(known)}", getattr(self, name))
+        if not arguments.is_whole(self.layer):
+            raise arguments.wrong("outlier.layer", "a whole number", self.layer)
+
+
+_READINGS = {name: get_args(hint) for name, hint in get_type_hints(OutlierReading).items() if get_args(hint)}
 
 DEFAULT_PROTECT: frozenset[Kind] = frozenset(Kind) - {Kind.QUOTED}
 
@@ -64,8 +75,8 @@ class CompressionSettings:
 
     ratio: original tokens / kept tokens of the compressible text, >= 1; 1 is the identity.
     alpha: weight of the classifier in m = alpha * p + (1 - alpha) * s_norm, in [0, 1].
-    protect: kinds of spans that are never cut.
-    patterns: regular expressions whose matches are never cut.
+    protect: kinds of spans that are never cut; any collection of kinds or of their names is taken.
+    patterns: regular expressions whose matches are never cut; any collection of strings is taken, in its order.
     question: "auto" finds the question in the text itself, "off" never looks, any other string is the question.
     asked: what was asked before this text came, used where no question is found or looked for in it.
     material: nobody in this text speaks for the user (it is a tool's result): what looks like a question or an
@@ -77,6 +88,8 @@ class CompressionSettings:
         "rows" also leaves out whole elements of long arrays of like records.
     tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name), None for the
         encoder's own pieces.
+
+    Raises SettingsError for a value of a wrong type or out of range; it says what was given and what to give.
     """
 
     ratio: float = 2.0
@@ -93,15 +106,28 @@ class CompressionSettings:
     outlier: OutlierReading = field(default_factory=OutlierReading)
 
     def __post_init__(self) -> None:
-        if not _within(self.ratio, 1, math.inf):
-            raise SettingsError(f"ratio must be a number of at least 1, got {self.ratio!r}")
-        if not _within(self.alpha, 0, 1):
-            raise SettingsError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
+        if not arguments.is_number(self.ratio, 1, sys.float_info.max):
+            raise arguments.wrong("ratio", "a number of at least 1", self.ratio)
+        if not arguments.is_number(self.alpha, 0, 1):
+            raise arguments.wrong("alpha", "a number between 0 and 1", self.alpha)
+        object.__setattr__(self, "protect", parse_kinds(self.protect))
+        object.__setattr__(self, "patterns", arguments.strings("patterns", self.patterns))
         for pattern in self.patterns:
             try:
                 regex.compile(pattern)
             except regex.error as fault:
                 raise SettingsError(f"pattern {pattern!r} is not a regular expression: {fault}") from None
+        if not isinstance(self.question, str):
+            raise arguments.wrong("question", '"auto", "off" or the question', self.question)
+        if not isinstance(self.asked, str | None):
+            raise arguments.wrong("asked", "what was asked, or None", self.asked)
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise arguments.wrong(name, f"one of {', '.join(map(str, known))}", getattr(self, name))
+        if not isinstance(self.tokenizer, str | None):
+            raise arguments.wrong("tokenizer", "the name of a model or an encoding, or None", self.tokenizer)
+        if not isinstance(self.outlier, OutlierReading):
+            raise arguments.wrong("outlier", "an OutlierReading", self.outlier)
 
     def digest(self) -> str:
         """Hex SHA-256 over every field: the settings' share of a cache key."""
@@ -109,15 +135,19 @@ class CompressionSettings:
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _within(value: object, low: float, high: float) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value) and low <= value <= high
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "unit": ("auto", "sentence", "word"),
+    "json": ("lossless", "prose", "rows"),
+    "marks": (True, False),
+    "material": (True, False),
+}
 
 
-def parse_kinds(names: list[str] | tuple[str, ...]) -> frozenset[Kind]:
+def parse_kinds(names: Iterable[str]) -> frozenset[Kind]:
     """Kinds by name; raises SettingsError that lists the known ones."""
-    try:
-        return frozenset(Kind(name) for name in names)
-    except ValueError:
-        unknown = sorted(set(names) - {kind.value for kind in Kind})
-        known = ", ".join(kind.value for kind in Kind)
-        raise SettingsError(f"unknown protected kind {', '.join(unknown)}; known kinds: {known}") from None
+    found = arguments.strings("protect", names)
+    known = {kind.value for kind in Kind}
+    if unknown := sorted(set(found) - known):
+        kinds = ", ".join(kind.value for kind in Kind)
+        raise SettingsError(f"unknown protected kind {', '.join(unknown)}; known kinds: {kinds}")
+    return frozenset(Kind(name) for name in found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+from moosproxy.compressor import arguments
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.engines.base import Engine, available_threads
 from moosproxy.compressor.errors import CheckpointError, SettingsError
@@ -14,10 +15,13 @@ NAMES = ("onnxruntime", "openvino", "torch")
 def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None = None) -> Engine:
     """Loads the checkpoint into the named engine; "auto" takes the first of NAMES that is installed.
 
-    Raises SettingsError for an unknown or uninstalled engine, CheckpointError if the model cannot be loaded.
+    threads: all by default. Raises SettingsError for an unknown or uninstalled engine and for threads below one,
+    CheckpointError if the model cannot be loaded.
     """
     if name not in ("auto", *NAMES):
         raise SettingsError(f"unknown engine {name!r}; known: auto, {', '.join(NAMES)}")
+    if threads is not None and not arguments.is_whole(threads, 1):
+        raise arguments.wrong("threads", "a whole number of at least 1, or None for all", threads)
     threads = threads or available_threads()
     chosen = _choose(checkpoint) if name == "auto" else name
     if importlib.util.find_spec(chosen) is None:

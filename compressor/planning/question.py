@@ -35,7 +35,8 @@ def find(text: str) -> Span | None:
     """The span of the question or instruction about the rest of the text, without label or tag; None if unclear.
 
     In this order: the content of the last <question> or <query> tag in the first or the last block, else of
-    <instructions> and the like there; a line labelled "Question:" in the first or the last two blocks; the last block, then the first one, if it asks.
+    <instructions> and the like there; a line labelled "Question:" in the first or the last two blocks; the last
+    block, then the first one, if it asks.
     A block is a paragraph, or a line in a text without blank lines. It asks if it is short, is no speaker's turn,
     heading or code, and is a question while the rest asks next to nothing, or a request while the rest requests
     next to nothing. What the rest asks does not count where the block stands apart: beside passages that all have

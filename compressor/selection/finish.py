@@ -9,10 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from moosproxy.compressor.heat_map import WordScore
 from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
-from moosproxy.compressor.result import CompressionResult, WordScore
+from moosproxy.compressor.result import CompressionResult
 from moosproxy.compressor.scoring.metric import WindowScores
 from moosproxy.compressor.selection.by_units import by_units
 from moosproxy.compressor.selection.by_words import by_words
@@ -48,6 +49,7 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
         question=plan.question,
         timings={**plan.timings, "select": time.perf_counter() - began},
         words=_words(plan, score, outcome.words) if words else None,
+        original=plan.text if words else None,
     )
 
 

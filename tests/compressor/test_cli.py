@@ -75,7 +75,7 @@ def test_show_prints_dropped_words_too(tiny_checkpoint: Path, document: Path) ->
         (["-", "--ratio", "two"], "text", "'two' is not a valid float"),
         ([], None, "Missing argument 'FILE"),
         (["-", "--ratio", "nan"], "text", "ratio must be a number of at least 1"),
-        (["-", "--alpha", "2"], "text", "alpha must lie between 0 and 1"),
+        (["-", "--alpha", "2"], "text", "alpha must be a number between 0 and 1"),
         (["-", "--protect", "urls"], "text", "unknown protected kind urls; known kinds: .*url"),
         (["-", "--pattern", "("], "text", "is not a regular expression"),
         (["-"], b"\xff\xfe text", "not UTF-8"),

@@ -1,0 +1,73 @@
+"""Retrieved texts and the query they were found with: what every integration does, whatever its library."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+from moosproxy.compressor.compressor import Compressor
+from moosproxy.compressor.kept import KeptSpans, Span
+from moosproxy.compressor.protect.code import fenced_code
+from moosproxy.compressor.settings import DEFAULT_PROTECT, CompressionSettings, Kind
+
+# What asks in a retrieved text asks nobody here: the query stands apart.
+SETTINGS = CompressionSettings(protect=DEFAULT_PROTECT - {Kind.QUESTION, Kind.INSTRUCTION})
+_GAP = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """What is left of one text, and its tokens before and after; an empty text where nothing is."""
+
+    text: str
+    tokens_before: int
+    tokens_after: int
+
+    @property
+    def metadata(self) -> dict[str, float]:
+        """Flat and plain, as vector stores want it."""
+        return {
+            "moos_ratio": round(self.tokens_before / max(self.tokens_after, 1), 3),
+            "moos_tokens_before": self.tokens_before,
+            "moos_tokens_after": self.tokens_after,
+        }
+
+
+def shorten(
+    compressor: Compressor, texts: Sequence[str], query: str, settings: CompressionSettings
+) -> list[Shortened]:
+    """Shortens texts together, with the query as the question and one budget over all of them.
+
+    So what bears on the query keeps more, and what does not keeps less or nothing: the ratio is that of them all.
+    """
+    starts = list(accumulate((len(text) + len(_GAP) for text in texts), initial=0))
+    settings = replace(settings, question=_question(query))
+    spans: list[Span] = []
+    if Kind.FENCED_CODE in settings.protect:
+        # Text by text: a chunk that ends inside a fence would protect all texts behind it.
+        settings = replace(settings, protect=settings.protect - {Kind.FENCED_CODE})
+        spans = [(at + s, at + e) for at, text in zip(starts, texts, strict=False) for s, e in fenced_code(text)]
+    kept = compressor.compress(_GAP.join(texts), settings, spans=spans).kept
+    left = [_part(kept, at, text) for at, text in zip(starts, texts, strict=False)]
+    count = settings.tokenizer
+    return [
+        Shortened(short, compressor.count(text, count), compressor.count(short, count))
+        for text, short in zip(texts, left, strict=True)
+    ]
+
+
+def _part(kept: KeptSpans, at: int, text: str) -> str:
+    """What is kept of the text that starts at this offset, with the marks between its own slices."""
+    clipped = [(max(start - at, 0), min(end - at, len(text))) for start, end in kept.spans]
+    mine = [index for index, (start, end) in enumerate(clipped) if start < end]
+    if not mine:
+        return ""
+    marks = (replace(mark, index=mark.index - mine[0]) for mark in kept.marks if mine[0] < mark.index <= mine[-1])
+    return KeptSpans(tuple(clipped[index] for index in mine), tuple(marks)).apply(text)
+
+
+def _question(query: str) -> str:
+    """The query as a setting; one that reads like a mode is still a question."""
+    query = query.strip()
+    return f"{query}?" if query in ("auto", "off") else query or "off"

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import sys
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from moosproxy.compressor.soft.cli import train_soft
+from moosproxy.compressor.commands.console import StepBar
+from moosproxy.compressor.commands.soft import train_soft
+from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.training.config import TrainConfig, shipped
-from moosproxy.compressor.training.sealing.eight_bit import quantize_command
 
 if TYPE_CHECKING:
     from moosproxy.compressor.training.train import Progress, Report
 
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 _DEFAULTS = TrainConfig()
 
 
@@ -93,7 +95,7 @@ def train(
         with _Bar() as bar:
             configs = [replace(run, **given) for run in runs]
             recipe.run_all(data, out, folder, configs, start, reader, report=bar.report, say=bar.say)
-    except (FileNotFoundError, ValueError) as fault:
+    except (CompressorError, FileNotFoundError, ValueError) as fault:
         raise click.UsageError(str(fault)) from None
 
 
@@ -104,33 +106,35 @@ def _alone(whole: tuple[TrainConfig, ...], mixture: str, seed: int) -> TrainConf
 
 
 train.add_command(train_soft)
-train.add_command(quantize_command)
 
 
-class _Bar:
-    """A progress bar on a terminal, a line every fifty steps elsewhere."""
+@train.command("quantize")
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=_FOLDER, required=True, help="Where the 8-bit checkpoint is written.")
+@click.option("--data", type=_FOLDER, help="Directory of the training records; default MOOS_DATA, or ./data.")
+@click.option(
+    "--worst",
+    type=click.FloatRange(min=0),
+    default=0.06,
+    show_default=True,
+    help="Leave layers alone whose output would be off by more than this share of its size.",
+)
+def quantize_command(checkpoint: Path, out: Path, data: Path | None, worst: float) -> None:
+    """Write the 8-bit form of a checkpoint. Judge it with `moos eval run` on both, then `moos eval compare`."""
+    from moosproxy.compressor.training.sealing import eight_bit
 
-    def __enter__(self) -> _Bar:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    given = data or Path(os.environ.get("MOOS_DATA", "data"))
+    folder = given / "train" if (given / "train").is_dir() else given
+    try:
+        fingerprint, told = eight_bit.write(checkpoint, out, folder, worst)
+    except ImportError as missing:
+        raise click.UsageError(f"this needs the extra: pip install 'moosproxy[train]' ({missing})") from None
+    except (CompressorError, FileNotFoundError) as fault:
+        raise click.UsageError(str(fault)) from None
+    click.echo(f"{out}: {told['layers']} layers in 8 bits, worst error {told['worst_error']}, {fingerprint}")
 
-        self.console = Console(stderr=True)
-        self.live = self.console.is_terminal
-        columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        self.progress = Progress(
-            *columns, TextColumn("{task.description}"), console=self.console, disable=not self.live
-        )
-        self.task = self.progress.add_task("", total=None)
-        self.progress.start()
-        return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.progress.stop()
-
-    def say(self, line: str) -> None:
-        """A line above the bar."""
-        click.echo(line, file=sys.stderr)
-
+class _Bar(StepBar):
     @property
     def report(self) -> Report:
         """Called after each step."""
@@ -142,6 +146,4 @@ class _Bar:
             f"answers {at.answer:.3f}  lr {at.lr:.1e}  "
             f"{at.tokens / max(at.seconds, 1e-9):,.0f} tokens/s"
         )
-        self.progress.update(self.task, completed=at.step, total=at.steps, description=line)
-        if not self.live and (at.step % 50 == 0 or at.step == at.steps):
-            self.say(f"step {at.step}/{at.steps}  {line}")
+        self.show(at, line)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Any
 
 import click
 
+from moosproxy.compressor.commands.console import one_line
+from moosproxy.compressor.commands.soft import evaluate_soft
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.soft.cli import evaluate_soft
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -28,22 +23,7 @@ _checkpoint = click.option(
     "--checkpoint", type=_FOLDER, default=None, help="Checkpoint directory; default the bundled one."
 )
 _threads = click.option("--threads", type=click.IntRange(1), default=None, help="Threads; all by default.")
-
-
-def _one_line(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Faults of the input end in one line and exit code 2."""
-
-    @wraps(command)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return command(*args, **kwargs)
-        except CompressorError as fault:
-            click.echo(f"moos: {fault}", err=True)
-        except ModuleNotFoundError as fault:
-            click.echo(f"moos: this needs {fault.name}; install moosproxy[train]", err=True)
-        sys.exit(2)
-
-    return guarded
+_one_line = one_line("train")
 
 
 @click.group("eval")
@@ -147,19 +127,11 @@ def compare_command(before: Path, after: Path, measure: str) -> None:
 )
 @_threads
 @_one_line
-def train_reader_command(
-    data: Path | None,
-    out: Path,
-    base: Path | None,
-    seed: int,
-    epochs: float,
-    lowest_rate: float,
-    threads: int | None,
-) -> None:
+def train_reader_command(**chosen: Any) -> None:
     """Train the extractive reader that judges compressed text. Goes on where it was interrupted."""
     from moosproxy.compressor.evaluation.judging import train_reader
 
-    train_reader.from_options(data, out, base, seed, epochs, lowest_rate, threads)
+    train_reader.from_options(**chosen)
 
 
 @evaluate.command("outliers")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final
 
 import click
@@ -84,6 +86,9 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="moos")
 def main() -> None:
     """A drop-in OpenAI-compatible proxy that shortens long prompts."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character must not end the program
+            stream.reconfigure(errors="replace")
 
 
 @click.group(cls=LazyGroup, places=_BENCHES)

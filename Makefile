@@ -7,7 +7,21 @@ BIN := $(VENV)/bin
 # Arguments for the command, as in: make serve ARGS="--config policies.yaml"
 ARGS ?=
 
-.PHONY: serve demo local wheel test test-slow lint types layers format clean
+# uv, where it is on the PATH, installs in a tenth of pip's time; `make UV=` takes pip. Neither is told to be quiet:
+# an installation that shows nothing looks like one that hangs.
+UV ?= $(shell command -v uv 2>/dev/null)
+INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/pip install --no-compile) -c constraints.txt
+# How long an installation took, for the next one, which may be another clone's.
+CACHE ?= $(HOME)/.cache/moosproxy
+TOOK = $(CACHE)/seconds$(notdir $@)
+
+# $(call install,PACKAGES)
+define install
+	@echo "moosproxy: installing into $(VENV)$$(sed 's/.*/; last time it took & s/' '$(TOOK)' 2>/dev/null)"
+	@began=$$(date +%s); $(INSTALL) $(1) && { mkdir -p '$(CACHE)' && echo $$(($$(date +%s) - began)) >'$(TOOK)' || true; }
+endef
+
+.PHONY: serve demo providers local wheel test test-slow lint types layers format clean
 
 # llama.cpp for x86-64 processors with AVX2 (arm64 ignores the AVX lines), without its server, tools and tests.
 # A default build takes longer and runs on no other processor than the one it was built on.
@@ -15,7 +29,8 @@ LLAMA_CPU ?= -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
 LLAMA_FLAGS := -DGGML_NATIVE=OFF $(LLAMA_CPU) \
 	-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAVA_BUILD=OFF
 # Where built wheels are kept, so that the next installation takes seconds.
-WHEELS ?= $(HOME)/.cache/moosproxy/wheels
+WHEELS ?= $(CACHE)/wheels
+BUILD := CMAKE_ARGS="$(LLAMA_FLAGS)" $(BIN)/pip wheel --no-deps -c constraints.txt --find-links $(WHEELS) -w $(WHEELS)
 
 serve: $(VENV)/.base
 	$(BIN)/moos serve $(ARGS)
@@ -23,13 +38,16 @@ serve: $(VENV)/.base
 demo: $(VENV)/.base
 	$(BIN)/moos demo $(ARGS)
 
+# Upstreams of kind litellm: Anthropic, Bedrock, Vertex and whoever else does not speak OpenAI's wire format.
+providers: $(VENV)/.providers
+
 # GGUF models on this machine: builds llama.cpp once, some minutes; needs a C++ compiler.
 local: $(VENV)/.local
 
 # A portable wheel alone, into WHEELS, for other machines; not one that pip remembers from a build for this processor.
 wheel: | $(VENV)/bin/python
 	mkdir -p $(WHEELS)
-	CMAKE_ARGS="$(LLAMA_FLAGS)" $(BIN)/pip wheel -q --no-deps --no-cache-dir -c constraints.txt --find-links $(WHEELS) -w $(WHEELS) llama-cpp-python
+	$(BUILD) --no-cache-dir llama-cpp-python
 
 # The suite runs on as many processes as there are cores, four at most: each may hold a model. In one: make test JOBS=0
 JOBS ?= logical
@@ -61,19 +79,23 @@ clean:
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
-	$(PYTHON) -m venv $(VENV)
+	$(if $(UV),$(UV) venv -q --seed --python $(PYTHON) $(VENV),$(PYTHON) -m venv $(VENV))
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install -q -c constraints.txt -e .
-	touch $@
+	$(call install,-e .)
+	@touch $@
+
+$(VENV)/.providers: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(call install,-e ".[providers]")
+	@touch $(VENV)/.base $@
 
 $(VENV)/.local: pyproject.toml constraints.txt | $(VENV)/bin/python
 	mkdir -p $(WHEELS)
-	CMAKE_ARGS="$(LLAMA_FLAGS)" $(BIN)/pip wheel -q --no-deps -c constraints.txt --find-links $(WHEELS) -w $(WHEELS) llama-cpp-python
-	$(BIN)/pip install -q -c constraints.txt --find-links $(WHEELS) -e ".[local]"
-	touch $(VENV)/.base $@
+	@echo "moosproxy: building llama.cpp, five to fifteen minutes on two cores, unless $(WHEELS) has it"
+	$(BUILD) llama-cpp-python
+	$(call install,--find-links $(WHEELS) -e ".[local]")
+	@touch $(VENV)/.base $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(BIN)/pip install -q $(TORCH)
-	$(BIN)/pip install -q -c constraints.txt -e ".[dev,train,soft]"
-	touch $(VENV)/.base $@
+	$(call install,$(TORCH) -e ".[dev,train,soft]")
+	@touch $(VENV)/.base $@

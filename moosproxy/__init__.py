@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 if not (Path(__file__).parent / "proxy").is_dir():  # a checkout by a git that makes no links, as on Windows
     __path__.append(str(Path(__file__).parent.parent))
 
+__version__ = "0.1.0"
+
 _HOMES = {
     "CompressionResult": "compressor",
     "CompressionSettings": "compressor",

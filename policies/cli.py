@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from moosproxy.policies.extras import lacking
 from moosproxy.policies.faults import NoRouteError, PolicyError, did_you_mean
 from moosproxy.policies.files.load import load
 from moosproxy.policies.files.sources import main_file
@@ -34,10 +35,17 @@ def key() -> None:
 
 @policy.command()
 @click.argument("path", type=_PATH, envvar="MOOS_POLICIES")
-@click.option("--unset-ok", is_flag=True, help="Take unset variables as set, for CI that has no secrets.")
+@click.option(
+    "--unset-ok",
+    is_flag=True,
+    help="Take unset variables as set and extras as installed, for CI that has neither.",
+)
 def check(path: Path, unset_ok: bool) -> None:
     """Validate the files and name every fault."""
     found = _loaded(path, _Lenient() if unset_ok else os.environ)
+    missing = lacking(found)
+    if missing is not None and not unset_ok:
+        _fail(f"{path}: {missing}")
     keys = len(found.keys.entries)
     click.echo(f"good: {_count(len(found.upstreams), 'upstream')}, {_count(len(found.teams), 'team')}, "
                f"{_count(keys, 'key')}")  # fmt: skip

@@ -175,7 +175,7 @@ class UpstreamFields(Strict):
     kind: Annotated[
         Literal["openai", "litellm", "llama_cpp", "transformers", "echo"],
         Field(
-            description="`openai` relays OpenAI's wire format, `litellm` reaches the others, "
+            description="`openai` relays OpenAI's wire format, `litellm` reaches the others (extra `providers`), "
             "`llama_cpp` runs GGUF files on this machine, `transformers` Hugging Face models with soft "
             "compression, `echo` answers the prompt."
         ),

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
 
+from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
 from moosproxy.proxy.log import LOG
@@ -41,7 +41,7 @@ def create_app(
     on_started: called once everything is loaded, before the first request.
     """
     running = _Running(settings or Settings(), policy_set, compressor, on_started)
-    app = pages.make_pages(running.lifespan, running.readiness, running.metrics, _version())
+    app = pages.make_pages(running.lifespan, running.readiness, running.metrics, __version__)
     return Front(app, running.services, pages.PATHS)
 
 
@@ -129,10 +129,3 @@ async def _ended(task: asyncio.Task[None]) -> None:
     """Cancels the task and waits until it has cleaned up."""
     task.cancel()
     await asyncio.wait([task])
-
-
-def _version() -> str:
-    try:
-        return version("moosproxy")
-    except PackageNotFoundError:
-        return "0"

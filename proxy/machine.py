@@ -15,7 +15,7 @@ def machine() -> str:
     """Processor and number of CPUs."""
     model = ""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
@@ -27,7 +27,7 @@ def machine() -> str:
 
 def _is_virtual() -> bool:
     try:
-        return " hypervisor" in Path("/proc/cpuinfo").read_text()
+        return " hypervisor" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
 
@@ -36,7 +36,7 @@ def load_average() -> float | None:
     """Processes that wanted a CPU in the last minute; None where the system does not tell."""
     try:
         return round(os.getloadavg()[0], 2)
-    except OSError:
+    except (OSError, AttributeError):  # Windows has none
         return None
 
 

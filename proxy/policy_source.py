@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from moosproxy.policies.builtin import default_set
+from moosproxy.policies.extras import lacking
 from moosproxy.policies.files.load import load
 from moosproxy.policies.files.watch import PolicyWatcher
 from moosproxy.policies.resolve import PolicySet
@@ -27,12 +28,17 @@ class FixedPolicies:
 async def open_policies(settings: Settings, given: PolicySet | None, stack: AsyncExitStack) -> PolicySource:
     """The source for one application. Raises PolicyError.
 
-    A set whose last key was taken away does not come into force on an address that others can reach.
+    A set that must not be served here, such as one without keys on an open address, does not come into force.
     """
     if given is not None or settings.policies is None:
         return FixedPolicies(given or default_set(os.environ))
-    watcher = PolicyWatcher(settings.policies, accept=lambda found: refusal(settings.host, found))
+    watcher = PolicyWatcher(settings.policies, accept=lambda found: objection(settings, found))
     return await stack.enter_async_context(watcher)
+
+
+def objection(settings: Settings, found: PolicySet) -> str | None:
+    """Why this set, faultless in itself, must not be served here, with the fix; None if it may."""
+    return refusal(settings.host, found) or lacking(found)
 
 
 def read_policies(settings: Settings) -> PolicySet:
@@ -54,6 +60,9 @@ async def upstreams_check(source: PolicySource) -> Check:
     if {upstream.kind for upstream in upstreams.values()} == {"echo"}:
         detail = "only the echo upstream: nothing goes to a model; set OPENAI_API_KEY or MOOS_POLICIES"
         return Check("degraded", detail)
+    missing = lacking(source.current)
+    if missing is not None:
+        return Check("degraded", missing)
     keyless = [
         name for name, upstream in upstreams.items() if upstream.kind == "openai" and upstream.api_key is None
     ]

@@ -35,18 +35,24 @@ ONCE_PIECES = 300_000
 # A peer is never asked for more than this: it would take many minutes.
 PEER_MOST = 20_000
 _CHILD = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from moosproxy.compressor import Compressor, CompressionSettings
 checkpoint, engine, threads, ratio = json.loads(sys.argv[1])
 with Compressor.load(checkpoint, engine=engine, threads=threads) as compressor:
     text = sys.stdin.buffer.read().decode()
     compressor.compress(text, CompressionSettings(ratio=ratio))
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-status = Path("/proc/self/status")
-if status.exists():  # ru_maxrss starts at what the parent had when it forked
-    peak = next(int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-print(json.dumps({"peak_mb": peak / 1024}))
+peak = None
+try:  # Linux; ru_maxrss would start at what the parent had when it forked
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+except OSError:
+    try:
+        import resource
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    except ImportError:  # Windows
+        pass
+print(json.dumps({"peak_mb": peak}))
 """
 
 
@@ -179,7 +185,7 @@ def _report(
     peer_length: int,
     peers: list[str],
     cold: float,
-    mb: float,
+    mb: float | None,
 ) -> None:
     table = Table("contender", "tokens", "seconds", "tokens/s", title="moos bench compress")
     told: dict[str, Any] = {
@@ -190,7 +196,7 @@ def _report(
         "time_per_token_relative_to": peer_length,
         "ratio": choice.ratio,
         "cold_start_s": round(cold, 3),
-        "peak_mb": round(mb, 1),
+        "peak_mb": None if mb is None else round(mb, 1),
         "moosproxy": {},
         "peers": {},
         "speedup": {},
@@ -220,5 +226,6 @@ def _report(
     console.print(table)
     for name, speedup in told["speedup"].items():
         click.echo(f"{speedup['median']} times {name} (rounds {speedup['low']} to {speedup['high']})")
-    click.echo(f"cold start to first compressed text {cold:.2f} s; peak memory of a fresh process {mb:.0f} MB")
+    memory = "is not told by this system" if mb is None else f"{mb:.0f} MB"
+    click.echo(f"cold start to first compressed text {cold:.2f} s; peak memory of a fresh process {memory}")
     click.echo(json.dumps(told))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import torch
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
 from moosproxy.compressor.checkpoint import Checkpoint
+from moosproxy.compressor.text.tokens import write_cache
 
 # llmlingua tells the tokenizer's conventions by this part of the folder's name.
 _NAME = "bert-base-multilingual-cased"
@@ -24,7 +23,8 @@ def contenders(
 ) -> dict[str, Callable[[str], object]]:
     """Compress functions by name. Writes random weights (700 MB) and tokenizers into `folder`."""
     torch.set_num_threads(threads)
-    _offline_encodings(folder / "tiktoken")
+    write_cache(folder / "tiktoken")  # llmlingua counts with tiktoken, which would download
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder / "tiktoken")
     shape = BertConfig(
         vocab_size=119_547, hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072
     )
@@ -51,16 +51,3 @@ def _compress(folder: Path, ratio: float) -> Callable[[str], object]:
 
     compressor = PromptCompressor(model_name=str(folder), use_llmlingua2=True, device_map="cpu")
     return lambda text: compressor.compress_prompt(text, rate=1 / ratio, force_tokens=_FORCED)
-
-
-def _offline_encodings(folder: Path) -> None:
-    """llmlingua counts with tiktoken, which would download: litellm brings the same files along."""
-    found = importlib.util.find_spec("litellm")
-    if found is None or found.origin is None:
-        return
-    source = Path(found.origin).parent / "litellm_core_utils" / "tokenizers"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in source.iterdir():
-        if file.is_file() and "." not in file.name:
-            shutil.copy(file, folder / file.name)  # tiktoken deletes a file whose hash it does not like
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)

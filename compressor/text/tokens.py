@@ -1,12 +1,14 @@
 """How many tokens the target model will count, where its tokenizer is known and on this machine.
 
-The names are tiktoken's encodings; a model name resolves to its encoding. Nothing is downloaded: the encodings
-are those in TIKTOKEN_CACHE_DIR, and those that litellm carries, so that every worker of a version has them.
+The names are tiktoken's encodings; a model name resolves to its encoding. Nothing is downloaded: the encodings of
+OpenAI's current models lie in `encodings/`, so that every worker of a version counts alike, and further ones are
+read where TIKTOKEN_CACHE_DIR points to.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import gzip
+import hashlib
 import os
 import threading
 from collections.abc import Iterator
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     import tiktoken
 
 ENCODER_PIECES = "encoder"
+# OpenAI's files, byte for byte, packed; see NOTICE. tiktoken names them by the address it would fetch them from.
+_FILES = Path(__file__).parent / "encodings"
+_STORE = "https://openaipublic.blob.core.windows.net/encodings/"
 _SECTION_CHARS = 65_536
 _loading = threading.Lock()
 
@@ -79,39 +84,45 @@ def counter_for(name: str | None) -> TokenCounter | None:
 def _load(encoding: str) -> TokenCounter | None:
     import tiktoken
 
-    spec = importlib.util.find_spec("litellm")
-    carried = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers" if spec and spec.origin else None
-    for folder in (os.environ.get("TIKTOKEN_CACHE_DIR"), carried):
-        if not folder:
-            continue
-        with _loading, _offline_cache(str(folder)):
-            try:
-                return TokenCounter(tiktoken.get_encoding(encoding))
-            except (OSError, ValueError):
-                continue
-    return None
+    with _loading, _offline():
+        try:
+            return TokenCounter(tiktoken.get_encoding(encoding))
+        except OSError:
+            return None
+
+
+def write_cache(folder: Path) -> None:
+    """Unpacks the encodings into a folder that TIKTOKEN_CACHE_DIR can point to, for programs that use tiktoken."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in _FILES.glob("*.gz"):
+        (folder / _cache_name(_STORE + file.stem)).write_bytes(gzip.decompress(file.read_bytes()))
 
 
 @contextmanager
-def _offline_cache(folder: str) -> Iterator[None]:
-    """Points tiktoken at the encodings in a folder while one is read, and forbids any download.
-
-    tiktoken knows no other way in than its environment variable; the caller holds the lock.
-    """
+def _offline() -> Iterator[None]:
+    """While an encoding is loaded, tiktoken reads files of this machine alone; the caller holds the lock."""
     import tiktoken.load
 
-    before, read = os.environ.get("TIKTOKEN_CACHE_DIR"), tiktoken.load.read_file
-    os.environ["TIKTOKEN_CACHE_DIR"] = folder
-    tiktoken.load.read_file = _refuse
+    usual = tiktoken.load.read_file_cached
+    tiktoken.load.read_file_cached = _file
     try:
         yield
     finally:
-        tiktoken.load.read_file = read
-        if before is None:
-            del os.environ["TIKTOKEN_CACHE_DIR"]
-        else:
-            os.environ["TIKTOKEN_CACHE_DIR"] = before
+        tiktoken.load.read_file_cached = usual
 
 
-def _refuse(blobpath: str) -> bytes:
-    raise OSError(f"{blobpath} is not on this machine")
+def _file(blobpath: str, expected_hash: str | None = None) -> bytes:
+    """The file that tiktoken would fetch from this address. Raises OSError where it is not on this machine."""
+    packed = _FILES / f"{blobpath.removeprefix(_STORE)}.gz"
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR")
+    cached = Path(folder, _cache_name(blobpath)) if folder else None
+    for path, unpack in ((packed, gzip.decompress), (cached, bytes)):
+        if path is not None and path.is_file():
+            content = unpack(path.read_bytes())
+            if expected_hash in (None, hashlib.sha256(content).hexdigest()):
+                return content
+    raise FileNotFoundError(f"{blobpath} is not on this machine")
+
+
+def _cache_name(address: str) -> str:
+    return hashlib.sha1(address.encode(), usedforsecurity=False).hexdigest()

@@ -125,7 +125,7 @@ def _given(reader: Path | None) -> Path:
 def _earlier_facts(directory: Path) -> dict[str, Any] | None:
     """The facts of the run whose weights this one started from, if it was one of ours."""
     path = directory / FACTS
-    return json.loads(path.read_text()) if path.is_file() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def save(model: Any, tokenizer_file: Path, directory: Path, told: dict[str, Any]) -> None:
@@ -133,4 +133,4 @@ def save(model: Any, tokenizer_file: Path, directory: Path, told: dict[str, Any]
     directory.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(directory)
     (directory / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
-    (directory / FACTS).write_text(json.dumps(told, indent=2) + "\n")
+    (directory / FACTS).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

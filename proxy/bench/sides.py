@@ -45,7 +45,7 @@ class Side:
         total = 0
         try:
             for pid in (self.pid, *_children(self.pid)):
-                status = Path(f"/proc/{pid}/status").read_text()
+                status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
                 total += int(status.partition(line)[2].split()[0])
         except (OSError, IndexError, ValueError):
             return None
@@ -57,14 +57,14 @@ class Side:
         try:
             for pid in (self.pid, *_children(self.pid)):
                 for task in Path(f"/proc/{pid}/task").iterdir():
-                    total += int((task / "schedstat").read_text().split()[0])
+                    total += int((task / "schedstat").read_text(encoding="utf-8").split()[0])
         except (OSError, IndexError, ValueError):
             return None
         return total / 1e9
 
 
 def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
     return [child for task in tasks for child in (int(task), *_children(int(task)))]
 
 

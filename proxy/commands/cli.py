@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Final
 
 import click
+from click.shell_completion import CompletionItem
+
+from moosproxy import __version__
 
 # name -> (module, attribute, one line for the list)
 _COMMANDS: Final = {
@@ -66,15 +71,24 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Names from the list: the group's own way would import every command with each press of Tab."""
+        names = [name for name in self._places if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self._places[name][2]) for name in names]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in self._places.items()])
 
 
 @click.group(cls=LazyGroup, places=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="moosproxy", prog_name="moos")
+@click.version_option(__version__, prog_name="moos")
 def main() -> None:
     """A drop-in OpenAI-compatible proxy that shortens long prompts."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a character must not end the program
+            stream.reconfigure(errors="replace")
 
 
 @click.group(cls=LazyGroup, places=_BENCHES)

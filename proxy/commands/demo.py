@@ -1,13 +1,16 @@
-"""`moos demo`: a real document through the proxy with the official `openai` client: before, after, saved."""
+"""`moos demo`: a real document through the proxy: before, after, saved."""
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.error import HTTPError
 
 import click
 
@@ -32,7 +35,7 @@ def demo(
     Without --base-url a proxy of its own is started, with the echo upstream: it answers with the prompt that
     it would have sent, and nothing leaves this machine.
     """
-    text = document.read_text() if document else _bundled() + _QUESTION
+    text = document.read_text(encoding="utf-8") if document else _bundled() + _QUESTION
     if base_url is not None:
         _show(text, base_url, api_key, model, ratio, full=full)
         return
@@ -45,21 +48,26 @@ def _bundled() -> str:
 
 
 def _show(text: str, base_url: str, api_key: str, model: str, ratio: float | None, *, full: bool) -> None:
-    from openai import OpenAI, OpenAIError
-
-    headers = {} if ratio is None else {"x-moos-ratio": f"{ratio:g}"}
-    try:
-        with OpenAI(base_url=base_url, api_key=api_key, timeout=120, max_retries=0) as client:
-            raw = client.chat.completions.with_raw_response.create(
-                model=model, messages=[{"role": "user", "content": text}], extra_headers=headers
-            )
-            answer = raw.parse()
-    except OpenAIError as fault:
-        raise click.ClickException(f"{type(fault).__name__}: {fault}") from None
-    after = answer.choices[0].message.content or ""
+    wish = {} if ratio is None else {"x-moos-ratio": f"{ratio:g}"}
+    headers = {"content-type": "application/json", "authorization": f"Bearer {api_key}", **wish}
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": text}]}).encode()
+    after, told = _answer(urllib.request.Request(f"{base_url.rstrip('/')}/chat/completions", body, headers))  # noqa: S310
     _section("before", text, full=full)
     _section("answer (echo: the prompt as it would have gone out)", after, full=full)
-    _report(dict(raw.headers))
+    _report(told)
+
+
+def _answer(request: urllib.request.Request) -> tuple[str, dict[str, str]]:
+    """The text of the answer, and its headers. Faults end the program with what the other side said."""
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return json.load(answer)["choices"][0]["message"]["content"] or "", headers
+    except HTTPError as fault:
+        said = fault.read(2000).decode(errors="replace")
+        raise click.ClickException(f"{request.full_url} answers with status {fault.code}: {said}") from None
+    except (OSError, ValueError, LookupError) as fault:
+        raise click.ClickException(f"no answer from {request.full_url}: {fault}") from None
 
 
 def _section(title: str, text: str, *, full: bool) -> None:
@@ -93,7 +101,7 @@ def _own_proxy() -> Iterator[str]:
         environment["MOOS_CHECKPOINT"] = os.environ["MOOS_CHECKPOINT"]
     with TemporaryDirectory() as folder:
         policies = Path(folder, "moos.yaml")
-        policies.write_text(_POLICIES)
+        policies.write_text(_POLICIES, encoding="utf-8")
         try:
             with running(
                 "moos serve", serve_command(port, "--config", str(policies)), port, "/healthz", environment

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from moosproxy.policies.extras import missing_extra
 from moosproxy.proxy.commands.doctor_local import local_models
 from moosproxy.proxy.observing.readiness import Check, State
 
@@ -63,8 +64,8 @@ def _checks() -> Iterator[tuple[str, Check]]:
                 yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, upstream))
     yield "checkpoint", _guarded(lambda: asyncio.run(_checkpoint(settings)))
     yield "redis", _guarded(lambda: asyncio.run(_redis(settings)))
-    yield "event loop", _installed("uvloop", "pip install 'uvicorn[standard]' makes the proxy about twice as fast")
-    yield "litellm", _installed("litellm", "needed for upstreams of kind litellm only")
+    yield "event loop", _event_loop()
+    yield "litellm", _litellm()
 
 
 def _settings() -> Settings | Check:
@@ -105,7 +106,8 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
     if upstream.kind == "echo":
         return Check("degraded", "echo: nothing goes to a model; set OPENAI_API_KEY or configure an upstream")
     if upstream.kind == "litellm":
-        return Check("ok", "litellm: reached with the first request")
+        missing = missing_extra(upstream.kind)
+        return Check("missing", missing) if missing else Check("ok", "litellm: reached with the first request")
     from moosproxy.proxy.upstreams.base import Call, UpstreamFault
     from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
 
@@ -156,9 +158,19 @@ async def _redis(settings: Settings) -> Check:
     return Check("ok", "answers")
 
 
-def _installed(module: str, why: str) -> Check:
-    return (
-        Check("ok") if importlib.util.find_spec(module) else Check("degraded", f"{module} is not installed: {why}")
+def _event_loop() -> Check:
+    if find_spec("uvloop"):
+        return Check("ok", "uvloop")
+    if sys.platform == "win32":
+        return Check("off", "asyncio's: there is no uvloop for Windows")
+    return Check("degraded", "no uvloop: pip install 'uvicorn[standard]' makes the proxy about twice as fast")
+
+
+def _litellm() -> Check:
+    if find_spec("litellm"):
+        return Check("ok")
+    return Check(
+        "off", "not installed; only upstreams of kind litellm need it: pip install 'moosproxy[providers]'"
     )
 
 

@@ -39,8 +39,7 @@ def serve(policies: Path | None, host: str | None, port: int | None, workers: in
 def _checked() -> tuple[Settings, PolicySet]:
     """Settings and policies; ends the program with status 2 and the fix if either cannot be used."""
     from moosproxy.policies.faults import PolicyError
-    from moosproxy.proxy.policy_source import read_policies
-    from moosproxy.proxy.routes.auth import refusal
+    from moosproxy.proxy.policy_source import objection, read_policies
     from moosproxy.proxy.settings import Settings
 
     try:
@@ -51,7 +50,7 @@ def _checked() -> tuple[Settings, PolicySet]:
         _give_up("\n".join(lines))
     except PolicyError as fault:
         _give_up(str(fault))
-    reason = refusal(settings.host, in_force)
+    reason = objection(settings, in_force)
     if reason is not None:
         _give_up(reason)
     return settings, in_force

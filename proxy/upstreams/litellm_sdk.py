@@ -1,6 +1,7 @@
 """Kind `litellm`: every provider that does not speak OpenAI's wire format, by way of the litellm SDK.
 
-Importing this module is cheap; litellm itself (a second, 165 MB) is imported with the first call.
+Importing this module is cheap; litellm itself (a second, 165 MB; the extra `providers`) is imported with the first
+call.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 
 import orjson
 
+from moosproxy.policies.extras import missing_extra
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.errors import envelope
 from moosproxy.proxy.log import LOG
@@ -57,7 +59,7 @@ _CODES: Mapping[int, tuple[str, str | None]] = {
 
 
 def import_litellm() -> ModuleType:
-    """The SDK, made ready. Takes seconds the first time: call it in a thread."""
+    """The SDK, made ready. Takes seconds the first time: call it in a thread. Raises ImportError."""
     # Before the import: else it fetches a price list from the network, and takes over tiktoken's cache folder.
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     if "TIKTOKEN_CACHE_DIR" in os.environ:
@@ -95,7 +97,10 @@ class LitellmClient:
             return json_answer(200, orjson.dumps(_described(unquote(call.path.removeprefix("/models/")))))
         if call.method != "POST" or call.path not in ("/chat/completions", "/embeddings"):
             return _not_served(call)
-        sdk = await asyncio.to_thread(import_litellm)
+        try:
+            sdk = await asyncio.to_thread(import_litellm)
+        except ImportError as missing:
+            return self._not_installed(missing)
         request = json.loads(call.body)
         try:
             if call.path == "/embeddings":
@@ -126,6 +131,11 @@ class LitellmClient:
             "_skip_mcp_handler": True,
         }
         return {**named, **self._connection, **fixed}
+
+    def _not_installed(self, missing: ImportError) -> BodyAnswer:
+        own, reason = self._upstream.name, missing_extra("litellm") or f"litellm cannot be imported: {missing}"
+        LOG.warning("litellm not installed", extra={"fields": {"upstream": own, "reason": reason}})
+        return error_answer(503, f"upstream {own!r}: {reason}", "api_error", "provider_not_installed")
 
     def _error(self, fault: Exception) -> BodyAnswer:
         """The provider's error in OpenAI's form. Raises UpstreamFault where no provider answered."""

@@ -34,10 +34,11 @@ def write(
     weights = {name: value.detach().half().contiguous().cpu() for name, value in model.state_dict().items()}
     save_file(weights, directory / "model.safetensors", metadata={"format": "pt"})
     (directory / "model.safetensors").chmod(0o644)  # the library writes it for its owner alone
-    config = json.loads((directory / "config.json").read_text())
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     for name, fused in (("model.onnx", False), (checkpoint.FUSED_GRAPH, True)):
         graph = bert_token_classifier(directory / "model.safetensors", config, grids, fused=fused)
         onnx.save(graph, directory / name)
     manifest = {**facts, "files": checkpoint.digest_files(directory)}
-    (directory / "moos.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    manifest_text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (directory / "moos.json").write_text(manifest_text, encoding="utf-8")
     return checkpoint.load(directory).fingerprint

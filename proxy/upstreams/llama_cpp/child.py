@@ -23,7 +23,10 @@ _LAST = frozenset({"end", "fault", "counted", "embedded", "measured"})
 _TAIL = 4096
 _LONGEST_LINE = 300
 # The process needs no key of any upstream, so it gets none.
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR")
+_INHERITED = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "TMPDIR"),
+    *("SYSTEMROOT", "USERPROFILE", "TEMP", "TMP"),  # Windows: without the first, Python does not start there
+)
 
 _WORKER = "moosproxy.proxy.upstreams.llama_cpp.process.worker"
 

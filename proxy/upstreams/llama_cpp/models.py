@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -284,5 +285,8 @@ def _hub_file(model: GgufModel) -> HubFile | None:
 
 
 def _machine_share() -> int:
-    """Bytes that models may take where nothing is configured."""
-    return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MACHINE_SHARE)
+    """Bytes that models may take where nothing is configured; no bound where nobody knows how much there is."""
+    try:
+        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MACHINE_SHARE)
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return sys.maxsize

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import tiktoken
 
 from moosproxy.compressor.text import tokens
 
@@ -55,13 +59,14 @@ def test_word_costs_add_up_to_about_the_whole(tmp_path: object) -> None:
     assert counter.count(text) == pytest.approx(int(costs.sum()), rel=0.05)
 
 
-def test_the_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoding_that_is_not_here_is_none_and_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TIKTOKEN_CACHE_DIR", raising=False)
+    monkeypatch.setattr("requests.get", lambda *_, **__: pytest.fail("fetched"))
+    usual = tiktoken.load.read_file_cached
     tokens._load.cache_clear()
 
-    tokens.counter_for("p50k_base")
-
-    assert "TIKTOKEN_CACHE_DIR" not in os.environ
+    assert tokens._load("p50k_base") is None
+    assert tiktoken.load.read_file_cached is usual
 
 
 def test_a_cache_folder_without_the_encoding_does_not_change_the_count(
@@ -74,3 +79,51 @@ def test_a_cache_folder_without_the_encoding_does_not_change_the_count(
 
     assert tokens.counter_for("gpt-4o") is not None
     assert os.environ["TIKTOKEN_CACHE_DIR"] == str(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_further_encodings_come_from_tiktokens_cache_folder_if_they_are_what_it_expects(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tokens.write_cache(tmp_path)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(tokens, "_FILES", tmp_path / "none")
+    monkeypatch.setattr("tiktoken.registry.ENCODINGS", {})
+    file = tmp_path / tokens._cache_name(f"{tokens._STORE}cl100k_base.tiktoken")
+
+    assert tokens._load.__wrapped__("cl100k_base") is not None
+    file.write_bytes(file.read_bytes() + b"x")
+    tiktoken.registry.ENCODINGS.clear()
+    assert tokens._load.__wrapped__("cl100k_base") is None
+    assert file.is_file()
+
+
+_COUNT = """
+import sys
+sys.modules |= {"litellm": None, "requests": None}
+from moosproxy.compressor.text.tokens import counter_for
+assert "tiktoken" not in sys.modules
+print([counter_for(name).count(sys.argv[1]) for name in ("gpt-4o", "gpt-4")])
+"""
+
+
+def test_counts_are_tiktokens_own_without_litellm_and_without_a_network(tmp_path: Path) -> None:
+    """tiktoken itself checks its files' hashes, so these are OpenAI's counts."""
+    text = "Grüße, 世界! def f(x):\n    return x ** 2  # 1,234.5 🍀 <|endoftext|>" * 9
+    bare = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    counted = subprocess.run(
+        [sys.executable, "-c", _COUNT, text], env=bare, capture_output=True, text=True, check=True
+    )
+    tokens.write_cache(tmp_path)
+    script = (
+        "import sys, json, tiktoken; sys.modules['requests'] = None\n"
+        "names = ('o200k_base', 'cl100k_base')\n"
+        "print(json.dumps([len(tiktoken.get_encoding(n).encode_ordinary(sys.argv[1])) for n in names]))"
+    )
+    cached = {**bare, "TIKTOKEN_CACHE_DIR": str(tmp_path)}
+    own = subprocess.run(
+        [sys.executable, "-c", script, text], env=cached, capture_output=True, text=True, check=True
+    )
+
+    assert counted.stdout == own.stdout
+    assert all(count > 100 for count in json.loads(own.stdout))

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+import moosproxy
 from moosproxy.proxy.bench.sides import free_port, running, serve_command
+
+COMMAND = [sys.executable, "-m", "moosproxy.proxy.commands.cli"]
 
 
 def moos(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "moosproxy.proxy.commands.cli", *arguments]
+    command = [*COMMAND, *arguments]
     clean = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off", **environment}
     return subprocess.run(command, capture_output=True, text=True, env=clean, timeout=100, check=False)
 
@@ -110,6 +113,24 @@ def test_the_demo_sends_a_document_and_reports(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_demo_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
+    keyed = tmp_path / "moos.yaml"
+    keyed.write_text(f"upstreams: {{e: {{kind: echo}}}}\nteams: {{a: {{keys: ['{'1' * 64}']}}}}\n")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/v1"
+    command = [*COMMAND, "serve", "--port", str(port), "--config", str(keyed)]
+    with running("moos serve", command, port, "/healthz", {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}):
+        refused = moos("demo", "--base-url", url)
+    nobody = moos("demo", "--base-url", "http://127.0.0.1:9/v1")
+
+    assert (refused.returncode, nobody.returncode) == (1, 1)
+    assert "status 401" in refused.stderr
+    assert "invalid_api_key" in refused.stderr
+    assert nobody.stderr.startswith("Error: no answer from http://127.0.0.1:9/v1")
+    assert "Traceback" not in refused.stderr + nobody.stderr
+
+
+@pytest.mark.slow
 def test_the_doctor_finishes_its_round(tmp_path: Path) -> None:
     file = tmp_path / "moos.yaml"
     file.write_text("upstreams: {gone: {kind: openai, base_url: 'http://127.0.0.1:9/v1'}}\n")
@@ -119,3 +140,48 @@ def test_the_doctor_finishes_its_round(tmp_path: Path) -> None:
     assert "cannot connect to http://127.0.0.1:9/v1" in done.stdout
     assert "[!!] redis" in done.stdout
     assert "checkpoint" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("moos se", "serve"),
+        ("moos bench s", "soak"),
+        ("moos policy ex", "explain"),
+        ("moos --v", "--version"),
+        ("moos serve --wo", "--workers"),
+    ],
+)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands_and_options(shell: str, words: str, offered: str) -> None:
+    said = complete(shell, words).replace(",", "\n").replace("\t", "\n").splitlines()
+
+    assert offered in said
+    assert "compress" not in said
+
+
+def test_a_press_of_tab_imports_no_command() -> None:
+    *said, imported = complete("bash", "moos ").splitlines()
+
+    assert "plain,compress" in said
+    assert imported == "moosproxy moosproxy.proxy moosproxy.proxy.commands moosproxy.proxy.commands.cli"
+
+
+def complete(shell: str, words: str) -> str:
+    """What the shell's script gets for these words, and last the modules that were imported for it."""
+    code = (
+        "import sys; from moosproxy.proxy.commands.cli import main\n"
+        "try: main(prog_name='moos')\n"
+        "except SystemExit: pass\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('moosproxy')))"
+    )
+    last = "" if words.endswith(" ") else words.split()[-1]
+    place = last if shell == "fish" else str(len(words.split(" ")) - 1)
+    environment = {"_MOOS_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": place}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=True)
+    return done.stdout
+
+
+def test_the_version_is_told_from_a_checkout() -> None:
+    assert moos("--version").stdout == f"moos, version {moosproxy.__version__}\n"

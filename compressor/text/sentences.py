@@ -52,8 +52,8 @@ _SAYS_ON = re.compile(r"[\u3040-\u30ff\uac00-\ud7a3]|[他她它我你]|[^\W\d_]{
 _ANSWERS = re.compile(
     r"(?i:(?:(?:and|or|but)\s)?(?:not|nor|neither|otherwise|else|except|excepting|unless|provided|only|save|until"
     r"|(?:the|an)?\s?exceptions?|this does not|that does not|these do not|sonst|andernfalls|ansonsten|außer"
-    r"|ausgenommen|es sei denn|nur|sauf|sinon|excepté|seulement|à moins|salvo|excepto|sino|solo|sólo|a menos|de lo contrario"
-    r"|exceto|senão|caso contrário|кроме|иначе|если только|только|в противном случае)(?!\w))"
+    r"|ausgenommen|es sei denn|nur|sauf|sinon|excepté|seulement|à moins|salvo|excepto|sino|solo|sólo|a menos"
+    r"|de lo contrario|exceto|senão|caso contrário|кроме|иначе|если только|только|в противном случае)(?!\w))"
     r"|除非|除了|否则|否則|但是?|不过|不過|只有|例外|ただし|但し|もっとも|さもないと|それ以外|しかし|다만|단,"
     r"|그렇지 않으면"
 )

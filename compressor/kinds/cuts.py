@@ -6,9 +6,9 @@ sentence nothing goes but sounds ("um", "äh"), which are no words, so there is 
 - Only sounds go where there is a negation, a condition, an exception, a limit, a comparison, a modal verb, a
   statement that is denied, doubted or given up: the protected kinds NEGATION and CONDITION, and `_TOUCHY` below.
 - Nothing goes between the first and the last quotation mark, bracket or sign of code of a sentence.
-- What goes are articles where no name, number or superlative follows, adverbs of degree that only praise ("very"),
-  openings that only announce ("It is worth noting that"), and what is stammered ("I I"). Verbs, auxiliaries,
-  prepositions, conjunctions, pronouns, numbers, names and nouns always stay.
+- What goes are articles inside of a sentence where no name, number or superlative follows, adverbs of degree that
+  only praise ("very"), openings that only announce ("It is worth noting that"), and what is stammered ("I I").
+  Verbs, auxiliaries, prepositions, conjunctions, pronouns, numbers, names and nouns always stay.
 - German articles say who did what to whom, so they stay; Spanish and French ones look like pronouns, so they go
   behind a preposition alone. A sentence in a language without a list, or in no language for sure, loses nothing.
 """
@@ -51,11 +51,11 @@ _ENGLISH_HELD = "|".join(
 _ARTICLE_A = (
     r"(?:(?<=\bis )|(?<=\bwas )|(?<=\bare )|(?<=\bwere )|(?<=\bof )|(?<=\bin )|(?<=\bon )|(?<=\bat )|(?<=\bas )"
     r"|(?<=\bwith )|(?<=\bfor )|(?<=\bby )|(?<=\bto )|(?<=\bfrom )|(?<=\binto )|(?<=\bhas )|(?<=\bhad )"
-    r"|(?<=\bhave )|(?<=\band )|^)(?:[Aa]n?)"
+    r"|(?<=\bhave )|(?<=\band ))an?"
 )
 _FOLLOWED = r"(?=\s+[a-zà-ÿ])"
 _ENGLISH = (
-    rf"(?:(?<![-'’\w])(?:[Tt]he)|{_ARTICLE_A})(?![-'’\w])(?!\s+(?:{_ENGLISH_HELD}|\w+est)\b){_NAME}{_FOLLOWED}"
+    rf"(?:(?<![-'’\w])(?:the)|{_ARTICLE_A})(?![-'’\w])(?!\s+(?:{_ENGLISH_HELD}|\w+est)\b){_NAME}{_FOLLOWED}"
     r"|(?<![-'’\w])(?:very|really|truly|extremely|incredibly|basically|obviously|of course)(?=\s+[a-z])"
     r"|^(?:It is (?:worth noting|important to note|interesting to note|well known) that|Note that|Please note that"
     r"|As (?:a matter of fact|you know|we all know),|In fact,|Of course,|Obviously,|Basically,|Indeed,|Moreover,"
@@ -88,7 +88,9 @@ def _own(listed: str) -> re.Pattern[str]:
 
 _LANGUAGES = (
     Language(
-        _own("the of and is was were are to that which this with for by from he she it they his has had we you"),
+        _own(
+            "the of and is was were are to that which this with for by from he she it they his has we you what not"
+        ),
         re.compile(_ENGLISH),
         re.compile(r"(?<![-'’\w])(?:[Uu]m+|[Uu]h+|[Ee]rm?|[Hh]mm+)(?:\s?,)?(?=\s+\w)"),
     ),
@@ -171,7 +173,7 @@ def _with_blanks(text: str, start: int, end: int, found: Sequence[Span]) -> Iter
             continue
         while last < end and text[last].isspace():
             last += 1
-        # A sentence that loses its first word also loses the blank before it, where it has one.
+        # A sentence that loses its opening also loses the blank before it, where it has one.
         while first > (behind if first > start else 0) and text[first - 1].isspace():
             first -= 1
         yield first, last

@@ -11,7 +11,10 @@ from moosproxy.compressor.protect.asked import phrasing
 LOOKED_AT = 160
 """Characters at the start of a row that may name a speaker."""
 
-_DATE = r"(?:\d{4}-\d\d-\d\d[ T]|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},?\s|(?:Today|Yesterday|Heute|Gestern)(?:\sat|\sum)?\s)?"
+_DATE = (
+    r"(?:\d{4}-\d\d-\d\d[ T]|\d{1,2}[./-]\d{1,2}[./-]\d{2,4},?\s"
+    r"|(?:Today|Yesterday|Heute|Gestern)(?:\sat|\sum)?\s)?"
+)
 _CLOCK = rf"{_DATE}\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.,]\d{{1,3}})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _TIME = rf"(?P<time>[\[(]?{_CLOCK}[\])]?[,\s\u200e–-]{{1,4}})?"
 _NAME = r"(?P<name>[\p{L}@][\p{L}\p{M}\d.'’_&-]*(?:\s[\p{L}\d(][\p{L}\p{M}\d.'’)&_-]*){0,3})"

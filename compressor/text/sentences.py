@@ -102,9 +102,10 @@ def _ends(text: str, start: int, end: int) -> list[int]:
     for at, limit in _sections(text, start, end):
         inside = _inside(text, at, limit)
         marks = [match for match in _END.finditer(text, at, limit) if not _within(inside, match)]
-        lower = [_next_letter(text, match.end(), end).islower() for match in marks]
+        letters = [_next_letter(text, match.end(), end) for match in marks]
+        lower = [letter.islower() for letter in letters]
         # Where nobody writes capitals, a small letter says nothing.
-        small = len(marks) > 2 and sum(lower) > 0.7 * len(marks)
+        small = sum(lower) > 1 and not any(map(str.isupper, letters)) and _next_letter(text, at, end).islower()
         cuts += [
             match.end()
             for match, low in zip(marks, lower, strict=True)

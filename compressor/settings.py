@@ -33,6 +33,7 @@ class Kind(StrEnum):
     QUOTED = "quoted"
     SEVERITY = "severity"
     NEGATION = "negation"
+    CONDITION = "condition"
     QUESTION = "question"
     INSTRUCTION = "instruction"
     HEADING = "heading"

@@ -1,30 +1,35 @@
-"""Conversations: chats, interviews, minutes. A turn stays or goes with the name of who speaks."""
+"""Conversations: chats, interviews, minutes, subtitles. A turn stays or goes with the name of who speaks.
+
+What means something only as an answer ("no", "me", "not before Friday") stays and goes with what it answers.
+"""
 
 from __future__ import annotations
 
-import regex
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
+from moosproxy.compressor.kinds import subtitles, turns
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.protect.asked import phrasing
+from moosproxy.compressor.kinds.cuts import cuts
 from moosproxy.compressor.text.sentences import sentences
 
 AHEAD = 14
 """Rows looked at to tell a conversation."""
 LONG = 500
 """A turn of more characters is taken sentence by sentence."""
+TOGETHER = 700
+"""Characters of a turn with the answers to it, at most."""
 SHORT_WORDS = 4
 """A turn of at most so many words answers the one before it and stays or goes with it."""
 STRAY = 6
 """So many rows without a speaker may continue a turn."""
 
-_DATE = r"(?:\d{4}-\d\d-\d\d[ T]|\d{1,2}[./]\d{1,2}[./]\d{2,4},?\s)?"
-_TIME = rf"(?:\[?{_DATE}\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:\s?[AP]M)?\]?[,\s–-]{{0,3}})?"
-_TURN = regex.compile(
-    rf"\s{{0,4}}(?:[-*>]\s)?{_TIME}"
-    r"(?P<name>(?:\*\*)?[\p{L}@][\p{L}\p{M}\d.'’_-]*(?:\s[\p{L}\d(][\p{L}\p{M}\d.'’)_-]*){0,3})"
-    r"(?:\*\*)?\s?[:：](?:\*\*)?(?=\s)"
-)
+
+class _Turn(NamedTuple):
+    start: int
+    said: int
+    end: int
 
 
 class Dialogue:
@@ -34,79 +39,101 @@ class Dialogue:
 
     def claim(self, rows: Rows, at: int, hint: str) -> int:
         """A turn, if most rows behind it are turns too and speakers come back."""
-        if hint or not speaker(rows.line(at)):
+        if hint:
             return at
-        names: list[str] = []
-        seen = 0
-        for row in range(at, min(len(rows), at + 3 * AHEAD)):
-            if rows.blank(row):
-                continue
-            seen += 1
-            if name := speaker(rows.line(row)):
-                names.append(name)
-            if seen == AHEAD:
-                break
-        if len(names) < 4 or len(names) * 2 < seen or len(set(names)) * 3 > len(names) * 2 or len(set(names)) < 2:
+        if (end := subtitles.claim(rows, at)) > at:
+            return end
+        if turns.start(rows.line(at)) is None:
             return at
-        return _end(rows, at)
+        seen = [row for row in range(at, min(len(rows), at + 3 * AHEAD)) if not rows.blank(row)][:AHEAD]
+        found = [(row, begun) for row in seen if (begun := turns.start(rows.line(row)))]
+        if not _converse([begun for _, begun in found], len(seen), [rows.line(row) for row, _ in found]):
+            return at
+        return _end(rows, at, {begun.name for _, begun in found})
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
-        """A turn is a unit, with a bare answer to it; a long turn is its speaker and its sentences."""
+        """A turn is a unit, with what answers it; a long turn is its speaker and its sentences."""
+        rows = Rows(text, block.start, block.end)
+        if subtitles.claim(rows, 0):
+            return Edited(subtitles.units(text, block))
         units: list[Unit] = []
-        turns = _turns(Rows(text, block.start, block.end))
-        for number, (start, behind_name, end) in enumerate(turns):
-            answer = number > 0 and len(text[behind_name:end].split()) <= SHORT_WORDS
-            if answer and units and units[-1].head < 0 and not units[-1].heads and not asked.terms:
-                before = units.pop()
-                units.append(_turn((before.start, end), before.count + 1, fact=True))
-            elif end - behind_name <= LONG:
-                units.append(_turn((start, end), 1, fact=answer))
-            else:
-                head = len(units)
-                units.append(Unit(start, behind_name, heads=True, noun=Noun.TURNS, wrap=Wrap.INLINE))
-                units += [
-                    Unit(*span, head=head, noun=Noun.SENTENCES, wrap=Wrap.INLINE)
-                    for span in sentences(text, behind_name, end)
-                ]
-        return Edited(units)
+        cuttable: list[Span] = []
+        for number, turn in enumerate(_turns(rows)):
+            spans = sentences(text, turn.said, turn.end)
+            cuttable += spans
+            answer = number > 0 and turns.answers(text[turn.said : turn.end], SHORT_WORDS)
+            _add(units, turn, spans, answer=answer, alone=bool(asked.terms))
+        return Edited(units, cuts=list(cuts(text, cuttable)))
 
 
-def speaker(line: str) -> str | None:
-    """Who speaks in this row; None if nobody does."""
-    match = _TURN.match(line[:120])
-    if match is None or phrasing.QUESTION_LABEL.match(line[:80]) or phrasing.INSTRUCTION_LABEL.match(line[:80]):
-        return None
-    return str(match["name"])
+def _converse(begun: Sequence[turns.Start], rows: int, lines: Sequence[str]) -> bool:
+    """Whether rows that may begin turns are a conversation, among so many rows that are not blank."""
+    names = {start.name for start in begun}
+    if len(begun) < 4 or len(names) < 2 or len(names) * 3 > len(begun) * 2:
+        return False
+    if len(begun) * (4 if any(start.above for start in begun) else 2) < rows:
+        return False
+    if any(start.timed or start.told for start in begun):
+        return True
+    # "name: web" of a file with settings looks the same, but says less.
+    said = [line[start.length :] for start, line in zip(begun, lines, strict=True)]
+    wordy = sum(len(words.split()) > 2 or len(words.encode()) > 3 * len(words) // 2 > 6 for words in said)
+    return wordy * 2 >= len(said) and any(name[:1].isupper() or not name.isascii() for name in names)
 
 
-def _turn(span: Span, count: int, *, fact: bool) -> Unit:
-    return Unit(*span, noun=Noun.TURNS, wrap=Wrap.INLINE, count=count, fact=fact)
+def _add(units: list[Unit], turn: _Turn, spans: Sequence[Span], *, answer: bool, alone: bool) -> None:
+    """The units of one turn. alone: an answer may go without what it answers, though not stay without."""
+    if turn.end - turn.said > LONG:
+        head = len(units)
+        units.append(Unit(turn.start, turn.said, heads=True, noun=Noun.TURNS, wrap=Wrap.INLINE))
+        units += [Unit(*span, head=head, noun=Noun.SENTENCES, wrap=Wrap.INLINE) for span in spans]
+        return
+    before = units[-1] if units else None
+    if not answer or before is None:
+        units.append(_unit((turn.start, turn.end), 1, -1, fact=False))
+    elif alone or before.noun is not Noun.TURNS or turn.end - before.start > TOGETHER:
+        units.append(_unit((turn.start, turn.end), 1, len(units) - 1, fact=True))
+    else:
+        units[-1] = _unit((before.start, turn.end), before.count + 1, before.head, fact=True)
 
 
-def _end(rows: Rows, at: int) -> int:
+def _unit(span: Span, count: int, head: int, *, fact: bool) -> Unit:
+    return Unit(*span, head=head, noun=Noun.TURNS, wrap=Wrap.INLINE, count=count, fact=fact)
+
+
+def _end(rows: Rows, at: int, names: set[str]) -> int:
     """The row behind the last turn and what continues it."""
     end = row = at
     while row < len(rows):
-        if speaker(rows.line(row)):
+        begun = turns.start(rows.line(row))
+        if begun:
             end = row + 1
         elif not rows.blank(row):
-            if rows.blank(row - 1) or row - end >= STRAY:
+            if (rows.blank(row - 1) or row - end >= STRAY) and not _resumed(rows, row, names):
                 break
             end = row + 1
         row += 1
     return end
 
 
-def _turns(rows: Rows) -> list[tuple[int, int, int]]:
-    """(start, where the words begin, end) of each turn."""
-    found: list[tuple[int, int, int]] = []
-    for row, (start, end) in enumerate(rows.spans):
+def _resumed(rows: Rows, row: int, names: set[str]) -> bool:
+    """Whether somebody who spoke before speaks again a few rows below."""
+    ahead = (turns.start(rows.line(at)) for at in range(row + 1, min(len(rows), row + 2 * STRAY)))
+    return any(begun.name in names for begun in ahead if begun)
+
+
+def _turns(rows: Rows) -> list[_Turn]:
+    """The turns in order. A row with a time and no name is one of its own: somebody joined, a file was sent."""
+    found: list[_Turn] = []
+    stamped = turns.stamped(rows.line(0))
+    for row, (start, _) in enumerate(rows.spans):
         if rows.blank(row):
             continue
-        stop = start + len(rows.text[start:end].rstrip())
-        match = _TURN.match(rows.line(row)[:120])
-        if match or not found:
-            found.append((start, start + (match.end() if match else 0), stop))
+        line = rows.line(row)
+        stop = start + len(line.rstrip())
+        begun = turns.start(line)
+        if begun or not found or (stamped and turns.stamped(line)):
+            found.append(_Turn(start, min(start + (begun.length if begun else 0), stop), stop))
         else:
-            found[-1] = (*found[-1][:2], stop)
+            found[-1] = found[-1]._replace(end=stop)
     return found

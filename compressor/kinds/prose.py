@@ -1,24 +1,23 @@
-"""Running text: sentences, items of lists, headings that go with what they head."""
+"""Running text: sentences, items of lists, headings and lead-ins that go with what they head."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import regex
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
+from moosproxy.compressor.kinds import paragraphs
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.protect.asked.phrasing import PASSAGE_HEADER
+from moosproxy.compressor.kinds.cuts import cuts
+from moosproxy.compressor.kinds.paragraphs import Piece, Role
 from moosproxy.compressor.text.sentences import sentences
 
-TITLE = 80
-"""A line of more characters is no heading."""
-ITEM = 600
-"""An item of a list with more characters is taken sentence by sentence."""
+WHOLE = 600
+"""An item of a list or a quoted paragraph with more characters is taken sentence by sentence."""
 
-_ITEM = regex.compile(r"\s{0,12}(?:[-*+•‣◦–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,4})[.)])\s+\S")
-_HEADING = regex.compile(
-    r"\s{0,3}(?:\#{1,6}\s|(?:Chapter|Section|Article|Kapitel|Abschnitt|§)\s?\d|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s\p{Lu})"
-)
-_ENDED = regex.compile(r".*[.!?…:;,。！？：；，、][\"'”’»)\]*_」』）]*\s*$", regex.DOTALL)
+_MARKER = regex.compile(r"(?:[-*+•‣◦–>]|\(?\w{1,4}[.)])\s++")
+_LEADS_IN = regex.compile(r"[:：][*_\"”»)]{0,3}$")
 
 
 class Prose:
@@ -31,93 +30,87 @@ class Prose:
         return at
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
-        """One unit for each sentence, item or heading."""
-        units: list[Unit] = []
-        head = -1
-        for start, end, is_heading, is_item in _pieces(text, block):
-            if is_heading:
-                head = len(units)
-                units.append(Unit(start, end, heads=True, noun=Noun.SENTENCES, wrap=Wrap.INLINE))
-            elif is_item and end - start <= ITEM:
-                units.append(Unit(start, end, head=head, noun=Noun.ITEMS, wrap=Wrap.INLINE))
-            else:
-                units += [
-                    Unit(*span, head=head, noun=Noun.SENTENCES, wrap=Wrap.INLINE)
-                    for span in sentences(text, start, end)
-                ]
-        return Edited(units)
+        """One unit for each sentence, item, quoted paragraph or heading."""
+        outline = _Outline(text)
+        for piece in paragraphs.split(Rows(text, block.start, block.end)):
+            outline.add(piece)
+        return Edited(outline.finished(), cuts=list(cuts(text, outline.cuttable)))
 
 
-def _pieces(text: str, block: Block) -> list[tuple[int, int, bool, bool]]:
-    """(start, end, is heading, is item) of the paragraphs: of a paragraph wrapped by hand as one piece, of others
-    line by line."""
-    rows = Rows(text, block.start, block.end)
-    found: list[tuple[int, int, bool, bool]] = []
-    at = 0
-    while at < len(rows):
-        if rows.blank(at):
-            at += 1
-            continue
-        end = at
-        while end < len(rows) and not rows.blank(end):
-            end += 1
-        found += _paragraph(rows, at, end)
-        at = end
-    return found
+class _Outline:
+    """Units as they come, each below the heading, the lead-in ("... the following:") or the item it belongs to.
+
+    cuttable: sentences whose words may be looked at one by one.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._units: list[Unit] = []
+        self._headings: list[tuple[int, int]] = []  # (level, unit)
+        self._above: list[tuple[int, int]] = []  # (indentation, unit) of a lead-in and of the items around
+        self.cuttable: list[Span] = []
+
+    def add(self, piece: Piece) -> None:
+        """Makes units of a piece."""
+        if piece.role is Role.HEADING:
+            self._above.clear()
+            _climb(self._headings, piece.level)
+            head = self._headings[-1][1] if self._headings else -1
+            self._headings.append((piece.level, len(self._units)))
+            self._unit(piece.start, piece.end, head, heads=True)
+        elif piece.role is Role.ITEM:
+            _climb(self._above, piece.level)
+            own = self._whole(piece, self._head(), Noun.ITEMS)
+            self._above.append((piece.level, own))
+        elif piece.role is Role.QUOTE:
+            self._whole(piece, self._head(), Noun.SENTENCES)
+        else:
+            self._paragraph(piece)
+
+    def finished(self) -> list[Unit]:
+        """All units. A heading or lead-in that heads nothing here stands for itself."""
+        heading = {unit.head for unit in self._units}
+        return [
+            replace(unit, heads=False) if unit.heads and at not in heading else unit
+            for at, unit in enumerate(self._units)
+        ]
+
+    def _head(self) -> int:
+        above = self._above or self._headings
+        return above[-1][1] if above else -1
+
+    def _unit(self, start: int, end: int, head: int, noun: Noun = Noun.SENTENCES, *, heads: bool = False) -> int:
+        self._units.append(Unit(start, end, head=head, noun=noun, wrap=Wrap.INLINE, heads=heads))
+        return len(self._units) - 1
+
+    def _whole(self, piece: Piece, head: int, noun: Noun) -> int:
+        """An item or a quoted paragraph: one unit, or its marker and its sentences below it. The upper unit."""
+        if piece.end - piece.start <= WHOLE:
+            return self._unit(piece.start, piece.end, head, noun)
+        marker = _MARKER.match(self._text, piece.start, piece.end)
+        behind = marker.end() if marker else piece.start
+        if marker:
+            head = self._unit(piece.start, piece.start + len(marker[0].rstrip()), head, noun, heads=True)
+        first = len(self._units)
+        for span in sentences(self._text, behind, piece.end):
+            self._unit(*span, head)
+        return head if marker else first
+
+    def _paragraph(self, piece: Piece) -> None:
+        """Sentences; the last one heads what follows if it leads in to it."""
+        head = self._head() if self._above and self._above[-1][0] < 0 else -1
+        self._above.clear()
+        spans = sentences(self._text, piece.start, piece.end)
+        self.cuttable += spans
+        for span in spans:
+            self._unit(*span, head if head >= 0 else self._head())
+        start, end = spans[-1]
+        if _LEADS_IN.search(self._text, max(start, end - 8), end):
+            self._units[-1] = replace(self._units[-1], heads=True)
+            self._above.append((-1, len(self._units) - 1))
 
 
-def _paragraph(rows: Rows, at: int, end: int) -> list[tuple[int, int, bool, bool]]:
-    found: list[tuple[int, int, bool, bool]] = []
-    start = at
-    while start < end:
-        line = rows.line(start)
-        if heading(rows, start, end):
-            found.append((*_trim(rows, start, start), True, False))
-            start += 1
-            continue
-        item = bool(_ITEM.match(line))
-        stop = start + 1
-        while stop < end and _goes_on(rows, stop, item):
-            stop += 1
-        found.append((*_trim(rows, start, stop - 1), False, item))
-        start = stop
-    return found
-
-
-def heading(rows: Rows, row: int, end: int) -> bool:
-    """Whether a row heads what follows. end: row behind its paragraph."""
-    line = rows.line(row)
-    if len(line) > TITLE:
-        return len(line) < 2 * TITLE and bool(PASSAGE_HEADER.match(line)) and row + 1 < len(rows)
-    if _HEADING.match(line) or PASSAGE_HEADER.match(line):
-        return True
-    if _ITEM.match(line) or _ENDED.match(line):
-        return False
-    behind = row + 1
-    while behind < len(rows) and behind < row + 3 and rows.blank(behind):
-        behind += 1
-    alone = row + 1 == end or len(line) < TITLE // 2
-    return (
-        alone
-        and behind < len(rows)
-        and len(rows.line(behind)) > max(TITLE, 2 * len(line))
-        and len(line.split()) < 12
-    )
-
-
-def _goes_on(rows: Rows, row: int, item: bool) -> bool:
-    """Whether a row continues the sentence of the row before it: wrapped by hand, or an item's indented line."""
-    line, before = rows.line(row), rows.line(row - 1)
-    if _ITEM.match(line) or heading(rows, row, row + 1):
-        return False
-    if item:
-        return line.startswith((" ", "\t")) or not _ENDED.match(before)
-    if len(before) >= 50 and len(before) < 200:  # lines of a wrapped paragraph are about equally long
-        return True
-    return not _ENDED.match(before) and line[:1].islower()
-
-
-def _trim(rows: Rows, first: int, last: int) -> Span:
-    start, end = rows.spans[first][0], rows.spans[last][1]
-    piece = rows.text[start:end]
-    return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+def _climb(levels: list[tuple[int, int]], level: int) -> None:
+    """Leaves what is not above a level."""
+    while levels and levels[-1][0] >= level:
+        levels.pop()

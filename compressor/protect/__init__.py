@@ -13,6 +13,7 @@ import regex
 from moosproxy.compressor.errors import SettingsError
 from moosproxy.compressor.protect import code
 from moosproxy.compressor.protect.asked import requests
+from moosproxy.compressor.protect.conditions import condition
 from moosproxy.compressor.protect.exact import addresses, identifiers
 from moosproxy.compressor.protect.exact.dates import date
 from moosproxy.compressor.protect.exact.numbers import number
@@ -46,6 +47,7 @@ DETECTORS: Mapping[Kind, Callable[[str], Iterator[Span]]] = {
     Kind.QUOTED: quoted,
     Kind.SEVERITY: severity,
     Kind.NEGATION: negation,
+    Kind.CONDITION: condition,
     Kind.QUESTION: requests.question,
     Kind.INSTRUCTION: requests.instruction,
     Kind.HEADING: heading,

@@ -14,7 +14,7 @@ from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.pieces import Piece
 from moosproxy.compressor.planning.plan import Plan
 from moosproxy.compressor.selection import ranking
-from moosproxy.compressor.selection.joining import Joined, join, trims
+from moosproxy.compressor.selection.joining import Joined, cuts, join
 from moosproxy.compressor.selection.outcome import COUNT_TOLERANCE, Outcome
 from moosproxy.compressor.selection.verify import Verifier
 from moosproxy.compressor.settings import Kind
@@ -97,9 +97,7 @@ def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:
     first_word = np.searchsorted(ends, [unit.start for unit in units], side="right")
     last_word = np.maximum(np.searchsorted(starts, [unit.end for unit in units], side="left"), first_word)
     dropped = structure.covered([span for piece in plan.pieces for span in piece.drops], starts, ends)
-    cut = dropped.copy()
-    if trims(plan):
-        cut |= structure.covered([span for piece in plan.pieces for span in piece.cuts], starts, ends)
+    cut = dropped | structure.covered(cuts(plan), starts, ends)
     held = _held(plan, units, int(plan.costs.sum()))
     return _Units(
         units=units,
@@ -158,7 +156,8 @@ def _ranks(
 def _choose(units: _Units, ratio: float) -> BoolArray:
     """Kept units, shape (units,): in every group the held ones, then the best while the budget lasts."""
     kept = units.held | (units.group < 0)
-    kept[units.head[kept & (units.head >= 0)]] = True
+    for index in np.flatnonzero(kept).tolist():
+        kept[_heads(units, index, kept)] = True
     for group in np.unique(units.group[units.group >= 0]).tolist():
         members = np.flatnonzero(units.group == group)
         budget = units.whole[members].sum() / ratio - units.cost[members[kept[members]]].sum()
@@ -174,8 +173,8 @@ def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget:
     for index in order.tolist():
         if kept[index] or units.units[index].heads:
             continue
-        head = int(units.head[index])
-        cost = int(units.cost[index]) + (int(units.cost[head]) if head >= 0 and not kept[head] else 0)
+        heads = _heads(units, index, kept)
+        cost = int(units.cost[index]) + int(units.cost[heads].sum())
         # The nearer of the two sides of the budget, once; a smaller unit may fit after that.
         if cost > budget and (misses or cost - budget >= budget):
             misses += 1
@@ -183,11 +182,18 @@ def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget:
                 break
             continue
         kept[index] = True
-        if head >= 0:
-            kept[head] = True
+        kept[heads] = True
         budget -= cost
         if budget <= 0:
             break
+
+
+def _heads(units: _Units, index: int, kept: BoolArray) -> list[int]:
+    """The heads of a unit that are not kept yet: its own, that one's own, and so on."""
+    found: list[int] = []
+    while (index := int(units.head[index])) >= 0 and not kept[index]:
+        found.append(index)
+    return found
 
 
 def _by_kind(units: _Units, kept: BoolArray) -> dict[str, tuple[int, int]]:

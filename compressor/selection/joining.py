@@ -47,7 +47,7 @@ class _Slices:
         while self._next < len(self._gone) and self._gone[self._next][0][0] < end:
             (first, last), tight = self._gone[self._next]
             self._next += 1
-            if first < start:
+            if last <= start:
                 continue
             if first > start:
                 self._slice(start, first, mark)
@@ -92,9 +92,19 @@ def trims(plan: Plan) -> bool:
 
 def _gone(plan: Plan) -> list[tuple[Span, bool]]:
     found = [(span, True) for piece in plan.pieces for span in piece.drops]
-    if trims(plan):
-        found += [(span, False) for piece in plan.pieces for span in piece.cuts]
-    return sorted(found)
+    return sorted(found + [(span, False) for span in cuts(plan)])
+
+
+def cuts(plan: Plan) -> list[Span]:
+    """What goes from units that stay: nothing that is protected."""
+    if not trims(plan):
+        return []
+    found = [span for piece in plan.pieces for span in piece.cuts]
+    starts, ends = plan.encoding.word_starts, plan.encoding.word_ends
+    held = np.concatenate(([0], np.cumsum(plan.forced)))
+    first = np.searchsorted(ends, [start for start, _ in found], side="right")
+    last = np.searchsorted(starts, [end for _, end in found], side="left")
+    return [span for span, free in zip(found, (held[last] <= held[first]).tolist(), strict=True) if free]
 
 
 def _with_small_gaps(units: Sequence[Unit], chosen: BoolArray, cost: IntArray) -> BoolArray:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from moosproxy.compressor import protect
 from moosproxy.compressor.protect import ProtectedSpan
-from moosproxy.compressor.protect.exact.numbers import SPELLED
+from moosproxy.compressor.protect.exact.numerals import SPELLED
 from moosproxy.compressor.settings import Kind
 from moosproxy.compressor.text.layout import Span, sentence_ends
 from moosproxy.compressor.text.lexicon import words as listed

@@ -19,6 +19,7 @@ Kind = Literal[
     "quoted",
     "severity",
     "negation",
+    "condition",
     "question",
     "instruction",
     "heading",

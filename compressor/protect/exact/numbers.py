@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from heapq import merge
 
+from moosproxy.compressor.protect.exact.numerals import SPELLED, compounds
 from moosproxy.compressor.text.layout import Span, matches
 from moosproxy.compressor.text.lexicon import any_of, spellings, whole_word, words
 
@@ -33,15 +34,6 @@ _CJK_UNITS = words("""
     시 분 초 살 번 회 만 억 퍼센트 キロ メートル センチ グラム トン パーセント
 """)
 
-SPELLED = frozenset(
-    words("""
-    two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million billion
-    dozen half twice zwei drei vier fünf sechs sieben acht neun zehn zwölf zwanzig hundert tausend deux
-    trois quatre cinq sept huit dix douze vingt dos tres cuatro cinco siete ocho nueve diez veinte
-""")
-)
-"""Numbers in words, in lower case. Those that mean something else in another of the languages are left out."""
 # Between two numbers: without it "18,400 of the 61,250" would be a number of its own.
 _JOINTS = re.compile(
     r" (?:of(?: the)?|out of(?: the)?|to|and|or|per|by|vs\.?|versus|von|bis|und|oder|de|à|a|y|o|et|ou) "
@@ -76,12 +68,13 @@ _CODE_BEFORE = re.compile(r"(?<![A-Za-z])(?:USD|EUR|GBP|JPY|CNY|CHF|INR|RUB|AUD|
 def number(text: str) -> Iterator[Span]:
     """Digits of any script with sign, separators, currency or unit: -3.5 %, 1,234.5, $3.50, 10ms, 5个.
 
-    Spelled-out ones (English, German, French, Spanish) with their unit: ten minutes. A bound before a number
+    Spelled-out ones with their unit: ten minutes, zwölftausend Euro, 六十人. A bound before a number
     belongs to it (at most 5), and so does what joins two (3 of the 5). Digits that continue a word (H1N1) are an
     id's, not a number.
     """
     held: Span | None = None
-    for start, end in merge(_digits(text), (match.span() for match in matches(_SPELLED_NUMBER, text))):
+    spelled = (match.span() for match in matches(_SPELLED_NUMBER, text))
+    for start, end in merge(_digits(text), spelled, sorted(compounds(text))):
         if held is not None and (start <= held[1] or _joined(text, held[1], start)):
             held = held[0], max(held[1], end)
             continue

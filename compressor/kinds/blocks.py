@@ -6,12 +6,19 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
+from moosproxy.compressor.kinds.csv_text import Csv
 from moosproxy.compressor.kinds.dialogue import Dialogue
+from moosproxy.compressor.kinds.listing import Listing
+from moosproxy.compressor.kinds.log import Log
+from moosproxy.compressor.kinds.paths import Paths
 from moosproxy.compressor.kinds.prose import Prose
 from moosproxy.compressor.kinds.rows import Fence, Lines
+from moosproxy.compressor.kinds.search import Search
+from moosproxy.compressor.kinds.table import Table
+from moosproxy.compressor.kinds.trace import Trace
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Dialogue(), Lines())
+_CLAIMING: tuple[Editor, ...] = (Table(), Csv(), Listing(), Search(), Log(), Trace(), Paths(), Dialogue(), Lines())
 
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Prose(), Fence())}
 """Who edits a block of which kind."""

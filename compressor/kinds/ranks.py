@@ -56,7 +56,7 @@ def worth(
     found = []
     for index, far in enumerate(spread):
         if rare and rare[index] > 0:
-            level = 1 + rare[index] + 0.05 * far
+            level = 1 + rare[index] + 0.005 * far
         elif index in firsts or index in (0, last):
             level = _FIRST + 0.09 * far
         else:

@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from moosproxy.compressor.text.layout import Span, lines
 
+Template = tuple[str, ...]
+
 LEAST = 5
 """Fewer lines are no log: nothing can be rare among them."""
 SHARE = 0.6
@@ -38,6 +40,8 @@ HEAD = re.compile(
     r"|(?:ts|time|timestamp|level|@timestamp)\"?[=:]"
     # ... or any of these behind the name of a file, container or host
     r"|\S{1,80}+\s{1,20}(?:\|\s)?\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
+    # ... or an epoch behind an alert's name
+    r"|[A-Z]\w{1,20}\s\d{10}\s"
     r")|\{\"(?:ts|time|timestamp|level|@timestamp)\":|\d{1,3}(?:\.\d{1,3}){3}\s\S+\s\S+\s\["
 )
 CONTINUED = re.compile(r"\s+\S|Caused by:|Traceback \(|[\w.]+(?:Exception|Error)\b")
@@ -75,12 +79,15 @@ def rarity(text: str) -> npt.NDArray[np.float64]:
 
 def rarities(rows: Sequence[str]) -> npt.NDArray[np.float64]:
     """How rare the event of each log line is among all given, in [0, 1], shape (lines,)."""
-    if len(rows) < 2:
-        return np.zeros(len(rows))
+    strict, loose = readings(rows)
+    return (_rarities(strict) + _rarities(loose)) / 2
+
+
+def readings(rows: Sequence[str]) -> tuple[list[Template], list[Template]]:
+    """The template of each log line in the strict and in the loose reading."""
     strict = [_template(row) for row in rows]
     seen = Counter(word for template in strict for word in set(template))
-    loose = [tuple(word if seen[word] > 1 else "\x00" for word in template) for template in strict]
-    return (_rarities(strict) + _rarities(loose)) / 2
+    return strict, [tuple(word if seen[word] > 1 else "\x00" for word in template) for template in strict]
 
 
 def parameters(text: str, line: Span) -> list[Span]:
@@ -96,12 +103,12 @@ def parameters(text: str, line: Span) -> list[Span]:
     return sorted(set(found))
 
 
-def _template(row: str) -> tuple[str, ...]:
+def _template(row: str) -> Template:
     masked = _MASKED.sub("\x00", row[:LONGEST])
     return tuple(_WORD.findall(masked))
 
 
-def _rarities(templates: Sequence[tuple[str, ...]]) -> npt.NDArray[np.float64]:
+def _rarities(templates: Sequence[Template]) -> npt.NDArray[np.float64]:
     counts = Counter(templates)
-    scale = math.log(len(templates))
+    scale = math.log(max(len(templates), 2))
     return np.array([1 - math.log(counts[template]) / scale for template in templates])

@@ -191,7 +191,12 @@ def outliers_command(
 @_threads
 @_one_line
 def logs_command(
-    data: Path | None, checkpoint: Path | None, ratio: float, tokenizer: str, limit: int | None, threads: int | None
+    data: Path | None,
+    checkpoint: Path | None,
+    ratio: float,
+    tokenizer: str,
+    limit: int | None,
+    threads: int | None,
 ) -> None:
     """Count which lines of rare events stay whole in system logs, with the settings of the default policy."""
     from moosproxy.compressor.evaluation import log_events

@@ -46,7 +46,12 @@ class Tally:
 
 
 def measure(
-    data: Path | None, checkpoint: Path | None, ratio: float, tokenizer: str, limit: int | None, threads: int | None
+    data: Path | None,
+    checkpoint: Path | None,
+    ratio: float,
+    tokenizer: str,
+    limit: int | None,
+    threads: int | None,
 ) -> Tally:
     """Compresses every log of data/eval/logs. Raises CompressorError where the tokenizer is not on this machine."""
     counter = counter_for(tokenizer)

@@ -99,7 +99,7 @@ def _separator(rows: Rows, at: int, hint: str) -> str:
         if len(found) == AHEAD:
             break
     for separator in "\t,;|":
-        if first.count(separator) and _alike(found, separator, hint):
+        if first.count(separator) and not first[:1].isspace() and _alike(found, separator, hint):
             return separator
     return ""
 

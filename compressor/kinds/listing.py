@@ -1,8 +1,9 @@
-"""Columns of blanks: `ls -l`, `df`, `ps`, `docker ps`, `kubectl get`, `pip list`. Whole rows below their header."""
+"""Columns of blanks: `ls -l`, `df`, `ps`, `docker ps`, `kubectl get`, `pip list`. Whole rows, and their header."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds import ranks
@@ -10,6 +11,8 @@ from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind
 
 AHEAD = 4
 """Rows looked at below a header."""
+GAP = 6
+"""Rows between the files of two folders, at most."""
 LINE = 1000
 """Characters of a row that are looked at."""
 
@@ -30,30 +33,67 @@ class Listing:
         """Three rows or more that line up."""
         if not ranks.plain(hint):
             return at
-        files = at + bool(_TOTAL.match(rows.line(at)[:40]))
-        end = files
-        while end < len(rows) and _FILE.match(rows.line(end)[:LINE]):
-            end += 1
-        if end - files >= 3:
-            return end
-        return _columns(rows, at)
+        end = _files(rows, at)
+        return end if end > at else _columns(rows, at)
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
-        """A row is a unit; the header stays."""
+        """A row is a unit; the header stays, that of a folder as long as one of its rows."""
         rows = Rows(text, block.start, block.end)
-        first = _header_rows(rows)
-        spans = [span for row, span in enumerate(rows.spans) if row >= first and not rows.blank(row)]
-        pieces = [text[start:end] for start, end in spans]
-        names = max(len(_GAP.split(rows.line(0).strip())), 1) if first else 1
+        heads = list(_headers(rows))
+        heading = {row for first, behind in heads for row in range(first, behind)}
+        bodies = [row for row in range(len(rows)) if row not in heading and not rows.blank(row)]
+        pieces = [rows.line(row) for row in bodies]
+        names = max(len(_GAP.split(rows.line(0).strip())), 1) if len(rows) else 1
         worth = ranks.worth(pieces, asked, ranks.rare_values([_cells(piece, names) for piece in pieces]))
-        units = []
-        if first:
-            units = [Unit(rows.spans[0][0], rows.spans[first - 1][1], must=True, heads=True, noun=Noun.ROWS)]
-        head = 0 if first else -1
-        units += [
-            Unit(*span, rank=rank, head=head, noun=Noun.ROWS) for span, rank in zip(spans, worth, strict=True)
-        ]
+        found = [(first, behind, None) for first, behind in heads]
+        ordered = sorted(found + [(row, row + 1, rank) for row, rank in zip(bodies, worth, strict=True)])
+        units: list[Unit] = []
+        head = -1
+        for first, behind, rank in ordered:
+            span = (rows.spans[first][0], rows.spans[behind - 1][1])
+            if rank is None:
+                head = len(units)
+                units.append(Unit(*span, rank=0.0, must=first == 0, heads=True, noun=Noun.ROWS))
+            else:
+                units.append(Unit(*span, rank=rank, head=head, noun=Noun.ROWS))
         return Edited(units)
+
+
+def _files(rows: Rows, at: int) -> int:
+    """The row behind a long file listing, of several folders perhaps; the row itself if none begins there."""
+    end = row = at
+    files = 0
+    while row < len(rows) and row - end <= GAP:
+        if _FILE.match(rows.line(row)[:LINE]):
+            files, end = files + 1, row + 1
+        elif not rows.blank(row) and not _folder(rows, row):
+            break
+        row += 1
+    return end if files >= 3 else at
+
+
+def _folder(rows: Rows, row: int) -> bool:
+    """Whether a row tells the folder of the files below it, or their total."""
+    line = rows.line(row)[:LINE]
+    if _TOTAL.match(line):
+        return True
+    below = rows.line(row + 1)[:LINE] if row + 1 < len(rows) else ""
+    return line.endswith(":") and bool(_TOTAL.match(below) or _FILE.match(below))
+
+
+def _headers(rows: Rows) -> Iterator[tuple[int, int]]:
+    """(first row, row behind) of each header."""
+    if not any(_FILE.match(rows.line(row)[:LINE]) for row in range(min(len(rows), GAP))):
+        yield 0, min(len(rows), 1 + (len(rows) > 1 and bool(_DASHES.match(rows.line(1)[:LINE]))))
+        return
+    row = 0
+    while row < len(rows):
+        behind = row
+        while behind < len(rows) and behind - row < 2 and _folder(rows, behind):
+            behind += 1
+        if behind > row:
+            yield row, behind
+        row = max(behind, row + 1)
 
 
 def _columns(rows: Rows, at: int) -> int:
@@ -66,7 +106,8 @@ def _columns(rows: Rows, at: int) -> int:
     named = sum(bool(_NAME.match(word[0])) for word in words)
     if not ruled and (named < len(words) or len(words) > 40):
         return at
-    borders = [(word.start(), word.end()) for word in words]
+    ruler = _WORD.finditer(rows.line(at + 1)[:LINE]) if ruled else words
+    borders = [word.span() for word in ruler]
     first = at + 1 + ruled
     ahead = [rows.line(row)[:LINE] for row in range(first, min(len(rows), first + AHEAD)) if not rows.blank(row)]
     if not ahead or sum(_lines_up(line, borders) for line in ahead) < max(2 - ruled, (len(ahead) + 1) // 2):
@@ -88,13 +129,6 @@ def _lines_up(line: str, borders: list[tuple[int, int]]) -> bool:
 def _belongs(line: str, borders: list[tuple[int, int]]) -> bool:
     """Whether a row goes on: it lines up, or a long cell has pushed its columns aside."""
     return _lines_up(line, borders) or (len(line.split()) >= max(3, len(borders) - 2) and bool(_GAP.search(line)))
-
-
-def _header_rows(rows: Rows) -> int:
-    """How many rows the header has."""
-    if not len(rows) or _FILE.match(rows.line(0)[:LINE]):
-        return 0
-    return 1 + (len(rows) > 1 and bool(_DASHES.match(rows.line(1)[:LINE])))
 
 
 def _cells(row: str, names: int) -> list[str]:

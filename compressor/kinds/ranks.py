@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from moosproxy.compressor.kinds.base import Asked
+from moosproxy.compressor.text.lexicon import words
 
 BUNCH_CHARS = 200
 """Rows spread evenly stay in bunches of about so many characters: each gap costs a mark."""
@@ -22,23 +23,11 @@ _COMMON = 0.3  # share of a column's rows that its commonest value has, at least
 _MANY = 0.6  # share of a column's rows with rare values, from which on they are not rare at all
 
 _PLAIN = frozenset(
-    (
-        "",
-        "code",
-        "text",
-        "txt",
-        "plain",
-        "plaintext",
-        "output",
-        "out",
-        "console",
-        "terminal",
-        "log",
-        "logs",
-        "none",
-    )
-    + ("bash", "sh", "shell", "zsh", "shell-session", "shellsession", "session", "stdout", "stderr", "ansi")
-)
+    words("""
+    code text txt plain plaintext output out console terminal log logs none bash sh shell zsh shell-session
+    shellsession session stdout stderr ansi
+    """)
+) | {""}
 
 
 def plain(hint: str) -> bool:

@@ -1,14 +1,14 @@
-"""Hits of a search: `grep -n`, `rg` plain and with headings, and compilers' messages of the same form. Whole lines."""
+"""Hits of a search, whole lines: `grep -n`, `rg` plain and with headings, compilers' messages of the same form."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
 from moosproxy.compressor.protect.outcomes import severity
-from moosproxy.compressor.text.layout import Span
 
 AHEAD = 4
 """Hits looked at."""
@@ -19,12 +19,15 @@ GAP = 3
 
 _NAME = r"[\w@~.+,#$%()\[\]/\\-]"
 _HIT = re.compile(
-    r"(?!\d{4}-\d\d-\d\d[T_]\d\d:|[\d\[(]+:\d\d:)(?:(?P<path>(?:[A-Za-z]:[\\/])?(?=[^:]*[^\W\d])"
-    rf"{_NAME}{{1,250}}?)(?<!\d[T_]\d\d):\d{{1,7}}:|(?P<context>{_NAME}{{1,250}}?(?<=[./\\\w])(?:[/\\]|\.[a-z]\w{{0,7}}(?=-)){_NAME}{{0,60}}?)-\d{{1,7}}-)"
+    r"(?!\d{4}-\d\d-\d\d[T_]\d\d:|[\d\[(]+:\d\d:)(?P<path>(?:[A-Za-z]:[\\/])?(?=[^:]*[^\W\d])"
+    rf"{_NAME}{{1,250}}?)(?<!\d[T_]\d\d):\d{{1,7}}:"
 )
+_CONTEXT = re.compile(rf"(?P<path>{_NAME}{{1,250}}?(?:[/\\]|\.[a-z]\w{{0,7}}(?=-)){_NAME}{{0,60}}?)-\d{{1,7}}-")
 _FILED = re.compile(rf"(?P<path>(?=[^\s:]*[./]){_NAME}{{2,250}}):(?=\S|\s{{2,}}\S)(?!//)")
 _NUMBERED = re.compile(r"(?P<number>\d{1,7})[:-](?!\d\d(?:[:.\s-]|$))")
-_HEADING = re.compile(rf"(?![-=#*>|]){_NAME}{{2,250}}$")
+_HEADING = re.compile(rf"(?![-=#*>|])(?=.{{0,60}}[^\W\d]){_NAME}{{2,250}}$")
+_ASIDE = re.compile(r"\d{1,7}-")
+_BESIDE = 0.7  # less worth than a hit, but for what the question names
 _HEADED = re.compile(r"[./\\]|^[A-Z]\w+file$")
 _FILE = re.compile(r"[/\\]|\.\w{1,8}$")
 _SEPARATOR = re.compile(r"--$|-{3,}$")
@@ -42,9 +45,8 @@ class Search:
         if _heading(rows, at):
             return _end(rows, at)
         first = rows.line(at)[:HEAD]
-        if _HIT.match(first) or _FILED.match(first):
-            hits = sum(_place(rows, row) is not None for row in range(at, min(len(rows), at + AHEAD)))
-            return _end(rows, at) if hits >= min(3, AHEAD) and _paths(rows, at) else at
+        if _HIT.match(first) or _CONTEXT.match(first) or _FILED.match(first):
+            return _end(rows, at) if _paths(rows, at) else at
         if _NUMBERED.match(first) and _rising(rows, at):
             return _end(rows, at)
         return at
@@ -52,54 +54,49 @@ class Search:
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """A row is a unit, below the heading of its file if there is one."""
         rows = Rows(text, block.start, block.end)
-        units: list[Unit] = []
-        found: list[tuple[Span, int]] = []  # each hit with its heading's row, -1 for none
-        heads: dict[int, Span] = {}
-        firsts, seen = set(), set()
+        found: list[tuple[int, int]] = []  # the row of each hit, and of its heading, -1 for none
+        firsts: set[int] = set()
+        seen: set[tuple[int, str]] = set()
         heading = -1
-        for row, span in enumerate(rows.spans):
+        for row in range(len(rows)):
             if rows.blank(row):
                 heading = -1
-            elif _heading(rows, row):
+                continue
+            if _heading(rows, row):
                 heading = row
-                heads[row] = span
-            else:
-                place = (heading, _place(rows, row) or "")
-                if place not in seen:
-                    firsts.add(len(found))
-                    seen.add(place)
-                found.append((span, heading))
-        pieces = [text[start:end] for (start, end), _ in found]
-        worth = ranks.worth(pieces, asked, _severe(pieces), firsts)
-        index: dict[int, int] = {}
-        for (span, row), rank in zip(found, worth, strict=True):
-            if row >= 0 and row not in index:
-                index[row] = len(units)
-                units.append(Unit(*heads[row], rank=0.0, heads=True))
-            units.append(Unit(*span, rank=rank, head=index.get(row, -1), noun=Noun.LINES))
-        units += [Unit(*span, rank=0.0) for row, span in heads.items() if row not in index]
-        return Edited(sorted_by_start(units) if len(index) < len(heads) else units)
+            elif not _beside(rows, row) and (place := (heading, _place(rows, row) or "")) not in seen:
+                firsts.add(len(found))
+                seen.add(place)
+            found.append((row, heading))
+        return Edited(_units(rows, found, asked, firsts))
 
 
-def sorted_by_start(units: list[Unit]) -> list[Unit]:
-    """Units in order, their heads followed."""
-    order = sorted(range(len(units)), key=lambda index: units[index].start)
-    place = {old: new for new, old in enumerate(order)}
-    moved = []
-    for old in order:
-        unit = units[old]
-        head = place[unit.head] if unit.head >= 0 else -1
-        moved.append(Unit(unit.start, unit.end, unit.rank, head=head, noun=unit.noun, heads=unit.heads))
-    return moved
+def _units(rows: Rows, found: list[tuple[int, int]], asked: Asked, firsts: set[int]) -> list[Unit]:
+    pieces = [rows.line(row) for row, _ in found]
+    worth = ranks.worth(pieces, asked, _severe(pieces), firsts)
+    index = {row: place for place, (row, heading) in enumerate(found) if row == heading}
+    units = []
+    for (row, heading), rank in zip(found, worth, strict=True):
+        if row == heading:
+            units.append(Unit(*rows.spans[row], rank=0.0, heads=True))
+        else:
+            level = rank - _BESIDE * _beside(rows, row)
+            units.append(Unit(*rows.spans[row], rank=level, head=index.get(heading, -1), noun=Noun.LINES))
+    return units
+
+
+def _beside(rows: Rows, row: int) -> bool:
+    """Whether a row is not a hit itself but stands around one."""
+    line = rows.line(row)[:HEAD]
+    return bool(_SEPARATOR.match(line) or _ASIDE.match(line) or (_CONTEXT.match(line) and not _HIT.match(line)))
 
 
 def _place(rows: Rows, row: int) -> str | None:
     """The path of a hit, "" for one that has but a number; None for a row that is no hit."""
     line = rows.line(row)[:HEAD]
-    if match := _HIT.match(line):
-        return str(match["path"] or match["context"])
-    if match := _FILED.match(line):
-        return str(match["path"])
+    match = _HIT.match(line) or _CONTEXT.match(line) or _FILED.match(line)
+    if match:
+        return match["path"]
     return "" if _NUMBERED.match(line) else None
 
 
@@ -120,7 +117,7 @@ def _rising(rows: Rows, at: int) -> bool:
             numbers.append(int(match["number"]))
         elif not _SEPARATOR.match(rows.line(row)[:HEAD]):
             break
-    rises = all(left < right for left, right in zip(numbers, numbers[1:], strict=False))
+    rises = all(left < right for left, right in pairwise(numbers))
     return len(numbers) >= 3 and rises and numbers[-1] - numbers[0] >= len(numbers)
 
 

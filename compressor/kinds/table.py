@@ -1,4 +1,4 @@
-"""Tables with bars: Markdown, psql, MySQL, reStructuredText grids, box drawing. Whole rows, the header with its line."""
+"""Tables with bars: Markdown, psql, MySQL, reStructuredText grids, box drawing. Whole rows and the header."""
 
 from __future__ import annotations
 

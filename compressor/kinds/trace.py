@@ -57,7 +57,8 @@ class Trace:
             if found is Role.OTHER:
                 known = (row - end < 1 and names_fault(line)) or bool(PROMPT.match(line))
             else:
-                known = runs or found in (Role.FRAME, Role.OPENING, Role.MESSAGE)
+                near = row == end or line.lstrip()[:1] not in ("-", "+")  # else a list of what was written by hand
+                known = near and (runs or found in (Role.FRAME, Role.OPENING, Role.MESSAGE))
                 runs = runs or bool(RUNNER.match(line))
             end = row + 1 if known else end
             row += 1

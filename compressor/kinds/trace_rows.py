@@ -16,64 +16,77 @@ class Role(IntEnum):
     FRAME = 1  # where the program was
     MESSAGE = 2  # what went wrong: type, message, cause, what was expected
     RESULT = 3  # names of tests that failed, counts
-    CODE = 4  # source code that is shown, the line itself marked
+    CODE = 4  # source code that is shown
     PASSED = 5  # what went well
     OPENING = 6  # what begins a trace or a run of tests
 
 
-_TYPE = r"(?:[A-Za-z_][\w$]*[./:\\]{1,2}){0,12}[A-Za-z_]?[\w$]*(?:Error|Exception|Throwable|Failure|Fault|Interrupt|Exit)\w{0,20}"
-ERROR = re.compile(
-    rf"\s{{0,8}}(?:[|+]\s)?(?:Caused by: |Suppressed: |Exception in thread .{{1,80}}?|(?:Uncaught|Unhandled)(?: \w+)?[.:]? |"
-    rf"---> |\[?cause\]?: |throw new )?{_TYPE}(?:\s\[\w+\]|\s?\(\w+\))?(?::\s.*|:?\s*)$"
-)
-_NAMED = re.compile(r"[a-z_][\w]*(?:\.[\w]+){0,5}\.[A-Z]\w+: \S|[A-Z][A-Za-z]{2,40}: \S")
-FRAME = re.compile(
-    r"\s{0,12}(?:[|+]\s{1,4})?(?:File \"[^\"]{1,300}\", line \d+"
-    r"|at (?:async |new )?\S.{0,300}(?:\)|:\d+|line \d+)\s*$|at \S+ \(|\.{3} \d+ (?:more|common frames omitted)"
-    r"|from \S{1,300}:\d+:in |#\d{1,3}\s+\S.*(?:\(\d+\)|:\d+\b|\{main\}))"
-    r"|\t\S{1,300}\.(?:go|s):\d+(?: \+0x\w+)?$|(?:created by )?[\w./*()%\[\]-]{1,200}\((?:0x|\.\.\.|\{|\)$).{0,300}$"
-    r"|created by \S|\s{1,6}\d{1,3}:\s{1,4}(?:0x\w+ - )?[\w<{].*$|\s{2,24}at \S+:\d+(?::\d+)?$"
-    r"|[\w@./\\+-]{1,250}\.(?:py|pyx):\d+: (?:in )?\S+$"
-)
-_MESSAGE = re.compile(
-    r"E(?:\s{2,}\S|\s*$)|\s{0,12}(?:Expected|Received|expected|received|actual|Actual|got|want|left|right|Diff|Difference|But was)\b.{0,20}:"
-    r"|(?:During handling of the above exception|The above exception was)|\s{0,8}(?:Caused by|Suppressed)\b.{0,3}:"
-    r"|(?:panic|fatal error|runtime error|error(?:\[E\d+\])?|FATAL|fatal): \S|npm ERR!|npm error|\[signal |exit status \d|thread '"
-    r"|Unhandled |Uncaught |goroutine \d+ \[running|\s{0,8}expect\(|\s{0,6}[-+] (?:Expected|Received|\S)|\s{4,12}\S+\.go:\d+: "
-    r"|\s{0,8}Error Trace:|\s{0,8}(?:Error|Messages|Test):\s|assertion [`'\"]?|note: |\[Previous line repeated|\s{0,4}\^+\s*$"
-)
-_RESULT = re.compile(
-    r"\s{0,6}(?:●|✕|✗|×|✖) \S|\s{0,2}(?:FAIL|FAILED|ERROR|XFAIL|XPASS)\b[ :\t]*\S|\s{0,8}--- (?:FAIL|SKIP): |FAIL\b"
-    r"|(?:Test Suites|Tests|Snapshots|Time|Test Files|Duration|Tests run)\b\s{0,4}:?\s+\S*\d|Ran \d+ tests?|={3,}.{0,200}\d+ (?:passed|failed|errors?|skipped|deselected)"
-    r"|test result: |failures:|_{3,} .{1,200} _{3,}$|={3,} (?:FAILURES|ERRORS|short test summary info) ={3,}$"
-    r"|-{3,} (?:Captured|live) .{1,60} -{3,}$|test \S+ \.\.\. FAILED|Ran all test suites"
-)
-_PASSED = re.compile(
-    r"\s{0,8}(?:✓|✔|√)\s|PASS\b|PASSED\b|=== (?:RUN|PAUSE|CONT|NAME)\b|\s{0,8}--- PASS: |ok\s+\S|\?\s+\S+\s+\[no test"
-    r"|test \S+ \.\.\. (?:ok|ignored)|\S+\.py [.sxXFE]+\s*(?:\[\s*\d+%\])?$|\S+::\S+ PASSED|[.sFE]{8,}\s*(?:\[\s*\d+%\])?$"
-)
-_CODE = re.compile(r"\s{0,8}>?\s{0,4}\d{0,6} [|│]|>\s{2,}\S|\s{0,8}\|\s*[\^~]|\s*[\^~]{1,200}\s*$")
-MARKED = re.compile(r"\s{0,8}>\s")
-OPENING = re.compile(
-    r"\s{0,8}(?:[|+]\s{0,2})*(?:Exception Group )?Traceback \(most recent call last\):|={3,} test session starts ={3,}"
-    r"|={3,} (?:FAILURES|ERRORS|short test summary info) ={3,}$|goroutine \d+ \[|thread '.{1,80}' (?:\(\d+\) )?panicked at"
-    r"|panic: \S|stack backtrace:|Stack trace|running \d+ tests?$|Unhandled [Ee]xception[.:]"
-)
-RUNNER = re.compile(
-    r"={3,} (?:test session starts|FAILURES|ERRORS|short test summary info) ={3,}$|_{3,} \S.{0,200} _{3,}$"
-    r"|(?:PASS|FAIL)\s{1,3}\S+\.[jt]sx?\b|\s{0,4}● \S.{0,200}$|=== RUN\s|\s{0,8}--- (?:FAIL|PASS): |running \d+ tests?$"
-    r"|test \S+ \.\.\. (?:ok|FAILED|ignored)|> \S+@\d\S* \w+$|> (?:jest|vitest|mocha)\b"
-)
-PROMPT = re.compile(
-    r"\((?:Open file|Current directory): .{1,300}\)$|[\w@:~./-]{0,80}[$#%>]\s*$|\(venv\)|\[\d+\]\+"
-)
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns))
 
-_LIBRARY = re.compile(
-    r"site-packages|dist-packages|node_modules|node:|\binternal/|<anonymous>|\(native|Native Method|/rustc/|<frozen|<string>"
-    r"|/lib(?:64)?/python\d|\b(?:std|core|alloc|tokio|test)::|rust_begin_unwind|/usr/(?:local/)?(?:lib/)?go\S{0,10}/src/"
-    r"|\bruntime[./]|\btesting\.tRunner|src/testing/|\bat (?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|kotlinx|scala|groovy|akka"
-    r"|org\.(?:springframework|junit|apache|hibernate|gradle|mockito|eclipse|jboss|testng|aspectj|codehaus)|io\.(?:netty|vertx|micrometer)"
-    r"|reactor|rx|com\.(?:zaxxer|google|fasterxml)|System|Microsoft|Xunit|NUnit)[./]|/gems/|/vendor/|\bat Function\.Module|\.{3} \d+ "
+
+_TYPE = (
+    r"(?:[A-Za-z_][\w$]*+[./:\\]{1,2}){0,12}[A-Za-z_]?[\w$]*"
+    r"(?:Error|Exception|Throwable|Failure|Fault|Interrupt|Exit)\w{0,20}"
+)
+ERROR = re.compile(
+    r"\s{0,8}(?:[|+]\s)?(?:Caused by: |Suppressed: |Exception in thread .{1,80}?|---> |\[?cause\]?: |throw new "
+    rf"|(?:Uncaught|Unhandled)(?: \w+)?[.:]? )?{_TYPE}(?:\s\[\w+\]|\s?\(\w+\))?(?::\s.*|:?\s*)$"
+)
+_NAMED = _any(r"[a-z_]\w*(?:\.\w+){0,5}\.[A-Z]\w+: \S", r"[A-Z][A-Za-z]{2,40}: \S")
+FRAME = _any(
+    r"\s{0,12}(?:[|+]\s{1,4})?(?:File \"[^\"]{1,300}\", line \d+"  # Python
+    r"|at (?:async |new )?\S.{0,300}(?:\)|:\d+|line \d+)\s*$|at \S+ \(|\.{3} \d+ (?:more|common frames omitted)"
+    r"|from \S{1,300}:\d+:in |#\d{1,3}\s+\S.{0,300}(?:\(\d+\)|:\d+\b|\{main\}))",  # Ruby, PHP, C
+    r"\t\S{1,300}\.(?:go|s):\d+(?: \+0x\w+)?$",  # Go
+    r"(?:created by )?[\w./*()%\[\]-]{1,200}\((?:0x|\.\.\.|\{|\)$).{0,300}$",
+    r"created by \S",
+    r"\s{1,6}\d{1,3}:\s{1,4}(?:0x\w+ - \S|<|_|\S*::|rust_|main$)|\s{2,24}at \S+:\d+(?::\d+)?$",  # Rust
+    r"[\w@./\\+-]{1,250}\.(?:py|pyx):\d+: (?:in )?\S+$",  # pytest
+)
+_MESSAGE = _any(
+    r"E(?:\s{2,}\S|\s*$)",
+    r"\s{0,12}(?:Expected|Received|expected|received|actual|Actual|got|want|left|right|Diff|But was)\b.{0,20}:",
+    r"During handling of the above exception|The above exception was|\s{0,8}(?:Caused by|Suppressed)\b.{0,3}:",
+    r"(?:panic|fatal error|runtime error|error(?:\[E\d+\])?|FATAL|fatal): \S|npm ERR!|npm error|exit status \d",
+    r"Unhandled |Uncaught |goroutine \d+ \[running|thread '|\[signal |assertion [`'\"]?|note: ",
+    r"\s{0,8}expect\(|\s{0,6}[-+] (?:Expected|Received|\S)|\s{4,12}\S+\.go:\d+: ",
+    r"\s{0,8}Error Trace:|\s{0,8}(?:Error|Messages|Test):\s|\[Previous line repeated",
+)
+_RESULT = _any(
+    r"\s{0,6}(?:●|✕|✗|×|✖) \S|\s{0,2}(?:FAIL|FAILED|ERROR|XFAIL|XPASS)\b[ :\t]*\S",
+    r"\s{0,8}--- (?:FAIL|SKIP): |FAIL\b",
+    r"(?:Test Suites|Tests|Snapshots|Time|Test Files|Duration|Tests run)\b\s{0,4}:?\s+\S*\d|Ran \d+ tests?",
+    r"={3,}.{0,200}\d+ (?:passed|failed|errors?|skipped|deselected)|test result: |failures:|Ran all test suites",
+    r"_{3,} .{1,200} _{3,}$|={3,} (?:FAILURES|ERRORS|short test summary info) ={3,}$",
+    r"-{3,} (?:Captured|live) .{1,60} -{3,}$|test \S+ \.\.\. FAILED",
+)
+_PASSED = _any(
+    r"\s{0,8}(?:✓|✔|√)\s|PASS\b|PASSED\b|=== (?:RUN|PAUSE|CONT|NAME)\b|\s{0,8}--- PASS: |ok\s+\S",
+    r"\?\s+\S+\s+\[no test|test \S+ \.\.\. (?:ok|ignored)|\S+::\S+ PASSED",
+    r"\S+\.py [.sxXFE]+\s*(?:\[\s*\d+%\])?$|[.sFE]{8,}\s*(?:\[\s*\d+%\])?$",
+)
+_CODE = _any(r"\s{0,8}>?\s{0,4}\d{0,6} [|│]|>\s{2,}\S|\s{0,8}\|\s*[\^~]|\s*[\^~]{1,200}\s*$")
+MARKED = re.compile(r"\s{0,8}>\s")
+OPENING = _any(
+    r"\s{0,8}(?:[|+]\s{0,2}){0,4}(?:Exception Group )?Traceback \(most recent call last\):",
+    r"={3,} test session starts ={3,}|running \d+ tests?$",
+    r"goroutine \d+ \[|thread '.{1,80}' (?:\(\d+\) )?panicked at|panic: \S|stack backtrace:|Stack trace",
+    r"Unhandled [Ee]xception[.:]",
+)
+RUNNER = _any(
+    r"={3,} (?:test session starts|FAILURES|ERRORS|short test summary info) ={3,}$|_{3,} \S.{0,200} _{3,}$",
+    r"(?:PASS|FAIL)\s{1,3}\S+\.[jt]sx?\b|\s{0,4}● \S.{0,200}$|> \S+@\d\S* \w+$|> (?:jest|vitest|mocha)\b",
+    r"=== RUN\s|\s{0,8}--- (?:FAIL|PASS): |running \d+ tests?$|test \S+ \.\.\. (?:ok|FAILED|ignored)",
+)
+PROMPT = _any(r"\((?:Open file|Current directory): .{1,300}\)$", r"[\w@:~./-]{0,80}[$#%>]\s*$", r"\[\d+\]\+")
+_LIBRARY = _any(
+    r"site-packages|dist-packages|node_modules|node:|\binternal/|<anonymous>|\(native|Native Method|/rustc/",
+    r"<frozen|<string>|/lib(?:64)?/python\d|\b(?:std|core|alloc|tokio|test)::|rust_begin_unwind|/gems/|/vendor/",
+    r"/usr/(?:local/)?(?:lib/)?go\S{0,10}/src/|\bruntime[./]|\btesting\.tRunner|src/testing/|\.{3} \d+ ",
+    r"\bat (?:Function\.Module|java|javax|jdk|sun|com\.sun|jakarta|kotlinx?|scala|groovy|akka|reactor|rx"
+    r"|org\.(?:springframework|junit|apache|hibernate|gradle|mockito|eclipse|jboss|testng|aspectj|codehaus)"
+    r"|io\.(?:netty|vertx|micrometer)|com\.(?:zaxxer|google|fasterxml)|System|Microsoft|Xunit|NUnit)[./]",
 )
 
 
@@ -101,7 +114,7 @@ _ROLES = (
     (Role.FRAME, FRAME),
     (Role.RESULT, _RESULT),
     (Role.PASSED, _PASSED),
+    (Role.CODE, _CODE),
     (Role.MESSAGE, ERROR),
     (Role.MESSAGE, _MESSAGE),
-    (Role.CODE, _CODE),
 )

@@ -154,6 +154,28 @@ def outliers_command(
         click.echo(table)
 
 
+@evaluate.command("logs")
+@_data
+@_checkpoint
+@click.option("--ratio", default=3.0, show_default=True, type=click.FloatRange(min=1, min_open=True))
+@click.option("--tokenizer", default="o200k_base", show_default=True, help="Whose tokens the ratio counts.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many logs.")
+@_threads
+@_one_line
+def logs_command(
+    data: Path | None,
+    checkpoint: Path | None,
+    ratio: float,
+    tokenizer: str,
+    limit: int | None,
+    threads: int | None,
+) -> None:
+    """Count which lines of rare events stay whole in system logs, with the settings of the default policy."""
+    from moosproxy.compressor.evaluation import log_events
+
+    click.echo(log_events.measure(data, checkpoint, ratio, tokenizer, limit, threads).table())
+
+
 @click.command("compress")
 @_checkpoint
 @click.option("--lengths", default="1000,10000,100000,1000000", show_default=True, help="Pieces, comma-separated.")

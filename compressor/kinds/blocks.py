@@ -6,14 +6,20 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
+from moosproxy.compressor.kinds.csv_text import Csv
 from moosproxy.compressor.kinds.dialogue import Dialogue
+from moosproxy.compressor.kinds.listing import Listing
+from moosproxy.compressor.kinds.log import Log
+from moosproxy.compressor.kinds.paths import Paths
 from moosproxy.compressor.kinds.prose import Prose
-from moosproxy.compressor.kinds.rows import Fence, Lines
+from moosproxy.compressor.kinds.rows import AHEAD, Fence, Lines, bare
+from moosproxy.compressor.kinds.search import Search
+from moosproxy.compressor.kinds.table import Table
+from moosproxy.compressor.kinds.trace import Trace
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Dialogue(), Lines())
-
-EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Prose(), Fence())}
+_CLAIMING: tuple[Editor, ...] = (Table(), Csv(), Listing(), Search(), Log(), Trace(), Paths(), Dialogue())
+EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Lines(), Prose(), Fence())}
 """Who edits a block of which kind."""
 
 _FENCE = re.compile(r"\s{0,3}(?P<sign>`{3,}|~{3,})\s*(?P<language>[\w.+#-]*)[^`]*$")
@@ -30,10 +36,25 @@ def split(text: str) -> list[Block]:
         if not found:
             at += 1
             continue
-        blocks += _rest(rows, unclaimed, at, TextKind.PROSE)
+        blocks += _unclaimed(rows, unclaimed, at)
         blocks += [block for _, block in found]
         at = unclaimed = found[-1][0]
-    return blocks + list(_rest(rows, unclaimed, len(rows), TextKind.PROSE))
+    return blocks + list(_unclaimed(rows, unclaimed, len(rows)))
+
+
+def _unclaimed(rows: Rows, start: int, end: int) -> Iterator[Block]:
+    """Rows that no kind claims: running text, and lines that do not read as such."""
+    at = start
+    while at < end:
+        behind = at
+        while behind < end and bare(rows, behind):
+            behind += 1
+        if behind - at >= AHEAD:
+            yield from _rest(rows, start, at, TextKind.PROSE)
+            yield Block(rows.spans[at][0], rows.spans[behind - 1][1], TextKind.LINES)
+            start = behind
+        at = behind + 1
+    yield from _rest(rows, start, end, TextKind.PROSE)
 
 
 def _claimed(rows: Rows, at: int, hint: str) -> Iterator[tuple[int, Block]]:

@@ -14,11 +14,8 @@ class Lines:
     kind = TextKind.LINES
 
     def claim(self, rows: Rows, at: int, hint: str) -> int:
-        """Rows from here on that are short and end like no sentence, if there are AHEAD of them."""
-        row = at
-        while row < len(rows) and _bare(rows, row):
-            row += 1
-        return row if row - at >= AHEAD else at
+        """`at`: told last, among rows that nobody claims; rows of another kind may begin among them."""
+        return at
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """Rows that the question names stay longest; then those at the beginning and the end."""
@@ -32,7 +29,8 @@ class Lines:
         return Edited(ranked)
 
 
-def _bare(rows: Rows, row: int) -> bool:
+def bare(rows: Rows, row: int) -> bool:
+    """Whether a row is short and ends like no sentence; AHEAD of them side by side are lines."""
     line = rows.line(row).strip()
     return 0 < len(line) <= SHORT and len(line.split()) <= 8 and line[-1] not in ".!?。！？…,;"
 

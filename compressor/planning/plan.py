@@ -12,11 +12,12 @@ import numpy.typing as npt
 from moosproxy.compressor import protect
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.kept import Span
-from moosproxy.compressor.planning import question, structure, templates, windows
+from moosproxy.compressor.planning import question, structure, windows
 from moosproxy.compressor.planning.pieces import Piece, planned
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.protect import ProtectedSpan
 from moosproxy.compressor.settings import CompressionSettings, Kind
+from moosproxy.compressor.text import templates
 from moosproxy.compressor.text.encoding import Encoding, IntArray
 from moosproxy.compressor.text.tokens import TokenCounter, counter_for
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moosproxy.compressor.planning import templates
+from moosproxy.compressor.text import templates
 
 NAMES = ["ann", "bob", "cy", "dee", "eve"]
 SERVED = [

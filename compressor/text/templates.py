@@ -18,6 +18,8 @@ import numpy.typing as npt
 
 from moosproxy.compressor.text.layout import Span, lines
 
+Template = tuple[str, ...]
+
 LEAST = 5
 """Fewer lines are no log: nothing can be rare among them."""
 SHARE = 0.6
@@ -26,7 +28,7 @@ LONGEST = 4000
 """Characters of a line that are looked at; the rest is payload."""
 
 # What a log line starts with: a date, a clock time, an epoch or a counter, perhaps in brackets, or a level.
-_HEAD = re.compile(
+HEAD = re.compile(
     r"[\[<(\"']{0,2}(?:-\s)?(?:"
     r"\d{2,4}[-/.]?\d{2}[-/.]?\d{2,4}[-T: ]"
     r"|\d{1,2}[:.]\d{2}[:.]\d{2}"
@@ -38,9 +40,11 @@ _HEAD = re.compile(
     r"|(?:ts|time|timestamp|level|@timestamp)\"?[=:]"
     # ... or any of these behind the name of a file, container or host
     r"|\S{1,80}+\s{1,20}(?:\|\s)?\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
+    # ... or an epoch behind an alert's name
+    r"|[A-Z]\w{1,20}\s\d{10}\s"
     r")|\{\"(?:ts|time|timestamp|level|@timestamp)\":|\d{1,3}(?:\.\d{1,3}){3}\s\S+\s\S+\s\["
 )
-_CONTINUED = re.compile(r"\s+\S|Caused by:|Traceback \(|[\w.]+(?:Exception|Error)\b")
+CONTINUED = re.compile(r"\s+\S|Caused by:|Traceback \(|[\w.]+(?:Exception|Error)\b")
 _MASKED = re.compile(
     r"\"[^\"\n]{0,400}\"|'[^'\n]{0,400}'"
     r"|(?<![^\s=:,;()\[\]{}|<>\"'])(?:"
@@ -61,8 +65,8 @@ def find_log_lines(text: str) -> list[Span]:
     rows = [row for row in lines(text) if text[row[0] : min(row[1], row[0] + 200)].strip()]
     if len(rows) < LEAST:
         return []
-    heads = sum(bool(_HEAD.match(text, *row)) for row in rows)
-    followers = sum(1 for row in rows if not _HEAD.match(text, *row) and _CONTINUED.match(text, *row))
+    heads = sum(bool(HEAD.match(text, *row)) for row in rows)
+    followers = sum(1 for row in rows if not HEAD.match(text, *row) and CONTINUED.match(text, *row))
     if heads < LEAST or heads < SHARE * (len(rows) - followers):
         return []
     return rows
@@ -70,13 +74,20 @@ def find_log_lines(text: str) -> list[Span]:
 
 def rarity(text: str) -> npt.NDArray[np.float64]:
     """How rare each line of find_log_lines is among them, in [0, 1], shape (lines,)."""
-    rows = find_log_lines(text)
-    if not rows:
-        return np.zeros(0)
-    strict = [_template(text, row) for row in rows]
-    seen = Counter(word for template in strict for word in set(template))
-    loose = [tuple(word if seen[word] > 1 else "\x00" for word in template) for template in strict]
+    return rarities([text[start:end] for start, end in find_log_lines(text)])
+
+
+def rarities(rows: Sequence[str]) -> npt.NDArray[np.float64]:
+    """How rare the event of each log line is among all given, in [0, 1], shape (lines,)."""
+    strict, loose = readings(rows)
     return (_rarities(strict) + _rarities(loose)) / 2
+
+
+def readings(rows: Sequence[str]) -> tuple[list[Template], list[Template]]:
+    """The template of each log line in the strict and in the loose reading."""
+    strict = [_template(row) for row in rows]
+    seen = Counter(word for template in strict for word in set(template))
+    return strict, [tuple(word if seen[word] > 1 else "\x00" for word in template) for template in strict]
 
 
 def parameters(text: str, line: Span) -> list[Span]:
@@ -92,12 +103,12 @@ def parameters(text: str, line: Span) -> list[Span]:
     return sorted(set(found))
 
 
-def _template(text: str, row: Span) -> tuple[str, ...]:
-    masked = _MASKED.sub("\x00", text[row[0] : min(row[1], row[0] + LONGEST)])
+def _template(row: str) -> Template:
+    masked = _MASKED.sub("\x00", row[:LONGEST])
     return tuple(_WORD.findall(masked))
 
 
-def _rarities(templates: Sequence[tuple[str, ...]]) -> npt.NDArray[np.float64]:
+def _rarities(templates: Sequence[Template]) -> npt.NDArray[np.float64]:
     counts = Counter(templates)
-    scale = math.log(len(templates))
+    scale = math.log(max(len(templates), 2))
     return np.array([1 - math.log(counts[template]) / scale for template in templates])

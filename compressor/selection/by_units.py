@@ -158,7 +158,8 @@ def _ranks(
 def _choose(units: _Units, ratio: float) -> BoolArray:
     """Kept units, shape (units,): in every group the held ones, then the best while the budget lasts."""
     kept = units.held | (units.group < 0)
-    kept[units.head[kept & (units.head >= 0)]] = True
+    for index in np.flatnonzero(kept).tolist():
+        kept[_owed(units, kept, index)] = True
     for group in np.unique(units.group[units.group >= 0]).tolist():
         members = np.flatnonzero(units.group == group)
         budget = units.whole[members].sum() / ratio - units.cost[members[kept[members]]].sum()
@@ -174,8 +175,8 @@ def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget:
     for index in order.tolist():
         if kept[index] or units.units[index].heads:
             continue
-        head = int(units.head[index])
-        cost = int(units.cost[index]) + (int(units.cost[head]) if head >= 0 and not kept[head] else 0)
+        heads = _owed(units, kept, index)
+        cost = int(units.cost[index]) + int(units.cost[heads].sum())
         # The nearer of the two sides of the budget, once; a smaller unit may fit after that.
         if cost > budget and (misses or cost - budget >= budget):
             misses += 1
@@ -183,11 +184,20 @@ def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget:
                 break
             continue
         kept[index] = True
-        if head >= 0:
-            kept[head] = True
+        kept[heads] = True
         budget -= cost
         if budget <= 0:
             break
+
+
+def _owed(units: _Units, kept: BoolArray, index: int) -> list[int]:
+    """The heads of a unit that are not kept yet: its own, the head's own, and so on."""
+    found: list[int] = []
+    head = int(units.head[index])
+    while head >= 0 and not kept[head]:
+        found.append(head)
+        head = int(units.head[head])
+    return found
 
 
 def _by_kind(units: _Units, kept: BoolArray) -> dict[str, tuple[int, int]]:

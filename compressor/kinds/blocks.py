@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
 from moosproxy.compressor.kinds.code import Code
 from moosproxy.compressor.kinds.dialogue import Dialogue
+from moosproxy.compressor.kinds.diff import Diff
 from moosproxy.compressor.kinds.prose import Prose
 from moosproxy.compressor.kinds.rows import Fence, Lines
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Dialogue(), Code(), Lines())
+_CLAIMING: tuple[Editor, ...] = (Diff(), Dialogue(), Code(), Lines())
 
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Prose(), Fence())}
 """Who edits a block of which kind."""

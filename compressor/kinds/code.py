@@ -11,25 +11,12 @@ from moosproxy.compressor.kinds.code_rows import numbered, read
 from moosproxy.compressor.kinds.languages import language
 from moosproxy.compressor.kinds.naming import named
 from moosproxy.compressor.kinds.statements import Role, Statement, statements
+from moosproxy.compressor.kinds.worth import worth
 
 AROUND = 2
 """So many statements on either side of one that the question names stay with it."""
 
-_RANK = {
-    Role.SIGNATURE: 8.0,
-    Role.EXIT: 5.5,
-    Role.CONDITION: 5.0,
-    Role.PLAIN: 3.0,
-    Role.CLOSER: 1.5,
-    Role.DOC: 1.4,
-    Role.RAW: 1.2,
-    Role.IMPORT: 1.0,
-    Role.COMMENT: 0.0,
-}
-_ALARMS = ("todo", "fixme", "warning", "safety", "deprecated", "never ", "must ", "do not", "don't", "#!")
-_DEEPER = 0.25
-_LATER = 0.04
-_NAMED, _NAMED_HEADER, _NEAR = 20.0, 8.0, 9.0
+_NAMED, _NAMED_HEADER, _NEAR = 20.0, 6.0, 4.5
 
 
 class Code:
@@ -39,7 +26,11 @@ class Code:
 
     def claim(self, rows: Rows, at: int, hint: str) -> int:
         """Rows that read as code, or that a fence calls so."""
-        return max(session.claim(rows, at, hint), at) if session.prompted(rows, at) else code_signs.claim(rows, at, hint)
+        return (
+            max(session.claim(rows, at, hint), at)
+            if session.prompted(rows, at)
+            else code_signs.claim(rows, at, hint)
+        )
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """Statements, ranked by what they do, how deep they stand and what the question names."""
@@ -48,12 +39,11 @@ class Code:
             return session.edit(rows, asked)
         tongue = language(text[block.start : block.end], block.hint)
         found = statements(read(rows, tongue), tongue)
-        return Edited(units(text, found, asked, Wrap.PLAIN if numbered(rows) else tongue.wrap))
+        wrap = Wrap.PLAIN if numbered(rows) else tongue.wrap
+        return Edited(_units(found, _ranks(text, found, asked), wrap))
 
 
-def units(text: str, found: Sequence[Statement], asked: Asked, wrap: Wrap) -> list[Unit]:
-    """Statements as units of a block. wrap: of the marks."""
-    ranks = _ranks(text, found, asked)
+def _units(found: Sequence[Statement], ranks: Sequence[float], wrap: Wrap) -> list[Unit]:
     return [
         Unit(
             statement.start,
@@ -69,7 +59,7 @@ def units(text: str, found: Sequence[Statement], asked: Asked, wrap: Wrap) -> li
 
 
 def _ranks(text: str, found: Sequence[Statement], asked: Asked) -> list[float]:
-    ranks = [_own(text, statement) for statement in found]
+    ranks = [worth(text, statement) for statement in found]
     hits = named([text[statement.start : statement.end] for statement in found], asked)
     under = [0.0] * len(found)
     for index, statement in enumerate(found):
@@ -83,11 +73,3 @@ def _ranks(text: str, found: Sequence[Statement], asked: Asked) -> list[float]:
             for other in range(max(0, index - AROUND), min(len(found), index + AROUND + 1)):
                 near[other] = max(near[other], min(hit, 1.0))
     return [rank + _NEAR * beside for rank, beside in zip(ranks, near, strict=True)]
-
-
-def _own(text: str, statement: Statement) -> float:
-    rank = _RANK[statement.role] - _DEEPER * min(statement.depth, 8) - _LATER * min(statement.order, 20)
-    if statement.role is Role.COMMENT:
-        piece = text[statement.start : min(statement.end, statement.start + 500)].lower()
-        rank += 1.5 * any(alarm in piece for alarm in _ALARMS)
-    return rank

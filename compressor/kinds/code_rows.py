@@ -55,7 +55,9 @@ def numbered(rows: Rows, first: int = 0, last: int | None = None) -> bool:
     for row in range(first, min(stop, first + 20)):
         if rows.blank(row):
             continue
-        match = NUMBERED.match(rows.line(row)[:40]) or regex.fullmatch(r"[ \t]*+(?P<number>\d{1,7})", rows.line(row)[:40])
+        match = NUMBERED.match(rows.line(row)[:40]) or regex.fullmatch(
+            r"[ \t]*+(?P<number>\d{1,7})", rows.line(row)[:40]
+        )
         if match is None or (before is not None and int(match["number"]) != before + 1):
             return False
         before = int(match["number"])

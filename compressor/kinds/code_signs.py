@@ -15,8 +15,8 @@ AHEAD = 14
 FEWEST = 3
 SURE, MOST = 2, 0.7
 """So many of them are code beyond doubt, and so large a share of them could be."""
-STRAY = 3
-"""So many rows on end that are no code end it."""
+STRAY = 6
+"""So many rows on end that are no code end it; one that is not indented counts for two."""
 LONG = 200
 """A string or comment of more rows is not passed over."""
 CUT = 300
@@ -57,7 +57,7 @@ _WEAK = regex.compile(
     r"""(?:
       [)\]}]+[;,)\]}]*$ | [({\[]$ | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
     | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.* | .*[;{(\[]$
-    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | (?:\w+|["'].*["'])[,)]+$
+    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | (?:\w+|[frbu]{0,2}["'].*["'])[,)]*$
     | .*(?:&&|\|\||=>|->|==|!=)(?!.*\.\s).* | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
     | (?:echo|cd|mkdir|rm|cp|mv|git|docker|sudo|source|exit|printf|local|shift|eval|exec|readonly)\b\ ?[^.]*$
     | \w+:\ [\w.\[\]|<>,\ ]+(?:\ =\ .*)?[,;]?$ (?<=str|int|float|bool|None|Any|\]|=\ .*|;|string|number|boolean)
@@ -99,11 +99,11 @@ def sign(line: str) -> Sign:
     line = line[:CUT].strip()
     if not line or _COMMENT.match(line):
         return Sign.STRONG if line.startswith(("#!", "#include", "#define", "#ifdef", "#ifndef")) else Sign.NOTHING
-    if _QUOTED_KEY.match(line) or _SQL.match(line):
+    if _QUOTED_KEY.match(line):
         return Sign.OTHER
     if _STRONG.match(line):
         return Sign.STRONG
-    if _PROSE.match(line):
+    if _PROSE.match(line) or _SQL.match(line):
         return Sign.OTHER
     return Sign.WEAK if _WEAK.match(line) else Sign.OTHER
 
@@ -188,7 +188,7 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
             end, stray = (row + 1, 0) if passing.since == 0 or not passing.open else (end, stray)
             continue
         told = sign(line)
-        stray = stray + 1 if told is Sign.OTHER else 0
+        stray = stray + (1 if line[:1].isspace() else 2) if told is Sign.OTHER else 0
         if stray >= STRAY or (stray and _apart(rows, row, line)):
             break
         if told > Sign.NOTHING or (told is Sign.NOTHING and row == end):

@@ -55,9 +55,7 @@ PERL = Language(Wrap.HASH, _token(_HASH, _HEREDOC, _STRING, _SINGLE), braces=Tru
 C = Language(Wrap.SLASHES, _token(_SLASHES, r"(?P<long>/\*|`|\"\"\")", _STRING, _CHAR, _SINGLE), braces=True)
 RUST = Language(Wrap.SLASHES, _token(_SLASHES, r"(?P<long>/\*)", _STRING, _CHAR), braces=True)
 CSS = Language(Wrap.BLOCK, _token(r"(?P<long>/\*)", _STRING, _SINGLE), braces=True)
-PHP = Language(
-    Wrap.SLASHES, _token(_SLASHES, _HASH, r"(?P<long>/\*)", _HEREDOC, _STRING, _SINGLE), braces=True
-)
+PHP = Language(Wrap.SLASHES, _token(_SLASHES, _HASH, r"(?P<long>/\*)", _HEREDOC, _STRING, _SINGLE), braces=True)
 LUA = Language(Wrap.DASHES, _token(r"(?P<long>--\[\[)", r"(?P<line>--.*)", _STRING, _SINGLE), ends=True)
 HASKELL = Language(Wrap.DASHES, _token(r"(?P<long>\{-)", r"(?P<line>--.*)", _STRING, _CHAR))
 LISP = Language(Wrap.SEMICOLON, _token(r"(?P<line>;.*)", _STRING))

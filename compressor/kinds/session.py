@@ -99,7 +99,9 @@ def _said(rows: Rows, first: int, behind: int, index: int) -> Iterator[Unit]:
     head = index
     for place, number in enumerate(output):
         names = place == 0 and len(output) > 1 and _names(rows, output)
-        yield Unit(rows.spans[number][0], _end(rows, number), rank=_rank(rows, number, place, len(output)), head=head)
+        yield Unit(
+            rows.spans[number][0], _end(rows, number), rank=_rank(rows, number, place, len(output)), head=head
+        )
         if names:
             head = index + 1
 

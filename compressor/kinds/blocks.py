@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
+from moosproxy.compressor.kinds.code import Code
 from moosproxy.compressor.kinds.csv_text import Csv
 from moosproxy.compressor.kinds.dialogue import Dialogue
+from moosproxy.compressor.kinds.diff import Diff
 from moosproxy.compressor.kinds.listing import Listing
 from moosproxy.compressor.kinds.log import Log
 from moosproxy.compressor.kinds.paths import Paths
@@ -18,7 +20,18 @@ from moosproxy.compressor.kinds.table import Table
 from moosproxy.compressor.kinds.trace import Trace
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Table(), Csv(), Listing(), Search(), Log(), Trace(), Paths(), Dialogue())
+_CLAIMING: tuple[Editor, ...] = (
+    Diff(),
+    Table(),
+    Csv(),
+    Listing(),
+    Search(),
+    Log(),
+    Trace(),
+    Paths(),
+    Dialogue(),
+    Code(),
+)
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Lines(), Prose(), Fence())}
 """Who edits a block of which kind."""
 

@@ -1,0 +1,201 @@
+"""Whether rows are code, told by their content: what begins and ends a row, not words that prose has too."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import regex
+
+from moosproxy.compressor.kinds.base import Rows
+from moosproxy.compressor.kinds.code_rows import NUMBERED, numbered
+from moosproxy.compressor.kinds.languages import LANGUAGES
+
+AHEAD = 14
+"""Rows looked at to tell code."""
+FEWEST = 3
+SURE, MOST = 2, 0.7
+"""So many of them are code beyond doubt, and so large a share of them could be."""
+STRAY = 6
+"""So many rows on end that are no code end it; one that is not indented counts for two."""
+LONG = 200
+"""A string or comment of more rows is not passed over."""
+CUT = 300
+
+_STRONG = regex.compile(
+    r"""(?:
+      (?:async\ )?def\ [\w.?!]+\s*(?:\(|$|:) | class\ \w+(?:\(.*\))?:\s*$ | class\ \w+[^.]*\{\s*\}?$
+    | class\ \p{Lu}\w+(?:\ <\ [\w:]+)?$ | from\ [\w.]+\ import\ [\w*(]
+    | import\ (?:static\ )?[\w.*]+(?:\ as\ \w+)?(?:,\ [\w.]+)*;?$ (?<!\p{L}\.) | import\b.*\bfrom\s+["'] | import\s+["'(]
+    | (?:pub(?:\(\w+\))?\ )?(?:async\ |unsafe\ |const\ )*fn\ \w+ | func\ (?:\([^)]*\)\ ?)?\w+\s*[(\[<]
+    | (?:export\ |default\ |async\ )*function\b\s*\*?\s*[\w.:]*\s*\(
+    | (?:export|public|private|protected|static|internal|abstract|final|override)\ [^.]*[({;]\s*$
+    | (?:export\ )?(?:const|let|var|val)\ [\w$\[{(].*[=;] | let\ mut\b
+    | \#\s?(?:include\s*[<"]|define\ \w|ifn?def\ \w|if\ \w*[!(\d]|endif|pragma\ |undef\ |elif\ |else$)
+    | package\ [\w.]+;?$ | (?:use|using)\ [\w\\:.{}*,\ ]+;$ | namespace\ [\w\\.:]+\s*[{;]?$
+    | (?:struct|enum|interface|trait|impl|union|extern|typedef|template|unsafe|mod|object|protocol|extension)\b[^.]*[{;>]$
+    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ ) | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+)
+    | for\ \w+(?:,\ ?\w+)*\ in\ .*[\w)\]]:$ | for\ .*:=\ range\ .*\{$ | (?:else|try|finally|except):$
+    | except\ [\w.(),\ ]+(?:\ as\ \w+)?:$ | raise\ [\w.]+(?:\(|$) (?<!\ \w+\ \w+) | yield\ \w+[(.;]
+    | (?:\}\s*)?(?:else\ )?(?:if|for|while|switch|catch|foreach)\s?\(.*(?:[)]\s*\{?|\{|&&|\|\||,)$
+    | (?:if|for|switch|match|select|while|loop|else|try|do|default|guard)\b[^.!?]*\{$ | \}\s*(?:else|catch|finally|while)\b
+    | local\ (?:function\ )?\w+(?:\(|\ =) | module\ \p{Lu}[\w:]*$ | require(?:_relative)?\ ["'] | attr_\w+\ :
+    | (?:el)?(?:if|while|until)\ .*;\ ?(?:then|do)$ | if\ .*\ then$ | (?:then|fi|done|esac|do)(?:\s*[|<>&].*)?$
+    | for\ \w+\ in\ .*(?:;\ ?do|\$.*)$ | [\w-]+\s?\(\)\s*\{$ | \#!\s?/ | set\ -[euxo]+ | export\ [A-Z_]+=
+    | case\ .*\ in$ | trap\ .*[A-Z]+$ | <\?php | \$\w+\s*=\s.*;$ | (?:my|our)\ [$@%]\w+ | use\ (?:strict|warnings);
+    | [\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?=\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
+    | (?:[\w$]+(?:::|->|\.))*[\w$]+!?\((?:.*\)\s*;|.*\(|.*\{|.*\[|)$ | [\w$]+(?:(?:::|->|\.)[\w$]+)+\(.*\)[;,]?$
+    | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$ | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
+    | (?:if|elif|while|with|assert)\ .*(?:\w\(.*\)|\w\.\w|[=!<>]=|\w\[|_\w).*(?::|\ as\ \w+:)$
+    | (?:const\ |static\ |unsigned\ )*[\w:<>]+[\s*&]+[\w:]+\([\w\s*&,:<>\[\]]*\)\s*(?:const\s*)?\{?$ (?<=\{|\w\(.*[*&,].*\)|\(void\))
+    | (?:const\ |static\ |unsigned\ )*(?:int|char|float|double|bool|long|short|void|auto|size_t|uint\d+_t|String)[\s*&]+\w+.*[;{(,)]$
+    | \((?:defn?-?|defun|defmacro|define|ns|let\*?|require|setq|lambda)\b
+    | \w+\ ::\ .*->.* | \.(?:global|globl|section|text|data)\b
+    )""",
+    regex.VERBOSE,
+)
+_WEAK = regex.compile(
+    r"""(?:
+      [)\]}]+[;,)\]}]*$ | [({\[]$ | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
+    | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.* | .*[;{(\[]$
+    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | (?:\w+|[frbu]{0,2}["'].*["'])[,)]*$
+    | .*(?:&&|\|\||=>|->|==|!=)(?!.*\.\s).* | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
+    | (?:echo|cd|mkdir|rm|cp|mv|git|docker|sudo|source|exit|printf|local|shift|eval|exec|readonly)\b\ ?[^.]*$
+    | \w+:\ [\w.\[\]|<>,\ ]+(?:\ =\ .*)?[,;]?$ (?<=str|int|float|bool|None|Any|\]|=\ .*|;|string|number|boolean)
+    )""",
+    regex.VERBOSE,
+)
+_COMMENT = regex.compile(r"(?:\#(?!\#*\s\p{Lu}\S*(?:\s\S+){0,5}$)|//|/\*|\*\s|\*/|--\s|;;|<!--)")
+_QUOTED_KEY = regex.compile(r"[\"'][^\"']*[\"']\s*:|\{\s*[\"']")
+_SQL = regex.compile(
+    r"(?i)(?:select|insert\s+into|update|delete\s+from|create\s+(?:or\s+replace\s+)?(?:table|index|view|function|unique)"
+    r"|alter\s+table|with\s+\w+\s+as\s*\(|from|where|(?:left|right|inner)\s+join|join|group\s+by|order\s+by|values)\b"
+)
+_PROSE = regex.compile(r"[^=;{}()\[\]<>_]*?\p{L}{2,}[,:]?(?:\s\p{L}[\p{L}’'-]*[,:]?){4,}[^=;{}\[\]<>_]*$")
+_FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
+_QUOTES = ('"""', "'''")
+
+
+class Sign(IntEnum):
+    """What a row says about itself."""
+
+    OTHER = -1
+    NOTHING = 0
+    WEAK = 1
+    STRONG = 2
+
+
+def claim(rows: Rows, at: int, hint: str) -> int:
+    """The row behind the code that begins at a row, or `at`."""
+    if hint in LANGUAGES:
+        return _fenced(rows, at)
+    prefixed = numbered(rows, at)
+    if not _begins(rows, at, prefixed, bool(hint)):
+        return at
+    return _end(rows, at, prefixed)
+
+
+def sign(line: str) -> Sign:
+    """What a row says about itself. line: without the number in front of it."""
+    line = line[:CUT].strip()
+    if not line or _COMMENT.match(line):
+        return Sign.STRONG if line.startswith(("#!", "#include", "#define", "#ifdef", "#ifndef")) else Sign.NOTHING
+    if _QUOTED_KEY.match(line):
+        return Sign.OTHER
+    if _STRONG.match(line):
+        return Sign.STRONG
+    if _PROSE.match(line) or _SQL.match(line):
+        return Sign.OTHER
+    return Sign.WEAK if _WEAK.match(line) else Sign.OTHER
+
+
+def _fenced(rows: Rows, at: int) -> int:
+    end = at
+    while end < len(rows) and not _FENCE.match(rows.line(end)[:CUT]):
+        end += 1
+    while end > at and rows.blank(end - 1):
+        end -= 1
+    return end
+
+
+def _line(rows: Rows, row: int, prefixed: bool) -> str:
+    line = rows.line(row)[:CUT]
+    match = NUMBERED.match(line) if prefixed else None
+    return line[match.end() :] if match else line
+
+
+class _Passing:
+    """Rows of strings and block comments, which say nothing."""
+
+    def __init__(self) -> None:
+        self._closing = ""
+        self.since = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether the row behind is inside of one too."""
+        return bool(self._closing)
+
+    def over(self, line: str) -> bool:
+        """Whether the row begins inside of one; follows what it opens and closes."""
+        if self._closing:
+            self.since += 1
+            if self._closing in line:
+                self._closing = ""
+            return True
+        for quotes in _QUOTES:
+            if line.count(quotes) % 2:
+                self._closing, self.since = quotes, 0
+                return line.strip().startswith(quotes)
+        if "/*" in line and "*/" not in line:
+            self._closing, self.since = "*/", 0
+            return line.strip().startswith("/*")
+        return False
+
+
+def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
+    first = sign(_line(rows, at, prefixed))
+    if first is Sign.OTHER and not _line(rows, at, prefixed).lstrip().startswith(_QUOTES):
+        return False
+    counts = dict.fromkeys(Sign, 0)
+    passing = _Passing()
+    for row in range(at, min(len(rows), at + 4 * AHEAD)):
+        line = _line(rows, row, prefixed)
+        if not line.strip() or passing.over(line):
+            continue
+        if _FENCE.match(line):
+            break
+        counts[sign(line)] += 1
+        if sum(counts.values()) == AHEAD:
+            break
+    told = counts[Sign.STRONG] + counts[Sign.WEAK]
+    if told + counts[Sign.NOTHING] < (1 if fenced else FEWEST) or counts[Sign.STRONG] < (1 if fenced else SURE):
+        return False
+    return told >= MOST * (told + counts[Sign.OTHER]) and 4 * counts[Sign.STRONG] >= told
+
+
+def _end(rows: Rows, at: int, prefixed: bool) -> int:
+    end, stray = at, 0
+    passing = _Passing()
+    for row in range(at, len(rows)):
+        line = _line(rows, row, prefixed)
+        if _FENCE.match(line):
+            break
+        if not line.strip():
+            continue
+        if passing.over(line):
+            if passing.since > LONG:
+                break
+            end, stray = (row + 1, 0) if passing.since == 0 or not passing.open else (end, stray)
+            continue
+        told = sign(line)
+        stray = stray + (1 if line[:1].isspace() else 2) if told is Sign.OTHER else 0
+        if stray >= STRAY or (stray and _apart(rows, row, line)):
+            break
+        if told > Sign.NOTHING or (told is Sign.NOTHING and row == end):
+            end = row + 1
+    return end
+
+
+def _apart(rows: Rows, row: int, line: str) -> bool:
+    """Whether a row that is no code stands behind an empty one, not indented."""
+    return row > 0 and rows.blank(row - 1) and not line[:1].isspace()

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
 from moosproxy.compressor.kinds.dialogue import Dialogue
+from moosproxy.compressor.kinds.json_text import Json
 from moosproxy.compressor.kinds.prose import Prose
 from moosproxy.compressor.kinds.rows import Fence, Lines
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Dialogue(), Lines())
+_CLAIMING: tuple[Editor, ...] = (Json(), Dialogue(), Json(anywhere=True), Lines())
 
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Prose(), Fence())}
 """Who edits a block of which kind."""

@@ -27,7 +27,11 @@ READ = frozenset({TextKind.PROSE, TextKind.DIALOGUE})
 """Kinds whose units share one budget and are ranked by the model's scores."""
 INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEHOLDER.value, "pattern", "span"})
 """Protected kinds that stay whatever the budget; all others leave with their unit."""
-FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
+FACTS = (
+    frozenset(kind.value for kind in Kind)
+    - INVIOLABLE
+    - {Kind.HEADING.value, Kind.INLINE_CODE.value, Kind.JSON.value}
+)
 SHORT_TOKENS = 1000
 """In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
 MISSES = 40

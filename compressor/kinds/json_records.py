@@ -19,6 +19,7 @@ VALUE = 64
 NAMED = 8.0
 """What a term of the question weighs beside the surprise (in nats) of a record's rarest value."""
 EXTREME = 1.0
+NEW = 1.0
 EDGE = 0.5
 
 
@@ -133,14 +134,15 @@ def _alike(records: Sequence[Record]) -> bool:
 
 
 def _ranks(text: str, records: Sequence[Record], asked: Asked) -> list[float]:
-    """By what the question names, then by rare and extreme values, then by nearness to either end."""
+    """By what the question names, then by rare, extreme and new values, then by nearness to either end."""
     size = len(records)
     surprise = _surprise(records)
-    extreme = _extreme(records)
+    extreme, new = _extreme(records), _new(records)
     return [
         NAMED * asked.named(text[record.start : record.end])
         + surprise[index]
         + EXTREME * (index in extreme)
+        + NEW * (index in new)
         + EDGE * abs(2 * index / (size - 1) - 1)
         for index, record in enumerate(records)
     ]
@@ -166,6 +168,17 @@ def _extreme(records: Sequence[Record]) -> set[int]:
         numbers = [_number(record.fields.get(key, "")) for record in records]
         if None not in numbers and len(set(numbers)) > 2:
             found |= {numbers.index(edge(numbers)) for edge in (min, max)}  # type: ignore[type-var]
+    return found
+
+
+def _new(records: Sequence[Record]) -> set[int]:
+    """Records in which a value is seen first that others have too, of keys with few values."""
+    found: set[int] = set()
+    for key in records[0].fields:
+        values = [record.fields.get(key, "") for record in records]
+        first = {value: index for index, value in reversed(list(enumerate(values)))}
+        if 4 * len(first) <= len(values):
+            found |= set(first.values())
     return found
 
 

@@ -15,11 +15,10 @@ from dataclasses import replace
 import regex
 
 from moosproxy.compressor.kept import Span, Wrap
-from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit, row_units
-from moosproxy.compressor.kinds.json_half import half, half_starts
+from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
+from moosproxy.compressor.kinds.json_half import half, half_starts, half_units
 from moosproxy.compressor.kinds.json_records import line_units, record_units
 from moosproxy.compressor.kinds.json_strings import sentence_units
-from moosproxy.compressor.kinds.rows import Lines
 from moosproxy.compressor.text import json_grammar
 from moosproxy.compressor.text.layout import trimmed
 from moosproxy.compressor.text.sentences import sentences
@@ -30,8 +29,6 @@ LABEL = 120
 """A text of more characters in front of a container is no label."""
 REMARK = 200
 """A text of more characters before or behind a container is taken sentence by sentence."""
-FEW = 6
-"""Of fewer rows of half a document all stay."""
 
 _HINTS = re.compile(r"(?:|code|json\w*|ndjson|geojson|text|txt|plain|plaintext|http|console|output|log|none)$")
 _LABEL = regex.compile(r"(?![\"'`=<>|\d])[^{}]*[\p{L}\p{N})\]:：]\s*", regex.DOTALL)
@@ -63,7 +60,7 @@ class Json:
         """What must stay, and between it what may go; the rows of half a document."""
         rows = Rows(text, block.start, block.end)
         if _whole(rows, 0, anywhere=True) < len(rows):
-            return _half_rows(text, block, asked, len(rows))
+            return Edited(half_units(rows, asked))
         containers, values = rows.once("json", lambda: _scan(rows))
         starts = [start for start, _ in values]
         whole_rows = _whole_rows(rows, containers) if asked.json == "rows" else []
@@ -145,12 +142,6 @@ def _exact(text: str, start: int, end: int) -> bool:
     """Whether a container is part of an expression on its row."""
     lead = text[max(start - 20, 0) : start].rpartition("\n")[2]
     return bool(_CODE_BEFORE.search(lead) or _CODE_BEHIND.match(text, end, end + 20))
-
-
-def _half_rows(text: str, block: Block, asked: Asked, count: int) -> Edited:
-    if count < FEW:
-        return Edited([Unit(unit.start, unit.end, must=True) for unit in row_units(text, block)])
-    return Lines().edit(text, block, asked)
 
 
 def _remark(text: str, start: int, end: int) -> Iterator[Unit]:

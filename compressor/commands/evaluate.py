@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -132,6 +132,27 @@ def train_reader_command(**chosen: Any) -> None:
     from moosproxy.compressor.evaluation.judging import train_reader
 
     train_reader.from_options(**chosen)
+
+
+@evaluate.command("json")
+@_data
+@click.option("--mode", type=click.Choice(["lossless", "prose", "rows"]), default="lossless", show_default=True)
+@click.option("--ratio", default=2.0, show_default=True, type=click.FloatRange(min=1, min_open=True))
+@click.option("--tokenizer", default="o200k_base", show_default=True, help="Counts tokens.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many records a set.")
+@_one_line
+def json_command(
+    data: Path | None, mode: Literal["lossless", "prose", "rows"], ratio: float, tokenizer: str, limit: int | None
+) -> None:
+    """Tokens saved of tool lists and tool results, and whether what is left parses and says the same."""
+    from moosproxy.compressor import records
+    from moosproxy.compressor.evaluation import json_savings
+
+    for name, found in json_savings.measure(records.data_directory(data), mode, ratio, tokenizer, limit):
+        click.echo(
+            f"{name}: {found.texts} texts, {found.pooled:.3f} pooled, {found.mean:.3f} mean, "
+            f"{found.valid:.1%} valid, {found.equal:.1%} equal"
+        )
 
 
 @evaluate.command("outliers")

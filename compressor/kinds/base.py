@@ -6,13 +6,15 @@ model: units whose worth only the model can tell leave `rank` open.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
 from moosproxy.compressor.text.layout import lines
+
+_T = TypeVar("_T")
 
 TERM_CHARS = 3
 """A word of a question of fewer characters names nothing."""
@@ -98,9 +100,17 @@ class Rows:
         stop = len(text) if end is None else end
         self.text = text
         self.spans: list[Span] = [(s + start, e + start) for s, e in lines(text[start:stop])]
+        self._known: dict[str, Any] = {}
 
     def __len__(self) -> int:
         return len(self.spans)
+
+    def once(self, name: str, find: Callable[[], _T]) -> _T:
+        """What is found in one look at all rows and asked for again at many of them, under its name."""
+        if name not in self._known:
+            self._known[name] = find()
+        found: _T = self._known[name]
+        return found
 
     def line(self, row: int) -> str:
         """The row without its line break."""
@@ -115,10 +125,14 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked about the text: terms of the question, lower case; empty where nobody asks."""
+    """What is asked about the text: terms of the question, lower case; empty where nobody asks.
+
+    json: how much of JSON may go, as in CompressionSettings.
+    """
 
     text: str | None = None
     terms: frozenset[str] = field(default=frozenset())
+    json: Literal["lossless", "prose", "rows"] = "prose"
 
     def named(self, piece: str) -> int:
         """How many terms of the question occur in the piece."""

@@ -10,6 +10,7 @@ from moosproxy.compressor.kinds.code import Code
 from moosproxy.compressor.kinds.csv_text import Csv
 from moosproxy.compressor.kinds.dialogue import Dialogue
 from moosproxy.compressor.kinds.diff import Diff
+from moosproxy.compressor.kinds.json_text import Json
 from moosproxy.compressor.kinds.listing import Listing
 from moosproxy.compressor.kinds.log import Log
 from moosproxy.compressor.kinds.paths import Paths
@@ -22,6 +23,7 @@ from moosproxy.compressor.kinds.trace import Trace
 # In the order in which they are asked: what is told surest comes first.
 _CLAIMING: tuple[Editor, ...] = (
     Diff(),
+    Json(),
     Table(),
     Csv(),
     Listing(),
@@ -30,6 +32,7 @@ _CLAIMING: tuple[Editor, ...] = (
     Trace(),
     Paths(),
     Dialogue(),
+    Json(anywhere=True),
     Code(),
 )
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Lines(), Prose(), Fence())}

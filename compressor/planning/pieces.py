@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
 def planned(text: str, settings: CompressionSettings, question: str | None) -> list[Piece]:
     """Every block of the text, in order."""
-    asked = Asked(question, terms(question))
+    asked = Asked(question, terms(question), settings.json)
     found = []
     for block in split(text):
         edited = EDITORS[block.kind].edit(text, block, asked)

@@ -25,6 +25,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 # Protected runs of at least this many words are not shown to the model at all.
 _SKIP_WORDS = 64
+STAND_IN = "o200k_base"
+"""Counts a text whose white space goes, where the model's own tokenizer is not known: pieces do not count it."""
 # The kinds of spans that the caller gives.
 CALLER_KINDS = frozenset({"pattern", "span"})
 # The kinds that verification knows how to put back.
@@ -92,6 +94,8 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
     built = windows.build(checkpoint.encoder, encoding, ranges, asked_pieces, reading)
     clock.lap("windows")
     counter = counter_for(settings.tokenizer)
+    if counter is None and any(piece.drops for piece in pieces):
+        counter = counter_for(STAND_IN)
     costs = encoding.word_costs if counter is None else counter.word_costs(text, encoding)
     clock.lap("count")
     return Plan(

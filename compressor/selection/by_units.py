@@ -29,7 +29,11 @@ INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEH
 """Protected kinds that stay whatever the budget; all others leave with their unit."""
 ASKED = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value})
 """Those that only somebody who speaks for the user can make."""
-FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
+FACTS = (
+    frozenset(kind.value for kind in Kind)
+    - INVIOLABLE
+    - {Kind.HEADING.value, Kind.INLINE_CODE.value, Kind.JSON.value}
+)
 SHORT_TOKENS = 1000
 """In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
 MISSES = 40

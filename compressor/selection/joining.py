@@ -11,7 +11,7 @@ import numpy.typing as npt
 from moosproxy.compressor.kept import KeptSpans, Mark, Noun, Span, Wrap
 from moosproxy.compressor.kinds.base import Unit
 from moosproxy.compressor.planning import structure
-from moosproxy.compressor.planning.plan import Plan
+from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -91,7 +91,7 @@ def trims(plan: Plan) -> bool:
 
 
 def _gone(plan: Plan) -> list[tuple[Span, bool]]:
-    found = [(span, True) for piece in plan.pieces for span in piece.drops]
+    found = [(span, True) for span in _droppable(plan)]
     return sorted(found + [(span, False) for span in cuts(plan)])
 
 
@@ -105,6 +105,17 @@ def cuts(plan: Plan) -> list[Span]:
     first = np.searchsorted(ends, [start for start, _ in found], side="right")
     last = np.searchsorted(starts, [end for _, end in found], side="left")
     return [span for span, free in zip(found, (held[last] <= held[first]).tolist(), strict=True) if free]
+
+
+def _droppable(plan: Plan) -> list[Span]:
+    """What goes always, but where the caller wants every character."""
+    drops = [span for piece in plan.pieces for span in piece.drops]
+    wanted = [(span.start, span.end) for span in plan.found if span.kind in CALLER_KINDS]
+    if not drops or not wanted:
+        return drops
+    bounds = np.array(drops, np.int32)
+    touched = structure.covered(wanted, bounds[:, 0], bounds[:, 1])
+    return [span for span, keep in zip(drops, touched.tolist(), strict=True) if not keep]
 
 
 def _with_small_gaps(units: Sequence[Unit], chosen: BoolArray, cost: IntArray) -> BoolArray:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import click
 
+from moosproxy.compressor.console import one_line
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.soft.cli import evaluate_soft
-
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -28,30 +21,12 @@ _checkpoint = click.option(
     "--checkpoint", type=_FOLDER, default=None, help="Checkpoint directory; default the bundled one."
 )
 _threads = click.option("--threads", type=click.IntRange(1), default=None, help="Threads; all by default.")
-
-
-def _one_line(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Faults of the input end in one line and exit code 2."""
-
-    @wraps(command)
-    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        try:
-            return command(*args, **kwargs)
-        except CompressorError as fault:
-            click.echo(f"moos: {fault}", err=True)
-        except ModuleNotFoundError as fault:
-            click.echo(f"moos: this needs {fault.name}; install moosproxy[train]", err=True)
-        sys.exit(2)
-
-    return guarded
+_one_line = one_line("train")
 
 
 @click.group("eval")
 def evaluate() -> None:
     """Measure what compression keeps, against floors, a ceiling and a rival."""
-
-
-evaluate.add_command(evaluate_soft)
 
 
 @evaluate.command("run")

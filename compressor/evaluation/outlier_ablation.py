@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from moosproxy.compressor import records
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.checkpoint import load as load_checkpoint
 from moosproxy.compressor.engines import Engine, open_engine
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import records
 from moosproxy.compressor.evaluation.measures import statistics
 from moosproxy.compressor.evaluation.measures.answers import survives
 from moosproxy.compressor.evaluation.measures.offsets import Survival

@@ -11,11 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from moosproxy.compressor.evaluation import records
+from moosproxy.compressor import records
 from moosproxy.compressor.evaluation.measures.critical import sentences
 from moosproxy.compressor.kept import Span
-from moosproxy.compressor.training.config import TrainConfig
-from moosproxy.compressor.training.data.records import held_out as is_held_out
 
 KINDS = ("id", "amount", "name", "error code")
 TEXT_CHARS = 2400
@@ -54,8 +52,7 @@ def grounds(data: Path, domain: str, count: int) -> list[str]:
 def held_out(data: Path, name: str) -> list[records.Record]:
     """The training records that `moos train` keeps away from training; all of them where that is none."""
     rows = list(records.read(data, f"train/{name}"))
-    config = TrainConfig()
-    return [row for row in rows if is_held_out(row, config.held_out, config.split_seed)] or rows
+    return [row for row in rows if records.held_out(row)] or rows
 
 
 def plant(text: str, rng: np.random.Generator) -> Planted:

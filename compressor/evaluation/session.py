@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
+from moosproxy.compressor import records
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import methods, records, run
+from moosproxy.compressor.evaluation import methods, run
 from moosproxy.compressor.evaluation.judging.judges import ApiJudge, Judge, ReaderJudge
 from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies
 from moosproxy.compressor.evaluation.reporting.results import Results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.console import StepBar, one_line
+from moosproxy.compressor.soft.errors import SoftError
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -34,18 +34,13 @@ def _one_line(command: Callable[_P, _R]) -> Callable[_P, _R]:
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return command(*args, **kwargs)
-        except CompressorError as fault:
-            click.echo(f"moos: {fault}", err=True)
-        except ModuleNotFoundError as fault:
-            click.echo(f"moos: this needs {fault.name}; install moosproxy[soft]", err=True)
         except RuntimeError as fault:
             # torch's words for too little memory; anything else is a defect and keeps its trace.
             if "memory" not in str(fault):
                 raise
-            click.echo(f"moos: not enough memory; take a smaller --batch or shorter contexts ({fault})", err=True)
-        sys.exit(2)
+            raise SoftError(f"not enough memory; take a smaller --batch or shorter contexts ({fault})") from None
 
-    return guarded
+    return one_line("soft")(guarded)
 
 
 def _whole_numbers(_: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
@@ -202,26 +197,9 @@ def _torch(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-class _Bar:
-    """A progress bar on a terminal, a line every fifty steps elsewhere."""
-
-    def __enter__(self) -> _Bar:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        console = Console(stderr=True)
-        self._live = console.is_terminal
-        columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        self._progress = Progress(
-            *columns, TextColumn("{task.description}"), console=console, disable=not self._live
-        )
-        self._task = self._progress.add_task("", total=None)
-        self._progress.start()
+class _Bar(StepBar):
+    def __init__(self) -> None:
         self._recent: dict[str, tuple[float, float]] = {}
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._progress.stop()
 
     def base(self, at: Any) -> None:
         """After each step of the language model."""
@@ -236,7 +214,4 @@ class _Bar:
         loss, right = self._recent.get(name, (at.loss, at.right))
         self._recent[name] = (0.9 * loss + 0.1 * at.loss, 0.9 * right + 0.1 * at.right)
         parts = [f"{key} {loss:.2f}/{100 * right:.0f}%" for key, (loss, right) in sorted(self._recent.items())]
-        line = "  ".join(parts)
-        self._progress.update(self._task, completed=at.step, total=at.steps, description=line)
-        if not self._live and (at.step % 50 == 0 or at.step == at.steps):
-            click.echo(f"step {at.step}/{at.steps}  loss/right: {line}", err=True)
+        self.show(at, "  ".join(parts), "loss/right: ")

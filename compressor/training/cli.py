@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from moosproxy.compressor.soft.cli import train_soft
+from moosproxy.compressor.console import StepBar
+from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.training.config import TrainConfig, shipped
 from moosproxy.compressor.training.sealing.eight_bit import quantize_command
 
@@ -93,7 +93,7 @@ def train(
         with _Bar() as bar:
             configs = [replace(run, **given) for run in runs]
             recipe.run_all(data, out, folder, configs, start, reader, report=bar.report, say=bar.say)
-    except (FileNotFoundError, ValueError) as fault:
+    except (CompressorError, FileNotFoundError, ValueError) as fault:
         raise click.UsageError(str(fault)) from None
 
 
@@ -103,34 +103,10 @@ def _alone(whole: tuple[TrainConfig, ...], mixture: str, seed: int) -> TrainConf
     return own[0] if own else TrainConfig(seed=seed, mixture=mixture)
 
 
-train.add_command(train_soft)
 train.add_command(quantize_command)
 
 
-class _Bar:
-    """A progress bar on a terminal, a line every fifty steps elsewhere."""
-
-    def __enter__(self) -> _Bar:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.console = Console(stderr=True)
-        self.live = self.console.is_terminal
-        columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        self.progress = Progress(
-            *columns, TextColumn("{task.description}"), console=self.console, disable=not self.live
-        )
-        self.task = self.progress.add_task("", total=None)
-        self.progress.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.progress.stop()
-
-    def say(self, line: str) -> None:
-        """A line above the bar."""
-        click.echo(line, file=sys.stderr)
-
+class _Bar(StepBar):
     @property
     def report(self) -> Report:
         """Called after each step."""
@@ -142,6 +118,4 @@ class _Bar:
             f"answers {at.answer:.3f}  lr {at.lr:.1e}  "
             f"{at.tokens / max(at.seconds, 1e-9):,.0f} tokens/s"
         )
-        self.progress.update(self.task, completed=at.step, total=at.steps, description=line)
-        if not self.live and (at.step % 50 == 0 or at.step == at.steps):
-            self.say(f"step {at.step}/{at.steps}  {line}")
+        self.show(at, line)

@@ -6,6 +6,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
+from moosproxy.compressor.records import HELD_OUT, SPLIT_SEED
+
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
@@ -35,8 +37,8 @@ class TrainConfig:
     asked: tuple[float, float] = (0.0, 0.0)
     answer_aux: float = 0.3
     evidence: tuple[float, float, float] = (1.0, 0.6, 0.25)
-    held_out: float = 0.05
-    split_seed: int = 7
+    held_out: float = HELD_OUT
+    split_seed: int = SPLIT_SEED
     save_every: int = 100
 
     def __post_init__(self) -> None:

@@ -13,9 +13,9 @@ from moosproxy.compressor.evaluation.judging import train_reader
 from moosproxy.compressor.evaluation.judging.reader import Reader
 from moosproxy.compressor.hardware import keep_freed_memory
 from moosproxy.compressor.text.encoding import TextEncoder
-from moosproxy.compressor.training import base, end_to_end
+from moosproxy.compressor.training import base, end_to_end, heldout
 from moosproxy.compressor.training.config import TrainConfig
-from moosproxy.compressor.training.data import heldout, mixture
+from moosproxy.compressor.training.data import mixture
 from moosproxy.compressor.training.data.labels import EvidenceValues
 from moosproxy.compressor.training.end_to_end import AnswerTrainer
 from moosproxy.compressor.training.sealing import export

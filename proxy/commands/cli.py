@@ -19,8 +19,8 @@ _COMMANDS: Final = {
     "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),
     "key": ("moosproxy.policies.cli", "key", "Make keys for teams."),
     "compress": ("moosproxy.compressor.cli", "compress", "Compress a file or standard input."),
-    "train": ("moosproxy.compressor.training.cli", "train", "Train a checkpoint."),
-    "eval": ("moosproxy.compressor.evaluation.cli", "evaluate", "Evaluate a checkpoint."),
+    "train": ("moosproxy.compressor.commands", "train", "Train a checkpoint."),
+    "eval": ("moosproxy.compressor.commands", "evaluate", "Evaluate a checkpoint."),
     "bench": ("moosproxy.proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
 }
 _BENCHES: Final = {

@@ -20,7 +20,7 @@ from rich.progress import Progress
 from torch import Tensor
 from transformers import BertConfig, BertForQuestionAnswering
 
-from moosproxy.compressor.evaluation import records
+from moosproxy.compressor import records
 from moosproxy.compressor.evaluation.judging.reader import (
     INPUT_PIECES,
     QUESTION_PIECES,

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from moosproxy.compressor.evaluation import records
+from moosproxy.compressor import records
 from moosproxy.compressor.evaluation.measures.critical import survival as critical_survival
 from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
 from moosproxy.compressor.evaluation.measures.lexicon import is_stop

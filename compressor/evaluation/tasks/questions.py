@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping
 from pathlib import Path
 
-from moosproxy.compressor.evaluation import records
+from moosproxy.compressor import records
 from moosproxy.compressor.evaluation.measures.answers import survives
 from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
 from moosproxy.compressor.evaluation.measures.lexicon import is_stop

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from moosproxy.compressor.evaluation import records
+from moosproxy.compressor import records
 from moosproxy.compressor.evaluation.measures.item import Item, Shortened, Task
 from moosproxy.compressor.evaluation.measures.offsets import Survival
 from moosproxy.compressor.evaluation.measures.statistics import Counts

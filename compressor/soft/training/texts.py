@@ -8,9 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.records import Record, held_out, read
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.training.batches import IGNORED, Batch, batch_of
-from moosproxy.compressor.training.data.records import Record, held_out, read
 
 _SHARE, _SEED = 0.1, 0
 _ENOUGH = 200
@@ -37,7 +38,7 @@ def paragraphs(data: Path, *, held: bool) -> list[Paragraph]:
     """Those of qa_spans.jsonl.gz; `held` takes the titles that training leaves out. Raises SoftError."""
     try:
         records = list(read(data, "qa_spans"))
-    except FileNotFoundError as fault:
+    except CompressorError as fault:
         raise SoftError(str(fault)) from None
     return [_paragraph(record) for record in records if held_out(record, _SHARE, _SEED) == held]
 

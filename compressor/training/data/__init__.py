@@ -1,1 +1,1 @@
-"""Records to labelled items: corpora, labels, mixtures, held-out sets."""
+"""Records to labelled items: corpora, labels, mixtures."""

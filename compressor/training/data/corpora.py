@@ -9,12 +9,12 @@ from functools import cached_property
 import numpy as np
 
 from moosproxy.compressor.kept import Span
+from moosproxy.compressor.records import Record, title
 from moosproxy.compressor.text.encoding import TextEncoder
 from moosproxy.compressor.training.data import items, labels
 from moosproxy.compressor.training.data.items import Item, PreparedText
 from moosproxy.compressor.training.data.lexicon import Lexicon
 from moosproxy.compressor.training.data.neighbours import PassageIndex
-from moosproxy.compressor.training.data.records import Record, title
 
 # Real passages come with a heading as often as without one.
 HEADING_SHARE = 0.3

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from moosproxy.compressor.records import Record
 from moosproxy.compressor.text.encoding import TextEncoder
 from moosproxy.compressor.training.data import items, labels
 from moosproxy.compressor.training.data.items import Item
 from moosproxy.compressor.training.data.lexicon import Lexicon, is_filler
-from moosproxy.compressor.training.data.records import Record
 
 # Long texts are read in slices of this many characters, so that one meeting does not fill a whole batch.
 SLICE_CHARS = 3600

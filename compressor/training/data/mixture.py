@@ -9,12 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
+from moosproxy.compressor.records import Record, held_out, read
 from moosproxy.compressor.text.encoding import TextEncoder
 from moosproxy.compressor.training.data import corpora, documents
 from moosproxy.compressor.training.data.items import Item, hardened
 from moosproxy.compressor.training.data.labels import DEFAULT_VALUES, EvidenceValues
-from moosproxy.compressor.training.data.records import FILES, Record, held_out, read
 
+FILES = (
+    "qa_spans",
+    "qa_spans_multilingual",
+    "meetings",
+    "long_evidence",
+    "extractive_sentences",
+    "sentence_compression_open",
+    "unlabeled_agent_text",
+)
 # Shares of the tokens. Question-aware and agnostic question answering get about the same number of examples.
 SHIPPED: Mapping[str, float] = {
     "qa_aware": 0.32,

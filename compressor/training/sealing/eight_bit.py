@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from moosproxy.compressor import records
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.planning import plan
 from moosproxy.compressor.settings import CompressionSettings
-from moosproxy.compressor.training.data import records
 
 if TYPE_CHECKING:
     from moosproxy.compressor.planning.windows import Window
@@ -51,7 +51,7 @@ def calibration_windows(data: Path, checkpoint: Checkpoint, count: int = WINDOWS
 
 
 def _some(data: Path, name: str, count: int, rng: np.random.Generator) -> list[records.Record]:
-    rows = [row for _, row in zip(range(_RECORDS), records.read(data, name), strict=False)]
+    rows = list(records.read(data, name, _RECORDS))
     return [rows[at] for at in rng.permutation(len(rows))[:count]]
 
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from moosproxy.compressor.evaluation.cli import evaluate
-from moosproxy.compressor.training.cli import train
+from moosproxy.compressor.commands import evaluate, train
 from tests.compressor.soft.conftest import tiny
 
 pytest.importorskip("matplotlib")

@@ -16,14 +16,14 @@ from tokenizers import Tokenizer
 from transformers import BertConfig, BertForTokenClassification
 
 from moosproxy.compressor.planning import windows
+from moosproxy.compressor.records import held_out
 from moosproxy.compressor.text.encoding import TextEncoder
-from moosproxy.compressor.training import base, recipe
+from moosproxy.compressor.training import base, heldout, recipe
 from moosproxy.compressor.training.cli import train as train_command
 from moosproxy.compressor.training.config import TrainConfig, shipped
-from moosproxy.compressor.training.data import corpora, heldout, items, labels, mixture
+from moosproxy.compressor.training.data import corpora, items, labels, mixture
 from moosproxy.compressor.training.data.collate import collate
 from moosproxy.compressor.training.data.items import Item
-from moosproxy.compressor.training.data.records import held_out
 from moosproxy.compressor.training.train import Trainer, losses, similarity_by_layer
 from tests.compressor.tiny import CORPUS, wordpiece
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from moosproxy.compressor.kept import Span
+from moosproxy.compressor.records import Record
 from moosproxy.compressor.text.encoding import IntArray, TextEncoder
 from moosproxy.compressor.training.data import corpora, documents, items, labels
 from moosproxy.compressor.training.data.items import PreparedText
 from moosproxy.compressor.training.data.labels import Floats
 from moosproxy.compressor.training.data.lexicon import Lexicon
-from moosproxy.compressor.training.data.records import Record
 from moosproxy.compressor.training.scoring import TextScores, score, select
 
 RATIOS = (2.0, 3.0, 4.0, 5.0, 8.0)

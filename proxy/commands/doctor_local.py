@@ -33,7 +33,7 @@ async def _model(settings: Settings, upstream: Upstream, name: str) -> Check:
     from moosproxy.proxy.compression import open_compression
     from moosproxy.proxy.rewriting.break_even import BreakEven
     from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
-    from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+    from moosproxy.proxy.upstreams.local.faults import ModelFault
 
     async with AsyncExitStack() as stack:
         client = LlamaCppClient(upstream)

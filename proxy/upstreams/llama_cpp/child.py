@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
 from moosproxy.proxy.upstreams.llama_cpp.wire import pack, receive
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _CLOSE_S = 2.0
 _CANCEL_S = 5.0

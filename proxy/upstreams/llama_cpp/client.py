@@ -11,11 +11,11 @@ import orjson
 
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.upstreams.base import Answer, Call, json_answer
-from moosproxy.proxy.upstreams.llama_cpp import request
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels
+from moosproxy.proxy.upstreams.local import request
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
 from moosproxy.proxy.upstreams.local.client import Generated, LocalClient, parsed
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 from moosproxy.proxy.upstreams.window import Room
 
 

@@ -7,8 +7,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import parts
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _AGAIN_S = 30.0
 _ANSWER_S = 5.0

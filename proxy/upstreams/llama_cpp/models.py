@@ -14,10 +14,10 @@ from moosproxy.policies.fields.local import GgufModel, LocalLimits
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.scheduling.turns import Turns
 from moosproxy.proxy.upstreams.llama_cpp.child import Child
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import GgufFile, read_gguf
 from moosproxy.proxy.upstreams.llama_cpp.hub import HubFile
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec, spec_of
+from moosproxy.proxy.upstreams.local.faults import ModelFault, unknown_model
 
 _MB = 1024 * 1024
 _MACHINE_SHARE = 0.75

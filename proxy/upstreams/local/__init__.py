@@ -1,1 +1,1 @@
-"""What models on this machine share: answers as OpenAI words them, tool calls, stop texts."""
+"""What models on this machine share: requests and answers as OpenAI words them, tool calls, stop texts, faults."""

@@ -16,9 +16,9 @@ from moosproxy.policies.model import Upstream
 from moosproxy.proxy.errors import envelope
 from moosproxy.proxy.scheduling.turns import QueueFull
 from moosproxy.proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, UpstreamFault, json_answer
-from moosproxy.proxy.upstreams.llama_cpp.faults import KINDS, ModelFault, unknown_model
 from moosproxy.proxy.upstreams.local import answers as local_answers
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
+from moosproxy.proxy.upstreams.local.faults import KINDS, ModelFault, unknown_model
 
 # None once the model begins, then what it writes.
 Generated = AsyncGenerator[Piece | Ending | None, None]

@@ -15,10 +15,10 @@ from moosproxy.policies.fields.soft import HfModel
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.scheduling.turns import Turns
 from moosproxy.proxy.upstreams.base import Answer, Call
-from moosproxy.proxy.upstreams.llama_cpp import request
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault, unknown_model
+from moosproxy.proxy.upstreams.local import request
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
 from moosproxy.proxy.upstreams.local.client import Generated, LocalClient
+from moosproxy.proxy.upstreams.local.faults import ModelFault, unknown_model
 
 if TYPE_CHECKING:
     from moosproxy.proxy.upstreams.transformers.engine import Engine, Job

@@ -22,8 +22,8 @@ from moosproxy.compressor.soft.models.reading import Reading
 from moosproxy.policies.fields.soft import HfModel
 from moosproxy.proxy.cache.key import KeySpace
 from moosproxy.proxy.upstreams.base import SoftWish
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault, too_long
 from moosproxy.proxy.upstreams.local.answers import Ending, Piece
+from moosproxy.proxy.upstreams.local.faults import ModelFault, too_long
 from moosproxy.proxy.upstreams.local.stop_text import StopText
 from moosproxy.proxy.upstreams.transformers.conversation import Long, segments
 from moosproxy.proxy.upstreams.transformers.sampling import Sampler
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One request. message: as `llama_cpp.request.chat` made it. soft: None for text only. stop: set to end it."""
+    """One request. message: as `local.request.chat` made it. soft: None for text only. stop: set to end it."""
 
     message: dict[str, Any]
     soft: SoftWish | None

@@ -10,7 +10,7 @@ from jinja2 import meta
 from jinja2.ext import loopcontrols
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 
 class ChatTemplate:

@@ -17,9 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 BATCH = 128
 """Tokens evaluated at once. More are no faster, and one operation on them could take longer than a stop may."""

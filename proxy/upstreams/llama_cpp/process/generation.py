@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import too_long
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Logits, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampler, Sampling
+from moosproxy.proxy.upstreams.local.faults import too_long
 from moosproxy.proxy.upstreams.local.stop_text import StopText
 
 

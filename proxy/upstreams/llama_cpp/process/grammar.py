@@ -9,8 +9,8 @@ from typing import Any, TypeGuard
 
 from llama_cpp.llama_grammar import JSON_GBNF, RESERVED_NAMES, SchemaConverter
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.process.integers import between
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 from moosproxy.proxy.upstreams.local.tool_calls import CLOSE, OPEN
 
 # The converter's strings may hold raw line breaks, which JSON forbids.

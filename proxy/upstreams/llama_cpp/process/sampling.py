@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _PENALTY_WINDOW = 256
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])

@@ -14,7 +14,6 @@ from typing import Any
 
 import orjson
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
@@ -22,6 +21,7 @@ from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
 from moosproxy.proxy.upstreams.llama_cpp.wire import Pipe
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 Message = dict[str, Any]
 

@@ -14,8 +14,8 @@ import pytest
 
 from moosproxy.proxy.upstreams.llama_cpp import child as child_module
 from moosproxy.proxy.upstreams.llama_cpp.child import Child
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 from tests.proxy import tiny_gguf
 
 pytestmark = tiny_gguf.needs_llama_cpp

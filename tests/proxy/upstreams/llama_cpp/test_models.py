@@ -11,10 +11,10 @@ import pytest
 
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
 from moosproxy.proxy.upstreams.llama_cpp import models as models_module
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import GgufFile
 from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _MB = 1024 * 1024
 SIZES = {"small": 100, "other": 100, "big": 500}  # megabytes, beside those of a process

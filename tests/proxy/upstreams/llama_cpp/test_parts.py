@@ -18,12 +18,12 @@ from matplotlib import pyplot  # noqa: F401 - what the bench draws with; a missi
 
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
 from moosproxy.proxy.commands.doctor import doctor
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import read_gguf
 from moosproxy.proxy.upstreams.llama_cpp.hub import HubFile
 from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels
 from moosproxy.proxy.upstreams.llama_cpp.process.integers import between
 from moosproxy.proxy.upstreams.llama_cpp.spec import spec_of
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 from tests.proxy import tiny_gguf
 
 pytestmark = tiny_gguf.needs_llama_cpp

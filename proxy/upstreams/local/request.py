@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from moosproxy.proxy.upstreams.llama_cpp.faults import ModelFault
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 MAX_ALTERNATIVES = 20
 

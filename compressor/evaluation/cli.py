@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -122,19 +123,11 @@ def compare_command(before: Path, after: Path, measure: str) -> None:
 )
 @_threads
 @_one_line
-def train_reader_command(
-    data: Path | None,
-    out: Path,
-    base: Path | None,
-    seed: int,
-    epochs: float,
-    lowest_rate: float,
-    threads: int | None,
-) -> None:
+def train_reader_command(**chosen: Any) -> None:
     """Train the extractive reader that judges compressed text. Goes on where it was interrupted."""
     from moosproxy.compressor.evaluation.judging import train_reader
 
-    train_reader.from_options(data, out, base, seed, epochs, lowest_rate, threads)
+    train_reader.from_options(**chosen)
 
 
 @evaluate.command("outliers")

@@ -7,7 +7,7 @@ left, bounded so that hopeless questions do not rule. Must not be the reader tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +25,7 @@ from moosproxy.compressor.training.data.collate import collate
 from moosproxy.compressor.training.data.labels import Bools
 from moosproxy.compressor.training.data.mixture import Streams
 from moosproxy.compressor.training.gate import TEMPERATURE, BudgetGate, GatedPick, threshold
-from moosproxy.compressor.training.loss import classes, similarity_loss, soft_cross_entropy
-from moosproxy.compressor.training.train import Losses, Trainer
+from moosproxy.compressor.training.train import Losses, Trainer, classifier_losses, forward
 
 # Loss of an answer is -log(FLOOR + (1 - FLOOR) * p): lost answers pull, but not without bound.
 FLOOR = 0.1
@@ -119,22 +118,12 @@ def answer_losses(
     """The answers' loss plus config.answer_aux times the classifier's own (CE, relevance, beta * L_CS)."""
     device = next(model.parameters()).device
     batch = collate([item for text in texts for item, _ in text.placed], encoder.pad).to(device)
-    with amp(device):
-        hidden = model.base_model(
-            input_ids=batch.ids, token_type_ids=batch.type_ids, attention_mask=batch.mask
-        ).last_hidden_state
-        logits = model.classifier(model.dropout(hidden))
-    ce = soft_cross_entropy(logits, batch.target, batch.weight)
-    relevance = soft_cross_entropy(logits[:, 0], batch.relevance, batch.asked)
-    similarity = None
-    aux = ce + config.relevance_weight * relevance
-    if config.beta:
-        similarity = similarity_loss(hidden, classes(batch.target, batch.weight), floor=config.similarity_floor)
-        aux = aux + config.beta * similarity
+    hidden, logits = forward(model, batch)
+    own = classifier_losses(hidden, logits, batch, config)
     flat = _words(logits.float().softmax(-1)[..., 1], texts)
     gates, shown = _gates(flat, texts, np.random.default_rng(seed))
     answer = _read(reader, flat, gates, shown, texts, encoder)
-    return Losses(answer + config.answer_aux * aux, ce, relevance, similarity, answer)
+    return replace(own, total=answer + config.answer_aux * own.total, answer=answer)
 
 
 def _words(p: Tensor, texts: Sequence[AskedText]) -> _Flat:

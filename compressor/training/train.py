@@ -54,11 +54,20 @@ class Losses:
 
 def losses(model: Any, batch: Batch, config: TrainConfig) -> Losses:
     """CE over pieces, CE at [CLS] where a question was asked, and beta * L_CS on the last hidden states."""
+    return classifier_losses(*forward(model, batch), batch, config)
+
+
+def forward(model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The last hidden states, shape (rows, pieces, width), and the logits of both classes, (rows, pieces, 2)."""
     with amp(batch.ids.device):
         hidden = model.base_model(
             input_ids=batch.ids, token_type_ids=batch.type_ids, attention_mask=batch.mask
         ).last_hidden_state
-        logits = model.classifier(model.dropout(hidden))
+        return hidden, model.classifier(model.dropout(hidden))
+
+
+def classifier_losses(hidden: Tensor, logits: Tensor, batch: Batch, config: TrainConfig) -> Losses:
+    """The same from what `forward` gave."""
     ce = soft_cross_entropy(logits, batch.target, batch.weight)
     relevance = soft_cross_entropy(logits[:, 0], batch.relevance, batch.asked)
     total = ce + config.relevance_weight * relevance

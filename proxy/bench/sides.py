@@ -35,22 +35,18 @@ class Side:
 
     def resident_mb(self) -> float | None:
         """Resident memory of the process and its children, in megabytes; None where /proc does not tell."""
-        total = 0
-        try:
-            for pid in (self.pid, *_children(self.pid)):
-                status = Path(f"/proc/{pid}/status").read_text()
-                total += int(status.partition("VmRSS:")[2].split()[0])
-        except (OSError, IndexError, ValueError):
-            return None
-        return total / 1024
+        return self._memory_mb("VmRSS:")
 
     def peak_mb(self) -> float | None:
         """The most that each process has been resident, added up, in megabytes; None where /proc does not tell."""
+        return self._memory_mb("VmHWM:")
+
+    def _memory_mb(self, line: str) -> float | None:
         total = 0
         try:
             for pid in (self.pid, *_children(self.pid)):
                 status = Path(f"/proc/{pid}/status").read_text()
-                total += int(status.partition("VmHWM:")[2].split()[0])
+                total += int(status.partition(line)[2].split()[0])
         except (OSError, IndexError, ValueError):
             return None
         return total / 1024
@@ -73,11 +69,21 @@ def _children(pid: int) -> list[int]:
 
 
 def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    """A port that nobody else is given for a minute.
+
+    It has carried a connection: until the kernel forgets that one, only who asks for this very port gets it.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            # Who closes first keeps the memory of the connection: this side, on the server's port.
+            server.accept()[0].close()
         return port
+
+
+def serve_command(port: int, *options: str) -> list[str]:
+    """`moos serve` on this port, with these options."""
+    return [sys.executable, "-m", "moosproxy.proxy.commands.cli", "serve", "--port", str(port), *options]
 
 
 @contextmanager
@@ -99,16 +105,7 @@ def moosproxy(upstream_port: int, compressor: str, defaults: str = "{}") -> Iter
         policies.write_text(
             f"defaults: {defaults}\nupstreams: {{bench: {{kind: openai, base_url: '{url}', api_key: sk-bench}}}}\n"
         )
-        command = [
-            sys.executable,
-            "-m",
-            "moosproxy.proxy.commands.cli",
-            "serve",
-            "--port",
-            str(port),
-            "--config",
-            str(policies),
-        ]
+        command = serve_command(port, "--config", str(policies))
         with running("moosproxy", command, port, "/readyz", {**os.environ, "MOOS_COMPRESSOR": compressor}) as pid:
             yield Side("moosproxy", port, pid)
 
@@ -122,16 +119,7 @@ def edge_box(model: Path, window: int) -> Iterator[Side]:
         upstream = {"kind": "llama_cpp", "models": {"edge": {"path": str(model.resolve()), "context": window}}}
         defaults = {"max_ratio": 100, "deadline_ms": 600_000, "min_tokens": 100, "break_even": False}
         policies.write_text(json.dumps({"defaults": defaults, "upstreams": {"local": upstream}}))
-        command = [
-            sys.executable,
-            "-m",
-            "moosproxy.proxy.commands.cli",
-            "serve",
-            "--port",
-            str(port),
-            "--config",
-            str(policies),
-        ]
+        command = serve_command(port, "--config", str(policies))
         environment = {**os.environ, "MOOS_STATE_DIR": folder, "MOOS_REDIS_URL": ""}
         with running("moosproxy", command, port, "/readyz", environment) as pid:
             yield Side("moosproxy", port, pid)

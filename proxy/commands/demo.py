@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -86,7 +85,7 @@ def _report(headers: dict[str, str]) -> None:
 @contextmanager
 def _own_proxy() -> Iterator[str]:
     """A proxy with the echo upstream on a free port, for as long as it is needed."""
-    from moosproxy.proxy.bench.sides import SideError, free_port, running
+    from moosproxy.proxy.bench.sides import SideError, free_port, running, serve_command
 
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MOOS_", "OPENAI_"))}
@@ -95,18 +94,10 @@ def _own_proxy() -> Iterator[str]:
     with TemporaryDirectory() as folder:
         policies = Path(folder, "moos.yaml")
         policies.write_text(_POLICIES)
-        command = [
-            sys.executable,
-            "-m",
-            "moosproxy.proxy.commands.cli",
-            "serve",
-            "--port",
-            str(port),
-            "--config",
-            str(policies),
-        ]
         try:
-            with running("moos serve", command, port, "/healthz", environment):
+            with running(
+                "moos serve", serve_command(port, "--config", str(policies)), port, "/healthz", environment
+            ):
                 yield f"http://127.0.0.1:{port}/v1"
         except SideError as fault:
             raise click.ClickException(str(fault)) from None

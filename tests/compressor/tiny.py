@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import string
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
@@ -45,21 +46,24 @@ def sentencepiece(path: Path, vocabulary: int = 400) -> Path:
     return path
 
 
+def bert_config(vocabulary: int, **more: Any) -> BertConfig:
+    """Two layers of width 32."""
+    return BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        **more,
+    )
+
+
 def write_checkpoint(directory: Path) -> Path:
     """A sealed two-layer BERT of width 32 with random weights."""
     file = wordpiece(directory / "tokenizer.json")
     torch.manual_seed(7)
     size = Tokenizer.from_file(str(file)).get_vocab_size()
-    config = BertConfig(
-        vocab_size=size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=512,
-        num_labels=2,
-    )
-    model = BertForTokenClassification(config).eval()
+    model = BertForTokenClassification(bert_config(size, num_labels=2)).eval()
     with torch.no_grad():
         model.classifier.weight.mul_(60)  # random heads are undecided; spread p over (0, 1)
     export.write(model, file, directory, {"question_aware": True})

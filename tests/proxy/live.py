@@ -117,6 +117,12 @@ class Exchange:
             await asyncio.sleep(pause_s)
         await self.send(b"0\r\n\r\n")
 
+    async def broken_stream(self) -> None:
+        """One event, and then the connection is closed in the middle of the stream."""
+        await self.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
+        await self.send(b"a\r\ndata: {}\n\n\r\n")
+        self.writer.close()
+
     async def gone(self, within_s: float) -> bool:
         """Whether the other side hangs up in time."""
         with suppress(TimeoutError, ConnectionError):

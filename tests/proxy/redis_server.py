@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,15 +13,15 @@ from typing import Any
 import pytest
 import redis
 
+from moosproxy.proxy.bench.sides import free_port
+
 
 class RedisServer:
     """Starts, stops, kills, freezes and restarts one server; its data survive a restart only if saved."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._client_options: dict[str, Any] = {}
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import windows
 from moosproxy.compressor.text.encoding import IntArray, TextEncoder
-from moosproxy.compressor.training.data import corpora, items, labels
+from moosproxy.compressor.training.data import corpora, items
 from moosproxy.compressor.training.data.items import Item, PreparedText
-from moosproxy.compressor.training.data.labels import Bools, WordLabels
+from moosproxy.compressor.training.data.labels import Bools
 
 # Longer texts do not fit into the reader's input beside a question.
 TEXT_PIECES = 320
@@ -53,54 +53,37 @@ class AskedText:
 
 def agnostic(passages: corpora.Passages, rng: np.random.Generator) -> Iterator[AskedText]:
     """Every passage once a round, compressed without a question, read by up to QUESTIONS_A_TEXT."""
-    while True:
-        for number in rng.permutation(len(passages.records)):
-            questions = passages.questions[number]
-            if not questions:
-                continue
-            prepared, shift = passages.prepare(int(number), rng)
-            union = [(q.keys, corpora.shifted(q.answers, shift)) for q in questions]
-            marked = labels.for_any_question(prepared.tagged, union)
-            chosen = rng.permutation(len(questions))[:QUESTIONS_A_TEXT]
-            made = _asked(
-                passages.encoder, prepared, marked, [questions[n] for n in chosen], shift, None, rng, (1.5, 6)
-            )
-            if made:
-                yield made
+    for marked in corpora.passage_rounds(passages, rng):
+        chosen = rng.permutation(len(marked.questions))[:QUESTIONS_A_TEXT]
+        some = replace(marked, questions=[marked.questions[number] for number in chosen])
+        made = _asked(passages.encoder, some, None, rng, (1.5, 6))
+        if made:
+            yield made
 
 
 def aware(passages: corpora.Passages, rng: np.random.Generator) -> Iterator[AskedText]:
     """Every question once a round, with its passage compressed for it."""
-    pairs = passages.pairs
-    while True:
-        for at in rng.permutation(len(pairs)):
-            number, asked = pairs[at]
-            question = passages.questions[number][asked]
-            prepared, shift = passages.prepare(number, rng)
-            answers = corpora.all_occurrences(prepared.tagged.text, corpora.shifted(question.answers, shift))
-            marked = labels.for_question(prepared.tagged, question.keys, answers, passages.values)
-            pieces = items.question_pieces(passages.encoder, question.text)
-            made = _asked(passages.encoder, prepared, marked, [question], shift, pieces, rng, (2, 10))
-            if made:
-                yield made
+    for marked in corpora.asked_rounds(passages, rng):
+        pieces = items.question_pieces(passages.encoder, marked.questions[0].text)
+        made = _asked(passages.encoder, marked, pieces, rng, (2, 10))
+        if made:
+            yield made
 
 
 def _asked(
     encoder: TextEncoder,
-    prepared: PreparedText,
-    marked: WordLabels,
-    questions: list[corpora.Question],
-    shift: int,
+    marked: corpora.Marked,
     front: IntArray | None,
     rng: np.random.Generator,
     ratios: tuple[float, float],
 ) -> AskedText | None:
     """None where the text is too long for the reader, or no answer covers a word."""
+    prepared = marked.prepared
     if not 0 < len(prepared.encoding.ids) <= TEXT_PIECES:
         return None
     reads = []
-    for question in questions:
-        first, last = _words(prepared, corpora.shifted(question.answers, shift)[0])
+    for question in marked.questions:
+        first, last = _words(prepared, corpora.shifted(question.answers, marked.shift)[0])
         if first < last:
             reads.append(Read(items.question_pieces(encoder, question.text), first, last))
     if not reads:
@@ -110,7 +93,7 @@ def _asked(
         forced = _with_digit(prepared)
     low, high = np.log(ratios)
     ratio = float(np.exp(rng.uniform(low, high)))
-    return AskedText(prepared, items.placed(encoder, prepared, marked, front), forced, reads, ratio)
+    return AskedText(prepared, items.placed(encoder, prepared, marked.labels, front), forced, reads, ratio)
 
 
 def _words(prepared: PreparedText, span: Span) -> tuple[int, int]:

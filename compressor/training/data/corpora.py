@@ -133,8 +133,18 @@ def all_occurrences(text: str, spans: Sequence[Span]) -> list[Span]:
     return sorted(found)
 
 
-def aware(passages: Passages, rng: np.random.Generator) -> Iterator[list[Item]]:
-    """Each question with its own passage, all questions once a round, in random order."""
+@dataclass(frozen=True)
+class Marked:
+    """A passage labelled for one question, or for all of its own. shift: of its offsets, by a heading."""
+
+    questions: list[Question]
+    prepared: PreparedText
+    shift: int
+    labels: labels.WordLabels
+
+
+def asked_rounds(passages: Passages, rng: np.random.Generator) -> Iterator[Marked]:
+    """Each question with its own passage, all questions once a round, in random order. Endless."""
     pairs = passages.pairs
     while True:
         for at in rng.permutation(len(pairs)):
@@ -143,8 +153,26 @@ def aware(passages: Passages, rng: np.random.Generator) -> Iterator[list[Item]]:
             prepared, shift = passages.prepare(number, rng)
             answers = all_occurrences(prepared.tagged.text, shifted(question.answers, shift))
             marked = labels.for_question(prepared.tagged, question.keys, answers, passages.values)
-            pieces = items.question_pieces(passages.encoder, _asked(question.text, rng))
-            yield items.build(passages.encoder, prepared, marked, pieces)
+            yield Marked([question], prepared, shift, marked)
+
+
+def passage_rounds(passages: Passages, rng: np.random.Generator) -> Iterator[Marked]:
+    """Each passage that has questions, labelled by their union, once a round, in random order. Endless."""
+    while True:
+        for number in rng.permutation(len(passages.records)):
+            questions = passages.questions[number]
+            if not questions:
+                continue
+            prepared, shift = passages.prepare(int(number), rng)
+            union = [(question.keys, shifted(question.answers, shift)) for question in questions]
+            yield Marked(questions, prepared, shift, labels.for_any_question(prepared.tagged, union))
+
+
+def aware(passages: Passages, rng: np.random.Generator) -> Iterator[list[Item]]:
+    """Each question in front of its own passage."""
+    for marked in asked_rounds(passages, rng):
+        pieces = items.question_pieces(passages.encoder, _asked(marked.questions[0].text, rng))
+        yield items.build(passages.encoder, marked.prepared, marked.labels, pieces)
 
 
 def foreign(passages: Passages, rng: np.random.Generator) -> Iterator[list[Item]]:
@@ -164,16 +192,9 @@ def foreign(passages: Passages, rng: np.random.Generator) -> Iterator[list[Item]
 
 
 def agnostic(passages: Passages, rng: np.random.Generator) -> Iterator[list[Item]]:
-    """Passages alone, labelled by the union of their questions."""
-    while True:
-        for number in rng.permutation(len(passages.records)):
-            questions = passages.questions[number]
-            if not questions:
-                continue
-            prepared, shift = passages.prepare(int(number), rng)
-            union = [(question.keys, shifted(question.answers, shift)) for question in questions]
-            marked = labels.for_any_question(prepared.tagged, union)
-            yield items.build(passages.encoder, prepared, marked)
+    """Passages alone."""
+    for marked in passage_rounds(passages, rng):
+        yield items.build(passages.encoder, marked.prepared, marked.labels)
 
 
 def _asked(question: str, rng: np.random.Generator) -> str:

@@ -11,27 +11,19 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertForQuestionAnswering
+from transformers import BertForQuestionAnswering
 
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.evaluation.judging.gates import GatedAttention, attend
 from moosproxy.compressor.evaluation.judging.reader import Reader, SpanReader, save
 from moosproxy.compressor.evaluation.judging.thinning import Context, Thinning, thin
 from moosproxy.compressor.evaluation.judging.train_reader import ReaderRecipe, train
-from tests.compressor.tiny import CORPUS, wordpiece
+from tests.compressor.tiny import CORPUS, bert_config, wordpiece
 
 
 def _network(vocabulary: int) -> SpanReader:
     torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-    )
+    config = bert_config(vocabulary, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     return SpanReader(BertForQuestionAnswering(config)).eval()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from transformers import BertConfig, BertForQuestionAnswering, BertForTokenClassification
+from transformers import BertForQuestionAnswering, BertForTokenClassification
 
 from moosproxy.compressor.evaluation.judging.reader import SpanReader
 from moosproxy.compressor.text.encoding import TextEncoder
@@ -17,7 +17,7 @@ from moosproxy.compressor.training.config import TrainConfig
 from moosproxy.compressor.training.data import mixture
 from moosproxy.compressor.training.end_to_end import AnswerTrainer
 from moosproxy.compressor.training.gate import BudgetGate, GatedPick, threshold
-from tests.compressor.tiny import CORPUS, wordpiece
+from tests.compressor.tiny import CORPUS, bert_config, wordpiece
 
 
 def test_the_best_words_are_kept_until_the_budget_is_spent() -> None:
@@ -108,18 +108,8 @@ def _rows(count: int = 12) -> list[dict[str, object]]:
 
 def _bert(kind: Any, size: int) -> Any:
     torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=400,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        num_labels=2,
-    )
-    return kind(config)
+    none = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    return kind(bert_config(size, max_position_embeddings=400, num_labels=2, **none))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
-from transformers import BertConfig, BertForTokenClassification
+from transformers import BertForTokenClassification
 
 from moosproxy.compressor.planning import windows
 from moosproxy.compressor.records import held_out
@@ -25,7 +25,7 @@ from moosproxy.compressor.training.data import corpora, items, labels, mixture
 from moosproxy.compressor.training.data.collate import collate
 from moosproxy.compressor.training.data.items import Item
 from moosproxy.compressor.training.train import Trainer, losses, similarity_by_layer
-from tests.compressor.tiny import CORPUS, wordpiece
+from tests.compressor.tiny import CORPUS, bert_config, wordpiece
 
 TINY = TrainConfig(tokens=6_000, batch_tokens=512, lr=3e-3, mixture="questions", held_out=0.3, save_every=4)
 
@@ -48,15 +48,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("start")
     size = Tokenizer.from_file(str(wordpiece(directory / "tokenizer.json"))).get_vocab_size()
     torch.manual_seed(1)
-    config = BertConfig(
-        vocab_size=size,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
-        max_position_embeddings=300,
-        num_labels=2,
-    )
+    config = bert_config(size, max_position_embeddings=300, num_labels=2)
     BertForTokenClassification(config).save_pretrained(directory)
     return directory
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from moosproxy.proxy.bench.sides import free_port, running
+from moosproxy.proxy.bench.sides import free_port, running, serve_command
 
 
 def moos(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -66,8 +66,9 @@ def test_faults_in_policies_are_all_named_before_a_port_is_opened(tmp_path: Path
 def test_serve_says_loudly_that_nothing_goes_to_a_model(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}
-    command = [sys.executable, "-m", "moosproxy.proxy.commands.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment)
+    process = subprocess.Popen(
+        serve_command(port), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, env=environment
+    )
     try:
         assert process.stderr is not None
         said = b"".join(process.stderr.readline() for _ in range(6)).decode()
@@ -83,17 +84,7 @@ def test_serve_says_loudly_that_nothing_goes_to_a_model(tmp_path: Path) -> None:
 def test_two_workers_share_their_metrics(tmp_path: Path) -> None:
     port = free_port()
     environment = {"PATH": "/usr/bin:/bin", "MOOS_COMPRESSOR": "off"}
-    command = [
-        sys.executable,
-        "-m",
-        "moosproxy.proxy.commands.cli",
-        "serve",
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-    ]
-    with running("moos serve", command, port, "/healthz", environment):
+    with running("moos serve", serve_command(port, "--workers", "2"), port, "/healthz", environment):
         for _ in range(6):
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=10) as answer:
                 assert answer.status == 200

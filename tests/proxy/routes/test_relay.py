@@ -176,13 +176,7 @@ async def test_a_stream_that_breaks_off_between_events_ends_in_an_error_event(
     proxy: LiveProxy, upstream: ScriptedUpstream
 ) -> None:
     model = fresh("cut")
-
-    async def cut(exchange: Exchange) -> None:
-        await exchange.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
-        await exchange.send(b"a\r\ndata: {}\n\n\r\n")
-        exchange.writer.close()
-
-    upstream.scripts[model] = cut
+    upstream.scripts[model] = lambda e: e.broken_stream()
     body = (await ask(proxy.port, chat(model, stream=True))).body
     last = body.split(b"\n\n")[-2]
 

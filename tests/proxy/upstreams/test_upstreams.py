@@ -101,13 +101,7 @@ async def test_a_stream_that_falls_silent_ends_in_an_error_event(
 
 async def test_a_stream_that_has_begun_is_not_started_again(proxy: LiveProxy, upstream: ScriptedUpstream) -> None:
     model = fresh("fallback")
-
-    async def cut(exchange: Exchange) -> None:
-        await exchange.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
-        await exchange.send(b"a\r\ndata: {}\n\n\r\n")
-        exchange.writer.close()
-
-    upstream.scripts[model] = cut
+    upstream.scripts[model] = lambda e: e.broken_stream()
     await ask(proxy.port, chat(model, stream=True))
 
     assert len(upstream.all(model)) == 1

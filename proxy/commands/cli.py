@@ -18,9 +18,9 @@ _COMMANDS: Final = {
     ),
     "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),
     "key": ("moosproxy.policies.cli", "key", "Make keys for teams."),
-    "compress": ("moosproxy.compressor.cli", "compress", "Compress a file or standard input."),
-    "train": ("moosproxy.compressor.commands", "train", "Train a checkpoint."),
-    "eval": ("moosproxy.compressor.commands", "evaluate", "Evaluate a checkpoint."),
+    "compress": ("moosproxy.compressor.commands.compress", "compress", "Compress a file or standard input."),
+    "train": ("moosproxy.compressor.commands.train", "train", "Train a checkpoint."),
+    "eval": ("moosproxy.compressor.commands.evaluate", "evaluate", "Evaluate a checkpoint."),
     "bench": ("moosproxy.proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
 }
 _BENCHES: Final = {
@@ -40,7 +40,7 @@ _BENCHES: Final = {
         "A local model with and without compression: time to first token.",
     ),
     "soak": ("moosproxy.proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
-    "compress": ("moosproxy.compressor.evaluation.cli", "bench_compress", "The compressor beside llmlingua."),
+    "compress": ("moosproxy.compressor.commands.evaluate", "bench_compress", "The compressor beside llmlingua."),
 }
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from moosproxy.compressor.cli import compress
+from moosproxy.compressor.commands.compress import compress
 from tests.compressor import tiny
 
 TEXT = "\n".join(" ".join(tiny.WORDS[i : i + 12]) + "." for i in range(0, 240, 6))

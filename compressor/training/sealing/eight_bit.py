@@ -1,4 +1,4 @@
-"""A checkpoint to its 8-bit form, and the command for it: `moos train quantize`.
+"""A checkpoint to its 8-bit form (`moos train quantize`).
 
 The weights stay the fp16 ones in model.safetensors; only the graph changes, and says how both sides of the linear
 layers are rounded. So the portable engine computes the same model, and torch still the unrounded one.
@@ -6,11 +6,9 @@ layers are rounded. So the portable engine computes the same model, and torch st
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 from moosproxy.compressor import records
@@ -24,7 +22,6 @@ if TYPE_CHECKING:
 
 # Windows that the grids are fitted on: passages with their question, passages, meetings, agent text.
 WINDOWS = 72
-_FOLDER = click.Path(path_type=Path, file_okay=False)
 # Of a long text so many characters are looked at, and of each file so many records.
 _CHARS, _RECORDS = 30_000, 2_000
 
@@ -77,27 +74,3 @@ def write(source: Path, out: Path, data: Path, worst: float) -> tuple[str, dict[
     }
     facts = {**checkpoint.facts, "eight_bit": told}
     return export.write(model, source / "tokenizer.json", out, facts, grids), told
-
-
-@click.command("quantize")
-@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", type=_FOLDER, required=True, help="Where the 8-bit checkpoint is written.")
-@click.option("--data", type=_FOLDER, help="Directory of the training records; default MOOS_DATA, or ./data.")
-@click.option(
-    "--worst",
-    type=click.FloatRange(min=0),
-    default=0.06,
-    show_default=True,
-    help="Leave layers alone whose output would be off by more than this share of its size.",
-)
-def quantize_command(checkpoint: Path, out: Path, data: Path | None, worst: float) -> None:
-    """Write the 8-bit form of a checkpoint. Judge it with `moos eval run` on both, then `moos eval compare`."""
-    given = data or Path(os.environ.get("MOOS_DATA", "data"))
-    folder = given / "train" if (given / "train").is_dir() else given
-    try:
-        fingerprint, told = write(checkpoint, out, folder, worst)
-    except ImportError as missing:
-        raise click.UsageError(f"this needs the extra: pip install 'moosproxy[train]' ({missing})") from None
-    except (CompressorError, FileNotFoundError) as fault:
-        raise click.UsageError(str(fault)) from None
-    click.echo(f"{out}: {told['layers']} layers in 8 bits, worst error {told['worst_error']}, {fingerprint}")

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from moosproxy.compressor.checkpoint import load
+from moosproxy.compressor.commands.evaluate import bench_compress
 from moosproxy.compressor.evaluation import bench, outlier_ablation, planting
-from moosproxy.compressor.evaluation.cli import bench_compress
 from tests.compressor.tiny import CORPUS
 
 

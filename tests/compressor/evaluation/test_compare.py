@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from moosproxy.compressor.evaluation.cli import evaluate
+from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.evaluation.reporting import compare
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from moosproxy.compressor.evaluation.cli import evaluate
+from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.evaluation.measures.statistics import share
 from moosproxy.compressor.evaluation.reporting import plots, report
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from moosproxy.compressor.commands import evaluate, train
+from moosproxy.compressor.commands.evaluate import evaluate
+from moosproxy.compressor.commands.train import train
 from tests.compressor.soft.conftest import tiny
 
 pytest.importorskip("matplotlib")

@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from moosproxy.compressor import CompressionSettings, Compressor
-from moosproxy.compressor.training.cli import train
+from moosproxy.compressor.commands.train import train
 from moosproxy.compressor.training.sealing import eight_bit, quantize
 from tests.compressor import tiny
 

@@ -15,11 +15,11 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from transformers import BertForTokenClassification
 
+from moosproxy.compressor.commands.train import train as train_command
 from moosproxy.compressor.planning import windows
 from moosproxy.compressor.records import held_out
 from moosproxy.compressor.text.encoding import TextEncoder
 from moosproxy.compressor.training import base, heldout, recipe
-from moosproxy.compressor.training.cli import train as train_command
 from moosproxy.compressor.training.config import TrainConfig, shipped
 from moosproxy.compressor.training.data import corpora, items, labels, mixture
 from moosproxy.compressor.training.data.collate import collate

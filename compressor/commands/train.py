@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from moosproxy.compressor.console import StepBar
+from moosproxy.compressor.commands.console import StepBar
+from moosproxy.compressor.commands.soft import train_soft
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.training.config import TrainConfig, shipped
-from moosproxy.compressor.training.sealing.eight_bit import quantize_command
 
 if TYPE_CHECKING:
     from moosproxy.compressor.training.train import Progress, Report
 
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 _DEFAULTS = TrainConfig()
 
 
@@ -103,7 +105,33 @@ def _alone(whole: tuple[TrainConfig, ...], mixture: str, seed: int) -> TrainConf
     return own[0] if own else TrainConfig(seed=seed, mixture=mixture)
 
 
-train.add_command(quantize_command)
+train.add_command(train_soft)
+
+
+@train.command("quantize")
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=_FOLDER, required=True, help="Where the 8-bit checkpoint is written.")
+@click.option("--data", type=_FOLDER, help="Directory of the training records; default MOOS_DATA, or ./data.")
+@click.option(
+    "--worst",
+    type=click.FloatRange(min=0),
+    default=0.06,
+    show_default=True,
+    help="Leave layers alone whose output would be off by more than this share of its size.",
+)
+def quantize_command(checkpoint: Path, out: Path, data: Path | None, worst: float) -> None:
+    """Write the 8-bit form of a checkpoint. Judge it with `moos eval run` on both, then `moos eval compare`."""
+    from moosproxy.compressor.training.sealing import eight_bit
+
+    given = data or Path(os.environ.get("MOOS_DATA", "data"))
+    folder = given / "train" if (given / "train").is_dir() else given
+    try:
+        fingerprint, told = eight_bit.write(checkpoint, out, folder, worst)
+    except ImportError as missing:
+        raise click.UsageError(f"this needs the extra: pip install 'moosproxy[train]' ({missing})") from None
+    except (CompressorError, FileNotFoundError) as fault:
+        raise click.UsageError(str(fault)) from None
+    click.echo(f"{out}: {told['layers']} layers in 8 bits, worst error {told['worst_error']}, {fingerprint}")
 
 
 class _Bar(StepBar):

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from moosproxy.compressor.console import StepBar, one_line
+from moosproxy.compressor.commands.console import StepBar, one_line
 from moosproxy.compressor.soft.errors import SoftError
 
 _P = ParamSpec("_P")

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from moosproxy.compressor.console import one_line
+from moosproxy.compressor.commands.console import one_line
+from moosproxy.compressor.commands.soft import evaluate_soft
 from moosproxy.compressor.errors import CompressorError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -28,6 +29,9 @@ _one_line = one_line("train")
 @click.group("eval")
 def evaluate() -> None:
     """Measure what compression keeps, against floors, a ceiling and a rival."""
+
+
+evaluate.add_command(evaluate_soft)
 
 
 @evaluate.command("run")

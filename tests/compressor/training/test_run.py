@@ -1,4 +1,4 @@
-"""Batches, training, resuming and the whole recipe, with a tiny encoder made here."""
+"""Training, resuming and the whole recipe, with a tiny encoder."""
 
 from __future__ import annotations
 
@@ -7,63 +7,20 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
-from tokenizers import Tokenizer
-from transformers import BertForTokenClassification
 
 from moosproxy.compressor.commands.train import train as train_command
-from moosproxy.compressor.planning import windows
-from moosproxy.compressor.records import held_out
 from moosproxy.compressor.text.encoding import TextEncoder
 from moosproxy.compressor.training import base, heldout, recipe
-from moosproxy.compressor.training.config import TrainConfig, shipped
-from moosproxy.compressor.training.data import corpora, items, labels, mixture
+from moosproxy.compressor.training.config import TrainConfig
+from moosproxy.compressor.training.data import mixture
 from moosproxy.compressor.training.data.collate import collate
 from moosproxy.compressor.training.data.items import Item
 from moosproxy.compressor.training.train import Trainer, losses, similarity_by_layer
-from tests.compressor.tiny import CORPUS, bert_config, wordpiece
-
-TINY = TrainConfig(tokens=6_000, batch_tokens=512, lr=3e-3, mixture="questions", held_out=0.3, save_every=4)
-
-
-def _records(count: int = 14) -> list[dict[str, object]]:
-    """Passages whose answer is always the word after "answer"."""
-    rows = []
-    for number in range(count):
-        name = "z" + chr(97 + number) * 3
-        context = f"{CORPUS[number]} The secret answer {name} lies here. {CORPUS[number + 20]}"
-        span = {"text": name, "start": context.index(name)}
-        asked = [{"question": "What is the secret answer?", "answers": [span]}]
-        rows.append({"id": f"r{number}", "title": f"t{number}", "lang": "en", "context": context, "qas": asked})
-    return rows
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A two-layer encoder in Hugging Face form, random weights."""
-    directory = tmp_path_factory.mktemp("start")
-    size = Tokenizer.from_file(str(wordpiece(directory / "tokenizer.json"))).get_vocab_size()
-    torch.manual_seed(1)
-    config = bert_config(size, max_position_embeddings=300, num_labels=2)
-    BertForTokenClassification(config).save_pretrained(directory)
-    return directory
-
-
-@pytest.fixture(scope="module")
-def encoder(start: Path) -> TextEncoder:
-    """The tiny tokenizer."""
-    return TextEncoder.from_file(start / "tokenizer.json")
-
-
-@pytest.fixture(scope="module")
-def made(encoder: TextEncoder) -> list[Item]:
-    """Items of the question mixture."""
-    streams = mixture.Streams({"qa_spans": _records()}, encoder, 7)
-    return mixture.collect(streams, mixture.QUESTIONS, TINY.tokens)
+from tests.compressor.training.conftest import TINY, records
 
 
 @pytest.fixture
@@ -71,7 +28,7 @@ def data(tmp_path: Path) -> Path:
     """A data directory with question answering only; the other files are empty."""
     for name in mixture.FILES:
         with gzip.open(tmp_path / f"{name}.jsonl.gz", "wt", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in (_records() if name == "qa_spans" else []))
+            file.writelines(json.dumps(row) + "\n" for row in (records() if name == "qa_spans" else []))
     return tmp_path
 
 
@@ -85,55 +42,6 @@ def _weights(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 def _same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool:
     return all(torch.equal(value, right[name]) for name, value in left.items())
-
-
-def test_items_are_the_windows_that_serving_builds(encoder: TextEncoder) -> None:
-    text = " ".join(CORPUS[:12])
-    prepared = items.prepare(encoder, corpora.Lexicon.learn("en", ()), text)
-    question = items.question_pieces(encoder, "What is the answer?")
-    count = len(prepared.tagged.starts)
-    marked = labels.WordLabels(np.linspace(0, 1, count, dtype=np.float32), np.ones(count, np.float32))
-    built = items.build(encoder, prepared, marked, question)
-
-    encoding = encoder.encode(text)
-    strength = windows.breaks(text, encoding.word_starts, encoding.word_ends)
-    ranges = windows.cut(encoding, strength, None, windows.text_limit(question, encoder))
-    expected = windows.build(encoder, encoding, ranges, question, None)
-    assert len(built) == len(expected) > 1
-    for item, window in zip(built, expected, strict=True):
-        assert np.array_equal(item.ids, window.ids)
-        assert np.array_equal(item.type_ids, window.type_ids)
-        assert not item.weight[: window.offset].any()
-        assert item.weight[-1] == 0
-        assert item.weight[window.offset : -1].all()
-
-
-def test_every_piece_carries_the_label_of_its_word(encoder: TextEncoder) -> None:
-    record = _records(1)[0]
-    stream = corpora.aware(corpora.Passages([record], encoder), np.random.default_rng(0))
-    item = next(stream)[0]
-    inside = item.target == 1
-    text = encoder.tokenizer.decode(item.ids[inside].tolist()).replace(" ", "")
-
-    assert "zaaa" in text.replace("##", "")
-    assert item.relevance is True
-
-
-def test_negatives_hold_no_answer_and_are_marked_irrelevant(encoder: TextEncoder) -> None:
-    stream = corpora.foreign(corpora.Passages(_records(), encoder), np.random.default_rng(0))
-    for _ in range(5):
-        for item in next(stream):
-            assert item.relevance is False
-            assert item.target.max() <= labels.MATCH_IN_NEGATIVE + 1e-6
-
-
-def test_hardened_items_are_zero_or_one_with_equal_weights(made: list[Item]) -> None:
-    soft = next(item for item in made if ((item.target > 0) & (item.target < 1)).any())
-    hard = items.hardened(soft)
-
-    assert set(np.unique(hard.target)) <= {0.0, 1.0}
-    assert np.array_equal(hard.weight > 0, soft.weight > 0)
-    assert set(np.unique(hard.weight)) == {0.0, 1.0}
 
 
 def test_padding_changes_no_loss(start: Path, encoder: TextEncoder, made: list[Item]) -> None:
@@ -160,15 +68,6 @@ def test_beta_zero_is_bit_identical_to_plain_cross_entropy(
     assert torch.equal(plain.total, plain.ce + TINY.relevance_weight * plain.relevance)
     assert torch.equal(weighed.ce, plain.ce)
     assert not torch.equal(weighed.total, plain.total)
-
-
-def test_batches_cover_every_item_once_and_respect_the_token_limit(made: list[Item]) -> None:
-    planned = mixture.batches(made, 512, 7)
-
-    assert sorted(number for batch in planned for number in batch) == list(range(len(made)))
-    assert all(len(b) == 1 or len(b) * max(len(made[n].ids) for n in b) <= 512 for b in planned)
-    assert planned == mixture.batches(made, 512, 7)
-    assert planned != mixture.batches(made, 512, 8)
 
 
 def test_the_rate_rises_then_falls_to_zero() -> None:
@@ -241,18 +140,8 @@ def test_similarity_by_layer_covers_embeddings_and_layers(
     assert similarity_by_layer(model, encoder, []) == []
 
 
-def test_titles_decide_what_is_held_out() -> None:
-    rows = [{"id": f"{n}", "title": f"t{n % 50}"} for n in range(500)]
-    kept = {row["title"] for row in rows if held_out(row, 0.2, 7)}
-    rest = {row["title"] for row in rows if not held_out(row, 0.2, 7)}
-
-    assert kept
-    assert not kept & rest
-    assert not any(held_out(row, 0.0, 7) for row in rows)
-
-
 def test_held_out_figures_reach_the_top_when_scores_are_the_labels(encoder: TextEncoder) -> None:
-    cases = heldout.build_cases({"qa_spans": _records(), "meetings": []}, encoder, 7)
+    cases = heldout.build_cases({"qa_spans": records(), "meetings": []}, encoder, 7)
     case = cases.aware[0]
 
     assert heldout.intact(case, case.targets.target, 2.0)
@@ -301,10 +190,3 @@ def test_the_second_run_of_a_recipe_starts_from_the_first_and_finished_runs_are_
     assert told["layer_similarity_before"] == told["before"]["layer_similarity_after"]
     assert not any(line.startswith("run 1 of 2") for line in said)
     assert again["held_out"] == told["held_out"]
-
-
-def test_the_mixtures_are_shares_that_sum_to_one() -> None:
-    for shares in mixture.NAMED.values():
-        assert sum(shares.values()) == pytest.approx(1)
-    assert shipped()[0].split_seed == shipped()[1].split_seed
-    assert {run.mixture for run in shipped()} <= set(mixture.NAMED)

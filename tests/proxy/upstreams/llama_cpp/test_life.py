@@ -1,8 +1,7 @@
-"""Local models come and go: cancelled, queued, crashed, unloaded, and short of memory."""
+"""Local models at work: cancelled, queued, crashed, and gone when the proxy ends."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import threading
@@ -17,40 +16,14 @@ import openai
 import pytest
 
 from moosproxy.policies.keys import hash_key
-from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
-from moosproxy.proxy.upstreams.llama_cpp.gguf_file import read_gguf
 from tests.proxy import tiny_gguf
 from tests.proxy.fakes import prose
 from tests.proxy.live import LiveProxy
+from tests.proxy.upstreams.llama_cpp.conftest import HELLO, LONG, made, pids
 
 pytestmark = tiny_gguf.needs_llama_cpp
 
-HELLO: Any = [{"role": "user", "content": "Hello."}]
-LONG: Any = [{"role": "user", "content": "a long story about nothing at all " * 900}]
 FREED_S = 0.2
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With two tiny models, and one that takes its time."""
-    folder = tmp_path_factory.mktemp("life")
-    tiny_gguf.write(folder / "a.gguf")
-    tiny_gguf.write(folder / "b.gguf", seed=2)
-    tiny_gguf.write(folder / "slow.gguf", tiny_gguf.SLOW, quantisation="Q8_0")
-    return folder
-
-
-def made(live: LiveProxy, key: str = "any") -> openai.OpenAI:
-    """A client without retries."""
-    return openai.OpenAI(base_url=f"{live.url}/v1", api_key=key, max_retries=0, timeout=60)
-
-
-def pids(live: LiveProxy) -> dict[str, int]:
-    """Of the models that are loaded."""
-    services = live.app._services()
-    client = services.pool.client(services.policies.current.upstreams["local"])
-    assert isinstance(client, LlamaCppClient)
-    return client.models.loaded
 
 
 @pytest.fixture(scope="module")
@@ -139,59 +112,6 @@ def test_a_team_with_many_requests_does_not_hold_up_another(folder: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_two_models_do_not_fit_together_so_they_take_turns_in_memory(folder: Path, tmp_path: Path) -> None:
-    models = {name: {"path": str(folder / f"{name}.gguf"), "context": 512} for name in ("a", "b")}
-    with tiny_gguf.local_proxy(tmp_path, models, limits={"max_memory_mb": 200}) as live, made(live) as client:
-        for name in ("a", "b", "a"):
-            assert client.chat.completions.create(model=name, messages=HELLO, max_tokens=2).choices
-            # Which one it is may have changed since: the box measures each model's speed once it is up.
-            assert 1 >= len(pids(live))
-
-
-def test_two_models_serve_at_the_same_time_where_there_is_room(folder: Path, tmp_path: Path) -> None:
-    models = {name: {"path": str(folder / f"{name}.gguf"), "context": 512} for name in ("a", "b")}
-    with tiny_gguf.local_proxy(tmp_path, models) as live:
-
-        async def both() -> list[Any]:
-            async with openai.AsyncOpenAI(base_url=f"{live.url}/v1", api_key="any") as client:
-                asked = (
-                    client.chat.completions.create(model=name, messages=HELLO, max_tokens=5) for name in ("a", "b")
-                )
-                return await asyncio.gather(*asked)
-
-        assert ["a", "b"] == [answer.model for answer in asyncio.run(both())]
-        assert {"a", "b"} == set(pids(live))
-
-
-def test_a_model_that_is_too_large_for_the_configured_memory_is_refused_with_the_numbers(
-    folder: Path, tmp_path: Path
-) -> None:
-    models = {"slow": {"path": str(folder / "slow.gguf"), "context": 8192, "conversations": 4}}
-    with (
-        tiny_gguf.local_proxy(tmp_path, models, limits={"max_memory_mb": 190}) as live,
-        made(live) as client,
-        pytest.raises(openai.InternalServerError, match=r"about \d+ MB .*8192 tokens.*allows 190 MB") as caught,
-    ):
-        client.chat.completions.create(model="slow", messages=HELLO)
-
-    assert ("out_of_memory", 503) == (caught.value.code, caught.value.status_code)
-
-
-def test_an_idle_model_is_unloaded_and_comes_back_when_asked(folder: Path, tmp_path: Path) -> None:
-    models = {"a": {"path": str(folder / "a.gguf")}}
-    with tiny_gguf.local_proxy(tmp_path, models, limits={"idle_s": 0.3}) as live, made(live) as client:
-        # The only model of an upstream need not be named.
-        client.post("/chat/completions", body={"messages": HELLO, "max_tokens": 1}, cast_to=object)
-        first = pids(live)["a"]
-        until = time.monotonic() + 10
-        while pids(live) and time.monotonic() < until:
-            time.sleep(0.05)
-        assert {} == pids(live)
-        assert client.chat.completions.create(model="a", messages=HELLO, max_tokens=1).choices
-        assert first != pids(live)["a"]
-
-
-@pytest.mark.slow
 def test_a_model_that_is_killed_costs_its_request_and_no_other(folder: Path, tmp_path: Path) -> None:
     models = {"slow": {"path": str(folder / "slow.gguf")}}
     with tiny_gguf.local_proxy(tmp_path, models) as live, made(live) as client:
@@ -241,32 +161,6 @@ def test_each_of_the_kept_conversations_goes_on_where_it_was(folder: Path, tmp_p
         assert known(client, talks[2]) < 100
         assert known(client, talks[1]) > 100
         assert known(client, talks[0]) < 100
-
-
-def test_a_model_of_a_changed_configuration_is_unloaded(folder: Path, tmp_path: Path) -> None:
-    models = {"a": {"path": str(folder / "a.gguf"), "context": 512}}
-    with tiny_gguf.local_proxy(tmp_path, models, watched=True) as live, made(live) as client:
-        client.chat.completions.create(model="a", messages=HELLO, max_tokens=1)
-        first = pids(live)["a"]
-        tiny_gguf.configure(tmp_path, {"a": {**models["a"], "context": 1024}})
-        until = time.monotonic() + 20
-        while time.monotonic() < until and Path(f"/proc/{first}").exists():
-            client.chat.completions.create(model="a", messages=HELLO, max_tokens=1)
-            time.sleep(0.1)
-        assert not Path(f"/proc/{first}").exists()
-        assert first != pids(live)["a"]
-
-
-def test_a_model_takes_no_more_memory_than_was_counted_for_it(folder: Path, tmp_path: Path) -> None:
-    models = {"slow": {"path": str(folder / "slow.gguf"), "context": 8192, "conversations": 2}}
-    with tiny_gguf.local_proxy(tmp_path, models, limits={"max_memory_mb": 400}) as live, made(live) as client:
-        client.chat.completions.create(model="slow", messages=HELLO, max_tokens=2)
-        status = Path(f"/proc/{pids(live)['slow']}/status").read_text()
-        taken_mb = int(status.partition("VmHWM:")[2].split()[0]) // 1024
-    file = read_gguf(folder / "slow.gguf")
-    counted_mb = sum(file.memory(8192, 2)) // 1024**2
-
-    assert counted_mb // 2 < taken_mb < counted_mb
 
 
 def test_a_turn_after_a_compressed_one_pays_only_for_what_is_new(folder: Path, tmp_path: Path) -> None:
@@ -323,4 +217,4 @@ def _workers() -> set[str]:
     children = Path(f"/proc/{os.getpid()}/task").glob("*/children")
     pids = [pid for file in children for pid in file.read_text().split()]
     lines = {pid: Path(f"/proc/{pid}/cmdline") for pid in pids}
-    return {pid for pid, line in lines.items() if line.exists() and "llama_cpp.worker" in line.read_text()}
+    return {pid for pid, line in lines.items() if line.exists() and "llama_cpp.process.worker" in line.read_text()}

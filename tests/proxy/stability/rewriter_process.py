@@ -1,6 +1,6 @@
 """A rewriter in a process of its own: JSON lines in on standard input, JSON lines out.
 
-Run as `python -m tests.proxy.rewriter_process OPTIONS`, one JSON object with redis_url, skew and real.
+Run as `python -m tests.proxy.stability.rewriter_process OPTIONS`, one JSON object with redis_url, skew and real.
 In: {"body": ..., "stall": whether the compressor is to be too slow this time}.
 Out: {"body": ..., "reasons": [...]}.
 """
@@ -29,7 +29,7 @@ class RewriterProcess:
     """The parent's side."""
 
     def __init__(self, **options: Any) -> None:
-        self._command = [sys.executable, "-m", "tests.proxy.rewriter_process", json.dumps(options)]
+        self._command = [sys.executable, "-m", "tests.proxy.stability.rewriter_process", json.dumps(options)]
         self._child = self._start()
 
     def _start(self) -> subprocess.Popen[str]:

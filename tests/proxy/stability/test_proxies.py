@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests.proxy.live import ScriptedUpstream
-from tests.proxy.proxy_process import ProxyProcess
 from tests.proxy.redis_server import RedisServer, running_server  # noqa: F401
-from tests.proxy.test_stability import TURNS, turn_of
+from tests.proxy.stability.proxy_process import ProxyProcess
+from tests.proxy.stability.test_rewriters import TURNS, turn_of
 
 POLICIES = """
 defaults: {{deadline_ms: 500}}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.proxy.fakes import prose, report
 from tests.proxy.redis_server import RedisServer, running_server  # noqa: F401
-from tests.proxy.rewriter_process import RewriterProcess
+from tests.proxy.stability.rewriter_process import RewriterProcess
 
 TURNS = 30
 Message = dict[str, Any]

@@ -1,7 +1,7 @@
 """A whole proxy in a process of its own, with a compressor that stalls while a file is there.
 
-Run as `python -m tests.proxy.proxy_process OPTIONS`, one JSON object with policies, redis_url and stall_file. Says
-its port on standard output, and ends when its standard input does.
+Run as `python -m tests.proxy.stability.proxy_process OPTIONS`, one JSON object with policies, redis_url and
+stall_file. Says its port on standard output, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ProxyProcess:
     """The parent's side."""
 
     def __init__(self, **options: Any) -> None:
-        self._command = [sys.executable, "-m", "tests.proxy.proxy_process", json.dumps(options)]
+        self._command = [sys.executable, "-m", "tests.proxy.stability.proxy_process", json.dumps(options)]
         self._start()
 
     def _start(self) -> None:

@@ -1,0 +1,97 @@
+"""What a local model refuses, and in which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import openai
+import pytest
+
+from tests.proxy import tiny_gguf
+from tests.proxy.upstreams.llama_cpp.conftest import HELLO, WEATHER
+
+pytestmark = tiny_gguf.needs_llama_cpp
+
+
+def test_tools_are_refused_where_the_template_has_no_place_for_them(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="no place for tools"):
+        client.chat.completions.create(model="toolless", messages=HELLO, tools=[WEATHER])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("tokens", [[99_999_999], [-1], [4_294_967_297], []])
+def test_tokens_that_the_model_does_not_know_are_refused(client: openai.OpenAI, tokens: list[int]) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.embeddings.create(model="vectors", input=[tokens])
+
+    assert caught.value.code != "context_length_exceeded"
+
+
+@pytest.mark.parametrize(
+    ("model", "error", "words"),
+    [
+        ("missing", openai.InternalServerError, "there is no model file"),
+        ("text", openai.InternalServerError, "damaged or no GGUF"),
+        ("cut", openai.InternalServerError, "cannot load"),
+        ("unheard-of", openai.NotFoundError, "it has cut, missing, one"),
+    ],
+)
+def test_a_model_that_cannot_be_served_says_why(
+    client: openai.OpenAI, model: str, error: type[openai.APIStatusError], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        client.chat.completions.create(model=model, messages=HELLO)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("temperature", 3),
+        ("top_p", "high"),
+        ("max_tokens", 0),
+        ("n", 2),
+        ("stop", [1]),
+        ("top_logprobs", 50),
+        ("grammar", "root = nonsense"),
+        ("tools", [{"type": "function", "function": "weather"}]),
+        ("response_format", {"type": "yaml"}),
+        ("logit_bias", {"a": "b"}),
+        ("messages", [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]),
+    ],
+)
+def test_a_wrong_field_is_a_bad_request_that_names_it(client: openai.OpenAI, field: str, value: Any) -> None:
+    body = {"model": "one", "messages": HELLO, "logprobs": True, field: value}
+    with pytest.raises(openai.BadRequestError, match=field if field != "messages" else "text only"):
+        client.post("/chat/completions", body=body, cast_to=object)
+
+
+def test_a_request_that_nobody_foresaw_leaves_the_model_at_work(client: openai.OpenAI) -> None:
+    odd: list[Any] = [
+        {"messages": [{"role": 5, "content": "x"}]},
+        {"messages": [{"role": "assistant", "content": None, "tool_calls": 5}]},
+        {"tools": [WEATHER], "tool_choice": 5},
+        {"tools": [{"function": {"name": "x", "parameters": {"$ref": "#/nowhere"}}}], "tool_choice": "required"},
+        {"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "nothing"}}}},
+        {"chat_template_kwargs": {"messages": 5}},
+    ]
+    for fields in odd:
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.post("/chat/completions", body={"model": "one", "messages": HELLO, **fields}, cast_to=object)
+        assert caught.value.status_code in (400, 503)
+    assert client.chat.completions.create(model="one", messages=HELLO, max_tokens=1).choices
+
+
+def test_lone_surrogates_do_no_harm(client: openai.OpenAI) -> None:
+    body = b'{"model": "one", "max_tokens": 1, "messages": [{"role": "user", "content": "a \\ud83d b"}]}'
+    answer = client._client.post(f"{client.base_url}chat/completions", content=body)
+
+    assert 200 == answer.status_code
+
+
+def test_a_prompt_beyond_the_window_is_openais_error_with_the_numbers(client: openai.OpenAI) -> None:
+    long = [{"role": "user", "content": "word " * 3000}]
+    with pytest.raises(openai.BadRequestError, match=r"1024 tokens, but .* 30[0-9][0-9]") as caught:
+        client.chat.completions.create(model="one", messages=long)  # type: ignore[arg-type]
+    assert "context_length_exceeded" == caught.value.code
+
+    with pytest.raises(openai.BadRequestError, match="1000 for the answer"):
+        client.chat.completions.create(model="one", messages=HELLO, max_tokens=1000)

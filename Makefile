@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 # Arguments for the command, as in: make serve ARGS="--config policies.yaml"
 ARGS ?=
 
-.PHONY: serve demo local wheel test test-slow lint clean
+.PHONY: serve demo local wheel test test-slow lint types layers format clean
 
 # llama.cpp for x86-64 processors with AVX2 (arm64 ignores the AVX lines), without its server, tools and tests.
 # A default build takes longer and runs on no other processor than the one it was built on.
@@ -31,17 +31,31 @@ wheel: | $(VENV)/bin/python
 	mkdir -p $(WHEELS)
 	CMAKE_ARGS="$(LLAMA_FLAGS)" $(BIN)/pip wheel -q --no-deps --no-cache-dir -c constraints.txt --find-links $(WHEELS) -w $(WHEELS) llama-cpp-python
 
-test: $(VENV)/.dev lint
-	$(BIN)/python -m pytest -q -m "not slow" $(ARGS)
+# The suite runs on as many processes as there are cores, four at most: each may hold a model. In one: make test JOBS=0
+JOBS ?= logical
 
+test: $(VENV)/.dev lint types layers
+	$(BIN)/python -m pytest -q -m "not slow" -n $(JOBS) --maxprocesses 4 --dist worksteal $(ARGS)
+
+# One after the other: they measure time and memory.
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m slow $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
+
+# Who may import whom: the contracts in pyproject.toml.
+layers: $(VENV)/.dev
 	$(BIN)/lint-imports
+
+# Mends what `make lint` complains about, as far as ruff can.
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 clean:
 	rm -rf $(VENV)

@@ -345,7 +345,8 @@ async def test_a_policy_that_rejects_gets_an_error_without_the_text_and_nothing_
     assert "w1" not in caught.value.message
     fake.gate.set()
     if text is LONG:
-        assert reasons(await rewriter.rewrite(chat(user(text)), policy, None, NONE)) == [None]
+        patient = Policy(on_error="reject")
+        assert reasons(await rewriter.rewrite(chat(user(text)), patient, None, NONE)) == [None]
 
 
 async def test_a_policy_that_rejects_is_not_bound_by_the_pins_of_one_that_forwards(

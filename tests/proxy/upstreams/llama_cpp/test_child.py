@@ -78,11 +78,14 @@ async def test_a_process_that_dies_while_loading_says_why(
 
 
 async def test_a_process_that_does_not_stop_is_gone_when_the_next_request_comes(
-    spec: Spec, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(child_module, "_CANCEL_S", 0.2)
-    child = await Child.start(spec)
-    async with aclosing(child.events({**GENERATE, "max_tokens": 900})) as events:
+    # A tiny model would be done before it is stopped, on a busy machine or because it ends its answer by chance.
+    slow = tiny_gguf.write(tmp_path / "slow.gguf", tiny_gguf.SLOW, quantisation="Q8_0")
+    child = await Child.start(Spec(str(slow), 4096, 1, 1, 1))
+    long = {**GENERATE, "max_tokens": 4000, "sampling": {"temperature": 0}}
+    async with aclosing(child.events(long)) as events:
         await anext(events)
         os.kill(child.pid, signal.SIGSTOP)
         other = asyncio.create_task(child.ask({**GENERATE, "op": "count"}))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from moosproxy.compressor import records
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import records
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.settings import CompressionSettings
 from moosproxy.compressor.text.tokens import TokenCounter, counter_for

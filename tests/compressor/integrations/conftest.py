@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Coroutine, Iterator
+from typing import Any
 
 import pytest
 
@@ -29,3 +34,22 @@ TEXTS = (
 def compressor() -> Iterator[Compressor]:
     with Compressor.load(threads=2) as loaded:
         yield loaded
+
+
+async def holding_up(work: Coroutine[Any, Any, Any]) -> tuple[float, Any]:
+    """The longest that the work held up the event loop, as a share of its time; and what it returned."""
+    gaps, running = [0.0], asyncio.create_task(work)
+    began = at = time.perf_counter()
+    while not running.done():
+        await asyncio.sleep(0.001)
+        gaps.append(time.perf_counter() - at)
+        at = time.perf_counter()
+    return max(gaps) / (at - began), await running
+
+
+def import_without(package: str, module: str) -> str:
+    """The last line that Python says where this package is missing and the integration is imported."""
+    code = f"import sys; sys.modules[{package!r}] = None; import moosproxy.compressor.integrations.{module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert 1 == done.returncode
+    return done.stderr.rstrip().splitlines()[-1]

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
+from moosproxy.compressor.kinds.config.editor import Config
 from moosproxy.compressor.kinds.dialogue import Dialogue
 from moosproxy.compressor.kinds.prose import Prose
 from moosproxy.compressor.kinds.rows import Fence, Lines
+from moosproxy.compressor.kinds.sql import Sql
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Dialogue(), Lines())
+_CLAIMING: tuple[Editor, ...] = (Dialogue(), Sql(), Config(), Lines())
 
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Prose(), Fence())}
 """Who edits a block of which kind."""
@@ -59,18 +61,25 @@ def _fenced(rows: Rows, at: int) -> Iterator[tuple[int, Block]]:
     if end >= len(rows) and hint == _ANY_CODE:
         return
     yield at + 1, Block(*rows.spans[at], TextKind.FENCE)
-    inner = unclaimed = at + 1
-    while inner < end:
-        found = [(behind, block) for behind, block in _claimed(rows, inner, hint) if behind <= end]
-        if found:
-            yield from ((unclaimed, block) for block in _rest(rows, unclaimed, inner, TextKind.LINES, hint))
-            yield from found
-            inner = unclaimed = found[-1][0]
-        else:
-            inner += 1
-    yield from ((end, block) for block in _rest(rows, unclaimed, end, TextKind.LINES, hint))
+    if at + 1 < end:
+        inside = Rows(rows.text, rows.spans[at + 1][0], rows.spans[end - 1][1])
+        yield from ((at + 1 + behind, block) for behind, block in _inside(inside, hint))
     if end < len(rows):
         yield end + 1, Block(*rows.spans[end], TextKind.FENCE)
+
+
+def _inside(rows: Rows, hint: str) -> Iterator[tuple[int, Block]]:
+    """Blocks between the signs of a fence, each with the row behind it; an editor sees no row behind the fence."""
+    at = unclaimed = 0
+    while at < len(rows):
+        found = list(_claimed(rows, at, hint))
+        if found:
+            yield from ((at, block) for block in _rest(rows, unclaimed, at, TextKind.LINES, hint))
+            yield from found
+            at = unclaimed = found[-1][0]
+        else:
+            at += 1
+    yield from ((at, block) for block in _rest(rows, unclaimed, at, TextKind.LINES, hint))
 
 
 def _closes(line: str, sign: str) -> bool:

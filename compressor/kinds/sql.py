@@ -47,9 +47,9 @@ _STARTS = (
 )
 _SURE = re.compile(rf"\s{{0,20}}(?:{_PROMPT})?\s{{0,20}}(?:{'|'.join(_STARTS)})", re.IGNORECASE)
 _VERBS = words("""
-    select values with explain set show declare call exec execute use copy vacuum analyze commit rollback refresh lock
-    reindex go delimiter do if begin end savepoint return prepare fetch close open describe desc update table create
-    alter drop grant revoke insert delete replace attach
+    select values with explain set show declare call exec execute use copy vacuum analyze commit rollback refresh
+    lock reindex go delimiter do if begin end savepoint return prepare fetch close open describe desc update table
+    create alter drop grant revoke insert delete replace attach
     """)
 _LIKELY = re.compile(rf"\s{{0,20}}(?:{_PROMPT})?\s{{0,20}}(?P<verb>{'|'.join(_VERBS)})\b", re.IGNORECASE)
 _ALONE = frozenset(words("select with explain"))
@@ -57,6 +57,8 @@ _ALONE = frozenset(words("select with explain"))
 _META = re.compile(rf"(?:{_PROMPT})?\s{{0,4}}\\[a-z?!+]{{1,12}}(?:\s|$)")
 _REMARK = re.compile(r"\s*(?:--|/\*|\*|\*/)")
 _CLAUSE = re.compile(r"\b(?:FROM|WHERE|VALUES|JOIN|AS|SET)\b", re.IGNORECASE)
+_SENTENCE = re.compile(r"[^\W\d_]{2}[.!?]\s*$")
+_SIGNS = re.compile(r"[*=(<>]|\w_\w|\w\.\w")
 _LOWER = re.compile(r"[a-z]")
 _TOKEN = re.compile(
     r"--[^\n]*+|/\*|'[^']*+'?|\"[^\"\n]*+\"?|`[^`\n]*+`?|(?<![\w$])\$(?P<tag>\w{0,40})\$|;|\(|\)|\n[^\S\n]*+\n"
@@ -149,33 +151,45 @@ def _statement(rows: Rows, row: int, *, first: bool) -> int:
     first: nothing before it is SQL, so that it must be told from prose.
     """
     line = rows.line(row)[:400]
-    if not first and _META.match(line):
-        return row + 1
+    if _META.match(line):
+        below = _statement_row(rows, row + 1)
+        return row + 1 if not first or (below < len(rows) and _SURE.match(rows.line(below)[:400])) else row
     joined = " ".join(rows.line(number)[:300] for number in range(row, min(row + 3, len(rows))))
     sure, likely = bool(_SURE.match(joined)), _LIKELY.match(line)
     if not sure and (likely is None or (first and likely["verb"].lower() not in _ALONE)):
         return row
-    stop, ended = _end(rows, row)
+    if any(map(_reads_as_prose, (rows.line(below)[-200:] for below in range(row, min(row + 3, len(rows)))))):
+        return row
+    stop, ended = _end(rows, row, STATEMENT)
+    if sure and not ended and stop == row + STATEMENT:
+        stop, ended = _end(rows, row, len(rows))
     if _BODY.match(line) and "$" not in rows.text[rows.spans[row][0] : rows.spans[stop - 1][1]]:
         stop, ended = _body_end(rows, row, stop), True
     piece = rows.text[rows.spans[row][0] : rows.spans[stop - 1][1]]
-    return stop if _looks_sql(piece, line, ended=ended, sure=sure) else row
+    return stop if _looks_sql(piece, line, ended=ended, sure=sure, first=first) else row
 
 
-def _looks_sql(piece: str, line: str, *, ended: bool, sure: bool) -> bool:
+def _looks_sql(piece: str, line: str, *, ended: bool, sure: bool, first: bool) -> bool:
     """Whether what begins like a statement is one: it ends like one, or is written as nobody writes prose."""
     capitals = not _LOWER.search(line.split()[0])
     clause = bool(_CLAUSE.search(piece))
-    if ended:
+    if ended and (sure or capitals or not first):
         return sure or capitals or clause or len(piece.split()) < 4
+    if ended:
+        return clause and bool(_SIGNS.search(piece)) and line.split()[0].lower() == "select"
     prose = piece.rstrip().endswith((".", "!", "?", ":"))
     return not prose and clause and capitals and (sure or "," in piece or "*" in piece or "=" in piece)
 
 
-def _end(rows: Rows, row: int) -> tuple[int, bool]:
-    """The row behind the statement, and whether a semicolon ends it; else it ends at a blank row."""
+def _reads_as_prose(line: str) -> bool:
+    """Whether a row ends as a sentence does, and is no remark."""
+    return bool(_SENTENCE.search(line)) and not _REMARK.match(line)
+
+
+def _end(rows: Rows, row: int, most: int) -> tuple[int, bool]:
+    """The row behind the statement, and whether a semicolon ends it; else it ends at a blank row, or after `most`."""
     begin = rows.spans[row][0]
-    limit = rows.spans[min(row + STATEMENT, len(rows)) - 1][1]
+    limit = rows.spans[min(row + most, len(rows)) - 1][1]
     depth = 0
     blank = -1
     for token in tokens(rows.text, begin, limit):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from moosproxy.compressor.kept import Wrap
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind
 from moosproxy.compressor.kinds.config.ends import end_of
+from moosproxy.compressor.kinds.config.patterns import REMARK
 from moosproxy.compressor.kinds.config.rows import Form, scan
-from moosproxy.compressor.kinds.config.told import first_setting, told
+from moosproxy.compressor.kinds.config.told import commented, first_setting, told
 from moosproxy.compressor.kinds.exact import UNNAMED, exact
 from moosproxy.compressor.text.lexicon import words
 
@@ -34,15 +35,13 @@ class Config:
         """The file that begins at a row, its remarks included."""
         if hint in _HINTS:
             return len(rows)
-        if hint not in UNNAMED or not rows.line(at)[:200].strip():
-            return at
+        if hint not in UNNAMED or (at > 0 and _remark(rows, at) and _remark(rows, at - 1)):
+            return at  # a run of remarks is looked at once, where it begins
         first = first_setting(rows, at)
-        if first < 0:
-            return at
-        form = told(rows, first)
-        if form is None:
-            return at
-        return end_of(rows, first, form)
+        form = told(rows, first) if first >= 0 else None
+        if form is None and commented(rows, at):
+            first, form = at, Form.PAIRS
+        return at if form is None else end_of(rows, first, form)
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """Settings stay; remarks and blank rows may go, and blocks that a question does not name."""
@@ -51,3 +50,7 @@ class Config:
         form = _HINTS.get(block.hint) or (told(rows, first) if first >= 0 else None) or Form.PAIRS
         found = scan(rows, form)
         return exact(rows, found.sorts, () if found.whole else found.heads, Wrap.HASH, asked)
+
+
+def _remark(rows: Rows, row: int) -> bool:
+    return bool(REMARK.match(rows.line(row)[:200]))

@@ -25,37 +25,40 @@ from moosproxy.compressor.kinds.config.patterns import (
     brace_row,
     is_prose,
 )
-from moosproxy.compressor.kinds.config.rows import INSIDE, OPENER, SECTION, STRING, Form, indent
+from moosproxy.compressor.kinds.config.rows import DEAD, INSIDE, OPENER, SECTION, STRING, Form, indent
 
 
 class _Place(NamedTuple):
-    """Where a row stands. first: row of the first setting. apart: a blank row stands before it. last: the last row
-    that belongs. depth: braces that are open."""
+    """Where a row stands. first: row of the first setting. apart: behind a blank row. depth: open braces."""
 
     row: int
     first: int
     apart: bool
-    last: int
     depth: int
 
 
 def end_of(rows: Rows, first: int, form: Form) -> int:
     """The row behind the last setting of the file that begins with the setting of a row."""
     end, depth, goes_on = first, 0, _GOES_ON[form]
+    row = first
     for row, inside in zip(range(first, len(rows)), INSIDE[form](rows, first), strict=False):
         line = rows.line(row)
         if not inside and (rows.blank(row) or ANY_REMARK.match(line[:200])):
             if row - end > REMARKS:
-                break
+                return end
+            if row == end or (form is Form.PAIRS and DEAD.match(line[:300])):
+                end = row + (not rows.blank(row))
             continue
-        place = _Place(row, first, row > end, end - 1, depth)
+        place = _Place(row, first, row > first and rows.blank(row - 1), depth)
         if not inside and row > first and not goes_on(rows, line, place):
-            break
+            return end
         end = row + 1
         if form is Form.BRACES and not inside:
             bare = STRING.sub("", line)
             depth = max(0, depth + bare.count("{") - bare.count("}"))
-    return end
+    while row > end and rows.blank(row):
+        row -= 1
+    return max(end, row + 1)  # only remarks follow
 
 
 def _yaml_goes_on(rows: Rows, line: str, place: _Place) -> bool:

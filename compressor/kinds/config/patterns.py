@@ -8,7 +8,7 @@ from moosproxy.compressor.kinds.config.rows import OPENER
 
 AHEAD = 24
 """Rows looked at to tell a file, remarks and blank rows left out."""
-REMARKS = 60
+REMARKS = 120
 """Rows of remarks looked through for the first setting."""
 PROSE = 12
 """A value of more words is a sentence."""
@@ -24,7 +24,7 @@ DOCUMENT = re.compile(r"(?:---|\.\.\.)(?:\s|$)|%YAML|\s*\{\{-?.*\}\}\s*$|\s*\{%.
 SENTENCE = re.compile(r".*[^\W\d_]{2,}[.!?]$")
 ASSIGN = re.compile(
     r"\s*(?:export\s+)?(?P<key>[A-Za-z_@][\w.\-/@:\[\]]{0,100}|\"[^\"\n]{1,100}\")"
-    r"\s{0,30}(?:[:?+]?=(?![=>~]))(?P<value>.*)$"
+    r"[ \t]{0,30}(?:[:?+]?=(?![=>~]))(?P<value>.*)$"
 )
 COLON = re.compile(r"\s*[A-Za-z_][\w.-]{0,60}\s?:\s?\S")
 CODE = re.compile(
@@ -34,7 +34,7 @@ CODE = re.compile(
 )
 PAIR = re.compile(r"\s*(?P<key>[A-Za-z_*@][\w.\-/@]{0,60})(?P<gap>[ \t]+)(?P<value>\S+(?:[ \t]+\S+){0,6})\s*$")
 CAMEL = re.compile(
-    r"(?:[A-Z][a-z0-9]+){1,3}[A-Z]\w*$|X11\w+$|[A-Z][a-z]+[A-Z0-9]\w*$|[a-z]+(?:[._-][a-z0-9]+){1,8}$"
+    r"(?:[A-Z][a-z0-9]+){1,3}[A-Z]\w*$|X11\w+$|[A-Z][a-z]+[A-Z0-9]\w*$|[a-z]+(?:[._-][a-z0-9]+){1,8}$|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$"
 )
 SWITCH = re.compile(
     r"(?:yes|no|on|off|true|false|none|any|all|local|auto|enabled|disabled|unlimited|inherit|default"
@@ -64,4 +64,6 @@ def brace_row(line: str) -> bool:
 
 
 def is_prose(value: str) -> bool:
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+        return False
     return len(value.split()) > PROSE or bool(len(value.split()) > 3 and SENTENCE.match(value))

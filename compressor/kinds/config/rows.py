@@ -42,7 +42,7 @@ _FLOW = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\n]|'')*+'|[\[\]{}\"']|\s#[^
 _TRIPLE = re.compile(r"=\s*[^\n#]{0,200}?(?P<sign>\"\"\"|''')")
 _HEREDOC = re.compile(r"<<[-~]?\s?[\"']?(?P<word>[A-Za-z_]\w{0,60})[\"']?")
 STRING = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'[^'\n]*+'|\$\{[^{}\n]*\}|#[^\n]*")
-_DEAD = re.compile(
+DEAD = re.compile(
     r"[;#/\s]{1,6}(?:(?:export\s)?[\w.\-/\"'\[\]]{1,80}\s{0,8}[+?:]?="
     r"|(?:-\s)?[a-z_][\w./-]{0,60}:(?:\s+\S{1,60}){0,2}\s*$"
     r"|-\s+\S{1,60}$|\[{1,2}[\w.: \"-]{1,60}\]{1,2}$|[\w. \"-]{1,80}\s\{$|\}$|[A-Z]{3,12}\s\S+$)"
@@ -84,7 +84,7 @@ def _sort(rows: Rows, row: int, form: Form) -> Sort:
     signs = {Form.PAIRS: ("#", ";"), Form.BRACES: ("#", "//")}.get(form, ("#",))
     if not line.startswith(signs) or DIRECTIVE.match(line[:300]):
         return Sort.EXACT
-    return Sort.DEAD if _DEAD.match(line[:300]) else Sort.REMARK
+    return Sort.DEAD if DEAD.match(line[:300]) else Sort.REMARK
 
 
 def _hold_between(rows: Rows, inside: list[bool], sorts: list[Sort], form: Form) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from moosproxy.compressor.kinds.base import Rows
@@ -26,15 +27,24 @@ from moosproxy.compressor.kinds.config.patterns import (
     brace_row,
     is_prose,
 )
-from moosproxy.compressor.kinds.config.rows import SECTION, Form, indent
+from moosproxy.compressor.kinds.config.rows import DEAD, INSIDE, SECTION, Form, indent
+
+LONG = 2000
+"""No first row of a file has more characters."""
+LEAST_DEAD = 4
+"""So many settings that are commented out tell a file without others."""
+_WRITTEN = re.compile(
+    r"^\s*(?:-\s+)?[\w.]*[_-][\w.-]*:|:\s+(?:\"[^\"]*\"|'[^']*'|true|false|null|\[.*\]|-?\d+)\s*$"
+)
 
 
 def told(rows: Rows, first: int) -> Form | None:
     """How the file is written that begins with the setting of a row; None if none does."""
-    if len(rows.line(first)) > 2000:
+    line = rows.line(first)
+    if len(line) > LONG:
         return None
-    for form, looks in _LOOKS.items():
-        if looks(rows, first):
+    for form, (opening, looks) in _LOOKS.items():
+        if any(pattern.match(line) for pattern in opening) and looks(rows, first):
             return form
     return None
 
@@ -56,7 +66,7 @@ def first_setting(rows: Rows, at: int) -> int:
 def _ahead(rows: Rows, first: int, count: int = AHEAD) -> list[str]:
     """The next settings."""
     found: list[str] = []
-    for row in range(first, min(len(rows), first + 3 * count)):
+    for row in range(first, min(len(rows), first + 10 * count)):
         line = rows.line(row)[:400]
         if line.strip() and not REMARK.match(line):
             found.append(line)
@@ -67,14 +77,12 @@ def _ahead(rows: Rows, first: int, count: int = AHEAD) -> list[str]:
 
 def _is_docker(rows: Rows, first: int) -> bool:
     ahead = _ahead(rows, first, 8)
-    return bool(DOCKER_FIRST.match(ahead[0])) and any(DOCKER.match(line) for line in ahead[1:])
+    return any(DOCKER.match(line) for line in ahead[1:])
 
 
 def _is_braces(rows: Rows, first: int) -> bool:
     """Blocks in braces whose names are those of nginx, HCL and their like."""
     ahead = _ahead(rows, first, 10)
-    if not (BLOCK.match(ahead[0]) or DIRECTIVE.match(ahead[0])):
-        return False
     opened = any(BLOCK.match(line) for line in ahead)
     known = [line for line in ahead if brace_row(line)]
     return (
@@ -111,7 +119,8 @@ def _is_keyed(ahead: list[str]) -> bool:
     limits = sum(bool(LIMIT.match(line)) for line in ahead)
     if limits * 2 >= len(ahead):
         return True
-    if not all(pair and (len(pair["gap"]) == 1) and len(pair["value"].split()) < 6 for pair in pairs):
+    aligned = all("_" in line.split()[0] and line.split()[0].isupper() for line in ahead)
+    if not all(pair and (aligned or len(pair["gap"]) == 1) and len(pair["value"].split()) < 6 for pair in pairs):
         return False
     found = [pair for pair in pairs if pair]
     keys = {pair["key"] for pair in found}
@@ -129,23 +138,62 @@ def _unbroken(rows: Rows, first: int) -> int:
 
 def _is_yaml(rows: Rows, first: int) -> bool:
     """Keys in keys, or several keys in small letters with short values, and next to nothing else."""
-    ahead = _ahead(rows, first)
-    if ITEM.match(ahead[0]) and not KEY.match(ahead[0]):
-        return False
+    ahead = _outside(rows, first)
     keys = [KEY.match(line) for line in ahead]
-    if not (keys[0] or DOCUMENT.match(ahead[0])) or indent(ahead[0]) > 8:
-        return False
-    base = indent(ahead[0])
-    odd = sum(not key and not ITEM.match(x) and not DOCUMENT.match(x) and indent(x) <= base + 1
-              for key, x in zip(keys, ahead, strict=True))  # fmt: skip
+    odd = sum(not (key or ITEM.match(line) or DOCUMENT.match(line)) for key, line in zip(keys, ahead, strict=True))
+    code = sum(line.rstrip().endswith((",", ";", "{", "(")) or " = " in line for line in ahead)
     deep = _nested(ahead)
     found = [key for key in keys if key]
     small = sum(key["key"][:1].islower() or key["key"][:1] in "$\"'/{<" for key in found)
     prose = sum(bool(key["value"]) and is_prose(key["value"]) for key in found)
-    if len(found) < 3 or odd * 10 > len(ahead) or prose * 2 > len(found):
+    if len(found) < 3 or odd * 8 > len(ahead) or code * 5 > len(ahead) or prose * 2 > len(found):
         return False
-    flat = small == len(found) and len({key["key"] for key in found}) >= 4 and not prose
-    return (deep >= 2 and (small * 10 >= len(found) * 7 or deep >= 4)) or flat
+    written = sum(bool(_WRITTEN.search(x)) for x in ahead)
+    flat = small == len(found) and not prose and len({key["key"] for key in found}) >= (3 if written else 4)
+    if deep >= 2:
+        return small * 10 >= len(found) * 7 or deep >= 4
+    return flat or (deep == 1 and written > 0 and small == len(found))
+
+
+def _outside(rows: Rows, first: int) -> list[str]:
+    """The next rows that lie in no value that an earlier row opened, without remarks."""
+    found: list[str] = []
+    odd = 0
+    for row, inside in zip(
+        range(first, min(len(rows), first + 3 * AHEAD)), INSIDE[Form.YAML](rows, first), strict=False
+    ):
+        line = rows.line(row)[:400]
+        if line.strip() and not inside and not REMARK.match(line):
+            found.append(line)
+            odd += not (KEY.match(line) or ITEM.match(line) or DOCUMENT.match(line))
+            if len(found) == AHEAD or odd > AHEAD // 8:
+                break
+        elif not line.strip() and len(found) > 2 and _foreign(rows, row + 1):
+            break
+    return found
+
+
+def _foreign(rows: Rows, row: int) -> bool:
+    """Whether another text begins: the row is neither indented nor a key, an item or a remark."""
+    line = rows.line(row)[:400] if row < len(rows) else ""
+    return (
+        bool(line.strip())
+        and not line[0].isspace()
+        and not (KEY.match(line) or ITEM.match(line) or REMARK.match(line))
+    )
+
+
+def commented(rows: Rows, at: int) -> bool:
+    """Whether a file begins at a row whose settings are all or nearly all commented out."""
+    dead = 0
+    for row in range(at, min(len(rows), at + REMARKS)):
+        line = rows.line(row)[:300]
+        if rows.blank(row):
+            continue
+        if line[:1] != "#" and not ASSIGN.match(line):
+            break
+        dead += bool(ASSIGN.match(line) or (DEAD.match(line) and ("=" in line or line[1:2].isalpha())))
+    return dead >= LEAST_DEAD and rows.line(at)[:1] == "#"
 
 
 def _nested(ahead: list[str]) -> int:
@@ -164,9 +212,10 @@ def _nested(ahead: list[str]) -> int:
     return count
 
 
-_LOOKS: dict[Form, Callable[[Rows, int], bool]] = {
-    Form.DOCKER: _is_docker,
-    Form.BRACES: _is_braces,
-    Form.PAIRS: _is_pairs,
-    Form.YAML: _is_yaml,
+_LOOKS: dict[Form, tuple[tuple[re.Pattern[str], ...], Callable[[Rows, int], bool]]] = {
+    Form.DOCKER: ((DOCKER_FIRST,), _is_docker),
+    Form.BRACES: ((BLOCK, DIRECTIVE), _is_braces),
+    Form.PAIRS: ((SECTION, ASSIGN, PAIR, LIMIT), _is_pairs),
+    Form.YAML: ((KEY, DOCUMENT), _is_yaml),
 }
+"""By form: what its first setting looks like, and what the rows behind it must be."""

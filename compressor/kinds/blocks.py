@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
 from moosproxy.compressor.kinds.config.editor import Config
 from moosproxy.compressor.kinds.dialogue import Dialogue
+from moosproxy.compressor.kinds.markup.editor import Markup
 from moosproxy.compressor.kinds.prose import Prose
 from moosproxy.compressor.kinds.rows import Fence, Lines
 from moosproxy.compressor.kinds.sql import Sql
 
 # In the order in which they are asked: what is told surest comes first.
-_CLAIMING: tuple[Editor, ...] = (Dialogue(), Sql(), Config(), Lines())
+_CLAIMING: tuple[Editor, ...] = (Dialogue(), Markup(), Sql(), Config(), Lines())
 
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Prose(), Fence())}
 """Who edits a block of which kind."""

@@ -1,7 +1,7 @@
 """What SQL and configuration have in common: every row is exact, and only what is no instruction may go.
 
-Remarks in plain words may go; settings that are commented out go before them, because they are not in force. What a
-tool reads in a remark (a pragma, a hint, a licence tag) stays, and so does the name of the file below it.
+Remarks in plain words may go; settings that are commented out go before them, because they are not in force. What
+a tool reads in a remark (a pragma, a hint, a licence tag) stays, and so does the name of the file below it.
 """
 
 from __future__ import annotations

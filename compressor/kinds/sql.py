@@ -187,7 +187,7 @@ def _reads_as_prose(line: str) -> bool:
 
 
 def _end(rows: Rows, row: int, most: int) -> tuple[int, bool]:
-    """The row behind the statement, and whether a semicolon ends it; else it ends at a blank row, or after `most`."""
+    """The row behind the statement, and whether a semicolon ends it; else a blank row does, or `most` rows do."""
     begin = rows.spans[row][0]
     limit = rows.spans[min(row + most, len(rows)) - 1][1]
     depth = 0

@@ -7,16 +7,19 @@ from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
 from moosproxy.compressor.kinds.code import Code
+from moosproxy.compressor.kinds.config.editor import Config
 from moosproxy.compressor.kinds.csv_text import Csv
 from moosproxy.compressor.kinds.dialogue import Dialogue
 from moosproxy.compressor.kinds.diff import Diff
 from moosproxy.compressor.kinds.json_text import Json
 from moosproxy.compressor.kinds.listing import Listing
 from moosproxy.compressor.kinds.log import Log
+from moosproxy.compressor.kinds.markup.editor import Markup
 from moosproxy.compressor.kinds.paths import Paths
 from moosproxy.compressor.kinds.prose import Prose
 from moosproxy.compressor.kinds.rows import AHEAD, Fence, Lines, bare
 from moosproxy.compressor.kinds.search import Search
+from moosproxy.compressor.kinds.sql import Sql
 from moosproxy.compressor.kinds.table import Table
 from moosproxy.compressor.kinds.trace import Trace
 
@@ -24,6 +27,8 @@ from moosproxy.compressor.kinds.trace import Trace
 _CLAIMING: tuple[Editor, ...] = (
     Diff(),
     Json(),
+    Markup(),
+    Sql(),
     Table(),
     Csv(),
     Listing(),
@@ -31,6 +36,7 @@ _CLAIMING: tuple[Editor, ...] = (
     Log(),
     Trace(),
     Paths(),
+    Config(),
     Dialogue(),
     Json(anywhere=True),
     Code(),
@@ -96,18 +102,25 @@ def _fenced(rows: Rows, at: int) -> Iterator[tuple[int, Block]]:
     if end >= len(rows) and hint == _ANY_CODE:
         return
     yield at + 1, Block(*rows.spans[at], TextKind.FENCE)
-    inner = unclaimed = at + 1
-    while inner < end:
-        found = [(behind, block) for behind, block in _claimed(rows, inner, hint) if behind <= end]
-        if found:
-            yield from ((unclaimed, block) for block in _rest(rows, unclaimed, inner, TextKind.LINES, hint))
-            yield from found
-            inner = unclaimed = found[-1][0]
-        else:
-            inner += 1
-    yield from ((end, block) for block in _rest(rows, unclaimed, end, TextKind.LINES, hint))
+    if at + 1 < end:
+        inside = Rows(rows.text, rows.spans[at + 1][0], rows.spans[end - 1][1])
+        yield from ((at + 1 + behind, block) for behind, block in _inside(inside, hint))
     if end < len(rows):
         yield end + 1, Block(*rows.spans[end], TextKind.FENCE)
+
+
+def _inside(rows: Rows, hint: str) -> Iterator[tuple[int, Block]]:
+    """Blocks between the signs of a fence, each with the row behind it; an editor sees no row behind the fence."""
+    at = unclaimed = 0
+    while at < len(rows):
+        found = list(_claimed(rows, at, hint))
+        if found:
+            yield from ((at, block) for block in _rest(rows, unclaimed, at, TextKind.LINES, hint))
+            yield from found
+            at = unclaimed = found[-1][0]
+        else:
+            at += 1
+    yield from ((at, block) for block in _rest(rows, unclaimed, at, TextKind.LINES, hint))
 
 
 def _closes(line: str, sign: str) -> bool:

@@ -23,6 +23,7 @@ from moosproxy.compressor.protect.json_text import json_text
 from moosproxy.compressor.protect.markup import xml
 from moosproxy.compressor.protect.negations import negation
 from moosproxy.compressor.protect.outcomes import severity
+from moosproxy.compressor.protect.placeholders import placeholder
 from moosproxy.compressor.protect.span import ProtectedSpan
 from moosproxy.compressor.settings import Kind
 from moosproxy.compressor.text.layout import Span
@@ -51,6 +52,7 @@ DETECTORS: Mapping[Kind, Callable[[str], Iterator[Span]]] = {
     Kind.QUESTION: requests.question,
     Kind.INSTRUCTION: requests.instruction,
     Kind.HEADING: heading,
+    Kind.PLACEHOLDER: placeholder,
 }
 
 

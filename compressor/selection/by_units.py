@@ -29,6 +29,8 @@ INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEH
 """Protected kinds that stay whatever the budget; all others leave with their unit."""
 ASKED = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value})
 """Those that only somebody who speaks for the user can make."""
+FILLED_IN = frozenset({TextKind.PROSE, TextKind.DIALOGUE, TextKind.MARKUP, TextKind.LINES, TextKind.TEMPLATE})
+"""Kinds in which a placeholder holds its unit; in code, logs and rows ${x} is a variable like any other word."""
 FACTS = (
     frozenset(kind.value for kind in Kind)
     - INVIOLABLE
@@ -144,11 +146,14 @@ def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
     short = tokens < SHORT_TOKENS and not plan.question_text
     if short:
         kinds = kinds | (FACTS & plan.settings.protect)
-    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds]
+    blanks = [(span.start, span.end) for span in plan.found if span.kind == Kind.PLACEHOLDER]
+    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds - {Kind.PLACEHOLDER.value}]
     if plan.question is not None:
         spans.append(plan.question)
     own = np.array([unit.must or (short and unit.fact) for unit in units], bool)
-    return np.asarray(structure.covered(spans, starts, ends) | own, np.bool_)
+    filled_in = np.repeat([piece.kind in FILLED_IN for piece in plan.pieces], [len(p.units) for p in plan.pieces])
+    held = structure.covered(spans, starts, ends) | (structure.covered(blanks, starts, ends) & filled_in)
+    return np.asarray(held | own, np.bool_)
 
 
 def _sums(values: npt.NDArray[np.int32], first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> IntArray:

@@ -23,6 +23,7 @@ Kind = Literal[
     "question",
     "instruction",
     "heading",
+    "placeholder",
 ]
 """The compressor has the same names. Neither room imports the other: a test holds the lists together."""
 

@@ -1,0 +1,1 @@
+"""Configuration: how its files are told, where they end, and what of them may go."""

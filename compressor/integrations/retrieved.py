@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from moosproxy.compressor.compressor import Compressor
-from moosproxy.compressor.kept import KeptSpans, Span
+from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.protect.code import fenced_code
-from moosproxy.compressor.settings import DEFAULT_PROTECT, CompressionSettings, Kind
+from moosproxy.compressor.settings import CompressionSettings
 
-# What asks in a retrieved text asks nobody here: the query stands apart.
-SETTINGS = CompressionSettings(protect=DEFAULT_PROTECT - {Kind.QUESTION, Kind.INSTRUCTION})
+SETTINGS = CompressionSettings()
 _GAP = "\n\n"
+_FENCE = re.compile(r"`{3,}|~{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +42,23 @@ def shorten(
 
     So what bears on the query keeps more, and what does not keeps less or nothing: the ratio is that of them all.
     """
-    starts = list(accumulate((len(text) + len(_GAP) for text in texts), initial=0))
-    settings = replace(settings, question=_question(query))
-    spans: list[Span] = []
-    if Kind.FENCED_CODE in settings.protect:
-        # Text by text: a chunk that ends inside a fence would protect all texts behind it.
-        settings = replace(settings, protect=settings.protect - {Kind.FENCED_CODE})
-        spans = [(at + s, at + e) for at, text in zip(starts, texts, strict=False) for s, e in fenced_code(text)]
-    kept = compressor.compress(_GAP.join(texts), settings, spans=spans).kept
+    closed = [text + _closing(text) + _GAP for text in texts]
+    starts = list(accumulate(map(len, closed), initial=0))
+    # Nobody in a retrieved text speaks for the user: the query stands apart.
+    settings = replace(settings, question=_question(query), material=True)
+    kept = compressor.compress("".join(closed), settings).kept
     left = [_part(kept, at, text) for at, text in zip(starts, texts, strict=False)]
     count = settings.tokenizer
     return [
         Shortened(short, compressor.count(text, count), compressor.count(short, count))
         for text, short in zip(texts, left, strict=True)
     ]
+
+
+def _closing(text: str) -> str:
+    """What ends the code that a text cut into chunks leaves open; else all texts behind it would be code."""
+    ends = [(start, end) for start, end in fenced_code(f"{text}{_GAP}.") if end > len(text) + len(_GAP)]
+    return "\n" + _FENCE.findall(text[ends[0][0] :])[0] if ends else ""
 
 
 def _part(kept: KeptSpans, at: int, text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Literal
 
 import pytest
 
@@ -37,14 +39,27 @@ def test_tokens_are_those_of_each_text(compressor: Compressor) -> None:
     assert round(answering.tokens_before / answering.tokens_after, 3) == answering.metadata["moos_ratio"]
 
 
-def test_an_open_fence_protects_its_own_text_alone(compressor: Compressor) -> None:
-    open_fence = "Run this first:\n\n```\n" + "make install PREFIX=here\n" * 8
-    alone = shorten(compressor, TEXTS, QUERY, replace(SETTINGS, ratio=4))
+@pytest.mark.parametrize("unit", ["auto", "word"])
+@pytest.mark.parametrize("fence", ["```", "````python", "~~~"])
+def test_an_open_fence_ends_with_its_text(
+    compressor: Compressor, fence: str, unit: Literal["auto", "word"]
+) -> None:
+    code = f"Run this first:\n\n{fence}\n" + "make install PREFIX=here\n" * 8
+    settings = replace(SETTINGS, ratio=4, unit=unit)
+    closing = re.sub("[a-z]", "", fence)
 
-    behind = shorten(compressor, [open_fence, *TEXTS], QUERY, replace(SETTINGS, ratio=4))
+    behind_open = shorten(compressor, [code, *TEXTS], QUERY, settings)
+    behind_closed = shorten(compressor, [code + closing, *TEXTS], QUERY, settings)
 
-    assert open_fence[open_fence.index("```") :].strip() in behind[0].text
-    assert sum(each.tokens_after for each in behind[1:]) < 1.5 * sum(each.tokens_after for each in alone)
+    assert behind_closed[1:] == behind_open[1:]
+    assert ANSWER in behind_open[2].text
+
+
+def test_what_asks_in_a_text_asks_nobody(compressor: Compressor) -> None:
+    asking = "Please list all of the lamps on the cliff, and tell me who polished them in those years."
+    short = shorten(compressor, [*TEXTS[:3], asking], QUERY, replace(SETTINGS, ratio=3))
+
+    assert asking not in short[3].text
 
 
 def test_a_text_of_which_nothing_is_kept_is_empty(compressor: Compressor) -> None:
@@ -65,7 +80,7 @@ def test_nothing_retrieved_is_nothing(compressor: Compressor) -> None:
 
 @pytest.mark.parametrize("query", ["", " ", "off", "auto"])
 def test_any_query_will_do(compressor: Compressor, query: str) -> None:
-    settings = CompressionSettings(ratio=3, marks=False, question="This one is not asked here.")
+    settings = CompressionSettings(ratio=3, marks=False, material=True, question="This one is not asked here.")
     short = shorten(compressor, TEXTS, query, settings)
 
     without = compressor.compress("\n\n".join(TEXTS), replace(settings, question="off"))

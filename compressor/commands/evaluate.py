@@ -183,18 +183,11 @@ def outliers_command(
 @click.option("--limit", type=click.IntRange(1), help="At most so many logs.")
 @_threads
 @_one_line
-def logs_command(
-    data: Path | None,
-    checkpoint: Path | None,
-    ratio: float,
-    tokenizer: str,
-    limit: int | None,
-    threads: int | None,
-) -> None:
+def logs_command(**chosen: Any) -> None:
     """Count which lines of rare events stay whole in system logs, with the settings of the default policy."""
     from moosproxy.compressor.evaluation import log_events
 
-    click.echo(log_events.measure(data, checkpoint, ratio, tokenizer, limit, threads).table())
+    click.echo(log_events.measure(**chosen).table())
 
 
 @click.command("compress")

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds import ranks, trace
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
+from moosproxy.compressor.kinds.trace_rows import FRAME, names_fault
 from moosproxy.compressor.protect.outcomes import severity
 from moosproxy.compressor.text import templates
 
@@ -70,7 +71,11 @@ def _begins(rows: Rows, row: int) -> bool:
 
 
 def _continues(rows: Rows, row: int) -> bool:
-    return bool(templates.CONTINUED.match(rows.text, *rows.spans[row]))
+    """Whether a row looks like part of the entry above it: indented, or of a stack trace."""
+    if templates.CONTINUED.match(rows.text, *rows.spans[row]):
+        return True
+    line = rows.line(row)
+    return names_fault(line) or bool(FRAME.match(line[: ranks.LONGEST_ROW]))
 
 
 def _end(rows: Rows, at: int) -> int:
@@ -126,6 +131,9 @@ def _apart(rows: Rows, first: int, behind: int, rank: float, head: int) -> list[
     units = [Unit(start, end, rank=rank, noun=Noun.LINES)]
     inner = trace.units(Rows(rows.text, rows.spans[first + 1][0], rows.spans[behind - 1][1]), Asked())
     for unit in inner:
-        below = rank - 0.001 if unit.must or unit.rank is None else rank - 1 + unit.rank / 16
+        if unit.rank is None:
+            below = rank - 0.001
+        else:
+            below = rank - 0.3 if unit.rank >= trace.OWN else unit.rank / 16
         units.append(Unit(unit.start, unit.end, rank=below, head=head, noun=unit.noun))
     return units

@@ -27,7 +27,7 @@ _FILED = re.compile(rf"(?P<path>(?=[^\s:]*[./]){_NAME}{{2,250}}):(?=\S|\s{{2,}}\
 _NUMBERED = re.compile(r"(?P<number>\d{1,7})[:-](?!\d\d(?:[:.\s-]|$))")
 _HEADING = re.compile(rf"(?![-=#*>|])(?=.{{0,60}}[^\W\d]){_NAME}{{2,250}}$")
 _ASIDE = re.compile(r"\d{1,7}-")
-_BESIDE = 0.7  # less worth than a hit, but for what the question names
+_BESIDE = 1.0  # less worth than a hit, but for what the question names
 _HEADED = re.compile(r"[./\\]|^[A-Z]\w+file$")
 _FILE = re.compile(r"[/\\]|\.\w{1,8}$")
 _SEPARATOR = re.compile(r"--$|-{3,}$")

@@ -91,7 +91,8 @@ def _body(rows: Rows) -> int:
 def _pieces(rows: Rows, first: int) -> list[tuple[Span, bool]]:
     """(span, whether it stays) of what follows the header: rows, with their other lines; rules; the footer."""
     rules = [_rule(rows.line(row)) for row in range(len(rows))]
-    grid = sum(rules[first:-1]) * 3 >= len(rows) - first
+    inner = sum(rules[first:-1])
+    grid = inner * 3 >= len(rows) - first or (inner > 0 and rows.line(first - 1).lstrip()[:2] == "+=")
     found: list[tuple[Span, bool]] = []
     row = first
     while row < len(rows):

@@ -73,7 +73,7 @@ def _rule(line: str) -> bool:
 
 def _fits(header: str, rule: str) -> bool:
     """Whether a rule has as many columns as the header above it, give or take those of the edges."""
-    bars = len(_BAR.findall(header.strip().strip(_BARS)))
+    bars = len(_BAR.findall(header[:LINE].strip().strip(_BARS)))
     return abs(len(_JOINTS.findall(rule.strip().strip(_BARS + "+"))) - bars) <= 1
 
 

@@ -51,7 +51,7 @@ def test_what_is_asked_for_and_one_hit_of_each_file_stay() -> None:
 
 
 def test_hits_stay_longer_than_what_stands_around_them() -> None:
-    kept = left(CONTEXT, 3)
+    kept = left(CONTEXT, 4)
 
     assert kept and all(row.split("-")[0].count(":") == 2 for row in kept)
 

@@ -50,10 +50,10 @@ def measure(
     checkpoint: Path | None,
     ratio: float,
     tokenizer: str,
-    limit: int | None,
-    threads: int | None,
+    limit: int | None = None,
+    threads: int | None = None,
 ) -> Tally:
-    """Compresses every log of data/eval/logs. Raises CompressorError where the tokenizer is not on this machine."""
+    """Compresses every log of data/eval/logs. Raises CompressorError for an unknown tokenizer."""
     counter = counter_for(tokenizer)
     if counter is None:
         raise CompressorError(f"tokenizer {tokenizer!r} is not on this machine; take o200k_base or cl100k_base")
@@ -64,7 +64,7 @@ def measure(
             result = compressor.compress(row["text"], settings)
             tally.before += result.tokens_before
             tally.after += result.tokens_after
-            tally.least = min(tally.least, result.tokens_before / max(result.tokens_after, 1))
+            tally.least = min(tally.least, result.ratio)
             _count(tally, row, result.text, counter, ratio)
     return tally
 

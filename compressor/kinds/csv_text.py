@@ -18,7 +18,7 @@ AHEAD = 6
 TALL = 60
 """A cell of more rows is no cell: its quote was never closed."""
 WIDE = 20_000
-"""Characters of a record that are split into fields."""
+"""Characters of a record that are split into fields, and of a first record at most."""
 STRAY = 2
 """So many records in a row may have another number of fields."""
 
@@ -91,7 +91,7 @@ def _records(rows: Rows, at: int) -> Iterator[tuple[int, int, str]]:
 def _separator(rows: Rows, at: int, hint: str) -> str:
     """What separates the fields of the records from here on; empty if they are no records."""
     first = rows.line(at)
-    if not any(mark in first for mark in ",\t;|"):
+    if len(first) > WIDE or not any(mark in first for mark in ",\t;|"):
         return ""
     found = []
     for _, _, record in _records(rows, at):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds import ranks, trace
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.protect.outcomes import severity
+from moosproxy.compressor.kinds.trace_rows import FRAME, names_fault
 from moosproxy.compressor.text import templates
 
 AHEAD = 24
@@ -54,7 +54,7 @@ class Log:
         rows = Rows(text, block.start, block.end)
         entries = _entries(rows)
         pieces = [text[rows.spans[first][0] : rows.spans[behind - 1][1]] for first, behind in entries]
-        worth = ranks.worth(pieces, asked, _standing_out([rows.line(first) for first, _ in entries]))
+        worth = ranks.worth(pieces, asked, _standing_out(rows, [first for first, _ in entries]))
         units: list[Unit] = []
         for (first, behind), rank in zip(entries, worth, strict=True):
             start, end = rows.spans[first][0], rows.spans[behind - 1][1]
@@ -70,7 +70,11 @@ def _begins(rows: Rows, row: int) -> bool:
 
 
 def _continues(rows: Rows, row: int) -> bool:
-    return bool(templates.CONTINUED.match(rows.text, *rows.spans[row]))
+    """Whether a row looks like part of the entry above it: indented, or of a stack trace."""
+    if templates.CONTINUED.match(rows.text, *rows.spans[row]):
+        return True
+    line = rows.line(row)
+    return names_fault(line) or bool(FRAME.match(line[: ranks.LONGEST_ROW]))
 
 
 def _end(rows: Rows, at: int) -> int:
@@ -102,16 +106,18 @@ def _entries(rows: Rows) -> list[tuple[int, int]]:
     return found
 
 
-def _standing_out(lines: Sequence[str]) -> list[float]:
+def _standing_out(rows: Rows, firsts: Sequence[int]) -> list[float]:
     """How much each entry stands out, in (0, 2): its event is rare or told for the first time, it tells of a fault
     while most others do not, it is short, it begins or ends the log."""
-    rarity = templates.rarities(lines).tolist()
-    severe = [any(True for _ in severity(line[: ranks.LONGEST_ROW])) for line in lines]
+    lines = [rows.line(row) for row in firsts]
+    strict, loose = templates.readings(lines)
+    rarity = templates.rarity_of(strict, loose).tolist()
+    severe = ranks.faults(rows.text, [rows.spans[row] for row in firsts])
     usual = sum(severe) / max(len(severe), 1)
     mean = sum(map(len, lines)) / max(len(lines), 1)
     seen: set[templates.Template] = set()
     found = []
-    for index, event in enumerate(templates.readings(lines)[1]):
+    for index, event in enumerate(loose):
         value = 0.9 * rarity[index] + FAULT * (1 - usual) * severe[index]
         value = value if event in seen else max(value, FIRST)
         seen.add(event)
@@ -125,7 +131,13 @@ def _apart(rows: Rows, first: int, behind: int, rank: float, head: int) -> list[
     start, end = rows.spans[first]
     units = [Unit(start, end, rank=rank, noun=Noun.LINES)]
     inner = trace.units(Rows(rows.text, rows.spans[first + 1][0], rows.spans[behind - 1][1]), Asked())
-    for unit in inner:
-        below = rank - 0.001 if unit.must or unit.rank is None else rank - 1 + unit.rank / 16
-        units.append(Unit(unit.start, unit.end, rank=below, head=head, noun=unit.noun))
-    return units
+    return units + [
+        Unit(unit.start, unit.end, rank=_below(rank, unit.rank), head=head, noun=unit.noun) for unit in inner
+    ]
+
+
+def _below(rank: float, inner: float | None) -> float:
+    """The rank of a part of an entry of this rank: messages near it, own frames less, others behind it all."""
+    if inner is None:
+        return rank - 0.001
+    return rank - 0.3 if inner >= trace.OWN else inner / 16

@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Sequence
 
 from moosproxy.compressor.kinds.base import Asked
+from moosproxy.compressor.protect.outcomes import severity
+from moosproxy.compressor.text.layout import Span
 from moosproxy.compressor.text.lexicon import words
 
 BUNCH_CHARS = 200
@@ -75,6 +78,19 @@ def rare_values(rows: Sequence[Sequence[str]]) -> list[float]:
                 found[index] += score
                 best[index] = max(best[index], score)
     return [top + (total - top) / COLUMNS for top, total in zip(best, found, strict=True)]
+
+
+def faults(text: str, spans: Sequence[Span]) -> list[bool]:
+    """Whether each row tells of a fault. spans: of the rows, ascending."""
+    if not spans:
+        return []
+    first = spans[0][0]
+    starts = [start for start, _ in spans]
+    found = [False] * len(spans)
+    for start, _ in severity(text[first : spans[-1][1]]):
+        row = bisect_right(starts, first + start) - 1
+        found[row] = found[row] or first + start < spans[row][1]
+    return found
 
 
 def _named(pieces: Sequence[str], asked: Asked) -> list[float]:

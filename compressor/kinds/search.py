@@ -8,12 +8,13 @@ from itertools import pairwise
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.protect.outcomes import severity
 
 AHEAD = 4
 """Hits looked at."""
 HEAD = 400
 """Characters of a row that are looked at for its path and number."""
+SEVERE = 0.3
+"""Where a larger share of the hits tells of faults, faults are what was searched for."""
 GAP = 3
 """So many rows that are no hits may stand between two (blank ones, separators, what a compiler adds)."""
 
@@ -27,7 +28,7 @@ _FILED = re.compile(rf"(?P<path>(?=[^\s:]*[./]){_NAME}{{2,250}}):(?=\S|\s{{2,}}\
 _NUMBERED = re.compile(r"(?P<number>\d{1,7})[:-](?!\d\d(?:[:.\s-]|$))")
 _HEADING = re.compile(rf"(?![-=#*>|])(?=.{{0,60}}[^\W\d]){_NAME}{{2,250}}$")
 _ASIDE = re.compile(r"\d{1,7}-")
-_BESIDE = 0.7  # less worth than a hit, but for what the question names
+_BESIDE = 1.0  # less worth than a hit, but for what the question names
 _HEADED = re.compile(r"[./\\]|^[A-Z]\w+file$")
 _FILE = re.compile(r"[/\\]|\.\w{1,8}$")
 _SEPARATOR = re.compile(r"--$|-{3,}$")
@@ -73,7 +74,7 @@ class Search:
 
 def _units(rows: Rows, found: list[tuple[int, int]], asked: Asked, firsts: set[int]) -> list[Unit]:
     pieces = [rows.line(row) for row, _ in found]
-    worth = ranks.worth(pieces, asked, _severe(pieces), firsts)
+    worth = ranks.worth(pieces, asked, _severe(rows, [row for row, _ in found]), firsts)
     index = {row: place for place, (row, heading) in enumerate(found) if row == heading}
     units = []
     for (row, heading), rank in zip(found, worth, strict=True):
@@ -142,8 +143,8 @@ def _end(rows: Rows, at: int) -> int:
     return end
 
 
-def _severe(pieces: list[str]) -> list[float]:
-    """How much a hit that tells of a fault stands out, 0 where most do."""
-    severe = [any(True for _ in severity(piece[:HEAD])) for piece in pieces]
+def _severe(rows: Rows, found: list[int]) -> list[float]:
+    """How much a hit that tells of a fault stands out, 0 where many do."""
+    severe = ranks.faults(rows.text, [rows.spans[row] for row in found])
     share = sum(severe) / max(len(severe), 1)
-    return [(1 - share) * flag if share < 0.3 else 0.0 for flag in severe]
+    return [(1 - share) * flag if share < SEVERE else 0.0 for flag in severe]

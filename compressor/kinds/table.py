@@ -73,7 +73,7 @@ def _rule(line: str) -> bool:
 
 def _fits(header: str, rule: str) -> bool:
     """Whether a rule has as many columns as the header above it, give or take those of the edges."""
-    bars = len(_BAR.findall(header.strip().strip(_BARS)))
+    bars = len(_BAR.findall(header[:LINE].strip().strip(_BARS)))
     return abs(len(_JOINTS.findall(rule.strip().strip(_BARS + "+"))) - bars) <= 1
 
 
@@ -91,7 +91,8 @@ def _body(rows: Rows) -> int:
 def _pieces(rows: Rows, first: int) -> list[tuple[Span, bool]]:
     """(span, whether it stays) of what follows the header: rows, with their other lines; rules; the footer."""
     rules = [_rule(rows.line(row)) for row in range(len(rows))]
-    grid = sum(rules[first:-1]) * 3 >= len(rows) - first
+    inner = sum(rules[first:-1])
+    grid = inner * 3 >= len(rows) - first or (inner > 0 and rows.line(first - 1).lstrip()[:2] == "+=")
     found: list[tuple[Span, bool]] = []
     row = first
     while row < len(rows):

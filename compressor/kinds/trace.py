@@ -32,10 +32,13 @@ RUN_GAP = 30
 """... and inside of what a test runner prints, which shows source code."""
 MESSAGE_ROWS = 12
 """Rows of one message that always stay; of a longer one the others are ranked."""
+ABOVE = 3
+"""Rows above the first frame that are its message."""
 SOURCE_ROWS = 3
 """Rows of source code and carets that belong to a frame."""
 
-_OWN, _OTHER, _MARKED, _CODE, _LIBRARY, _PASSED = 4.0, 3.0, 3.5, 1.5, 0.5, 0.0
+OWN, _OTHER, _MARKED, _CODE, _LIBRARY, _PASSED = 4.0, 3.0, 3.5, 1.5, 0.5, 0.0
+"""What a row is worth by what it is, the program's own frames the most."""
 
 
 class Trace:
@@ -92,7 +95,7 @@ def units(rows: Rows, asked: Asked) -> list[Unit]:
 
 def _level(what: Role, line: str, near: float) -> float:
     if what is Role.FRAME:
-        return (_LIBRARY if library(line) else _OWN) + near
+        return (_LIBRARY if library(line) else OWN) + near
     if what is Role.CODE:
         return _MARKED if MARKED.match(line[:HEAD]) else _CODE
     return _PASSED if what is Role.PASSED else _OTHER
@@ -131,13 +134,30 @@ def _parts(rows: Rows) -> list[tuple[int, int, Role]]:
         behind = row + 1
         if what is Role.FRAME:
             behind = _frame_end(rows, row)
-        elif what is Role.OTHER and before and before[1] == row:
-            line = rows.line(row)
-            if before[2] is Role.MESSAGE or (before[2] is Role.FRAME and names_fault(line)):
-                what = Role.MESSAGE
+        elif what is Role.OTHER and before and before[1] == row and _says(rows, row, before):
+            what = Role.MESSAGE
+        if what is Role.FRAME:
+            _tell(found, row)
         found.append((row, behind, what))
         row = behind
     return found
+
+
+def _says(rows: Rows, row: int, before: tuple[int, int, Role]) -> bool:
+    """Whether a row of no known role goes on with the message before it, or is one behind frames."""
+    if before[2] is Role.OPENING:
+        return not _runner(rows, before[0])
+    return before[2] is Role.MESSAGE or (before[2] is Role.FRAME and names_fault(rows.line(row)))
+
+
+def _tell(found: list[tuple[int, int, Role]], row: int) -> None:
+    """Rows right above the first frame are the message, whatever they are called."""
+    for index in range(len(found) - 1, max(len(found) - 1 - ABOVE, -1), -1):
+        first, behind, what = found[index]
+        if what is not Role.OTHER or behind != row:
+            return
+        found[index] = (first, behind, Role.MESSAGE)
+        row = first
 
 
 def _frame_end(rows: Rows, row: int) -> int:

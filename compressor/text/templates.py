@@ -74,12 +74,11 @@ def find_log_lines(text: str) -> list[Span]:
 
 def rarity(text: str) -> npt.NDArray[np.float64]:
     """How rare each line of find_log_lines is among them, in [0, 1], shape (lines,)."""
-    return rarities([text[start:end] for start, end in find_log_lines(text)])
+    return rarity_of(*readings([text[start:end] for start, end in find_log_lines(text)]))
 
 
-def rarities(rows: Sequence[str]) -> npt.NDArray[np.float64]:
+def rarity_of(strict: Sequence[Template], loose: Sequence[Template]) -> npt.NDArray[np.float64]:
     """How rare the event of each log line is among all given, in [0, 1], shape (lines,)."""
-    strict, loose = readings(rows)
     return (_rarities(strict) + _rarities(loose)) / 2
 
 

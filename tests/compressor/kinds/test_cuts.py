@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.kinds.cuts import cuts
-from tests.compressor.reversal_texts import TEMPLATES
-from tests.compressor.reversals import SAFE, sentences
+from tests.compressor.reversal.building import SAFE, sentences
+from tests.compressor.reversal.texts import TEMPLATES
 
 
 def cut(text: str) -> str:

@@ -86,7 +86,16 @@ def _paragraph(rows: Rows, at: int, end: int) -> Iterator[Piece]:
 def _width(rows: Rows, at: int, end: int) -> int:
     """How long rows wrapped by hand are at most; 0 where they are not wrapped."""
     longest = max(rows.spans[row][1] - rows.spans[row][0] for row in range(at, end))
-    return longest if NARROWEST <= longest <= WIDEST and end - at > 1 else 0
+    if end - at < 2 or not NARROWEST <= longest <= WIDEST:
+        return 0
+    full = sum(_full(rows, row, longest) for row in range(at, end - 1))
+    return longest if 2 * full > end - at - 1 else 0
+
+
+def _full(rows: Rows, row: int, width: int) -> bool:
+    """Whether the first word of the next row would not have fitted into this one."""
+    word = rows.line(row + 1).split(maxsplit=1)[0]
+    return len(rows.line(row)) + len(word[:20]) + 1 > width - 2
 
 
 def heading(rows: Rows, row: int, first: int, end: int) -> int:
@@ -134,8 +143,7 @@ def _goes_on(rows: Rows, row: int, role: Role, width: int) -> bool:
         return False
     if role is Role.ITEM and line.startswith((" ", "\t")):
         return True
-    word = line.split(maxsplit=1)[0]
-    if width and len(before) + len(word[:20]) + 1 > width - 2:  # it would not have fitted
+    if width and _full(rows, row - 1, width):
         return True
     return not _ENDED.match(before) and (line.lstrip()[:1].islower() or role is Role.ITEM)
 

@@ -30,15 +30,15 @@ _ENGLISH = words("""
         below_the more_often less_often lower higher fewer less
 """)
 _GERMAN = words("""
-    wenn falls sofern soweit solange bevor nachdem bis ehe vor_dem nach_dem ab_dem seit nur bloß lediglich außer
-    ausgenommen ausnahme ausnahmen ausschließlich es_sei_denn vorausgesetzt vorbehaltlich unter_der_bedingung
-    andernfalls sonst ansonsten anstatt statt anstelle abgesehen mit_ausnahme entweder obwohl trotz
-    mindestens höchstens spätestens frühestens maximal minimal als mehr_als weniger_als fast beinahe kaum
-    muss müssen musste mussten soll sollen sollte sollten darf dürfen durfte durften verpflichtet erforderlich
-    erlaubt verboten untersagt gestattet zulässig unzulässig würde würden könnte könnten
-    aufgegeben abgesagt gestrichen ausgelassen geplatzt gescheitert verschoben zurückgezogen abgelehnt bestreitet
-    bestritt bestritten bezweifelt bezweifelte leugnet leugnete angeblich vermutlich verweigert verweigerte
-    unterlassen unterlässt fallengelassen
+        wenn falls sofern soweit solange bevor nachdem bis ehe vor_dem nach_dem ab_dem seit nur bloß lediglich
+        außer ausgenommen ausnahme ausnahmen ausschließlich es_sei_denn vorausgesetzt vorbehaltlich
+        unter_der_Bedingung Bedingungen mit_Ausnahme andernfalls sonst ansonsten anstatt statt anstelle
+        abgesehen entweder obwohl trotz mindestens höchstens spätestens frühestens maximal minimal als mehr_als
+        weniger_als fast beinahe kaum muss müssen musste mussten soll sollen sollte sollten darf dürfen durfte
+        durften verpflichtet erforderlich erlaubt verboten untersagt gestattet zulässig unzulässig würde würden
+        könnte könnten aufgegeben abgesagt gestrichen ausgelassen geplatzt gescheitert verschoben zurückgezogen
+        abgelehnt bestreitet bestritt bestritten bezweifelt bezweifelte leugnet leugnete angeblich vermutlich
+        verweigert verweigerte unterlassen unterlässt fallengelassen
 """)
 _FRENCH = words("""
         si seul seule seuls seules seulement uniquement sauf excepté hormis avant après jusqu jusqu'à jusqu'au
@@ -71,6 +71,10 @@ _RUSSIAN = words("""
 """)
 _ALL = {*_ENGLISH, *_GERMAN, *_FRENCH, *_SPANISH, *_PORTUGUESE, *_RUSSIAN}
 _WORD = re.compile(whole_word(spellings(_ALL)))
+_COMPARED = re.compile(
+    r"(?<!\w)(?:[Mm]ás|[Mm]enos|[Pp]lus|[Mm]oins|[Mm]ais|[Aa]ussi|[Tt]an)"
+    r"\s(?:\w{1,30}\s){1,2}(?:que|qu|como|do que)(?!\w)"
+)
 # "All but the lathe": an exception; ", but" between clauses is none.
 _BUT = re.compile(r" but(?= )")
 _WHOLE = re.compile(
@@ -101,6 +105,8 @@ def condition(text: str) -> Iterator[Span]:
     around.
     """
     for match in matches(_WORD, text):
+        yield match.span()
+    for match in matches(_COMPARED, text):
         yield match.span()
     for match in matches(_BUT, text):
         whole = _WHOLE.search(text, max(0, match.start() - 60), match.start())

@@ -186,7 +186,8 @@ def _with_blanks(text: str, cuts: list[int], start: int, end: int) -> list[int]:
 def _parted(text: str, start: int, end: int) -> list[Span]:
     """The sentence itself, or one without end in parts."""
     parts: list[Span] = []
-    while end - start > LONGEST:
+    rest = 2 * PART if end - start > LONGEST else LONGEST
+    while end - start > rest:
         cut = _new_beginning(text, start + PART // 2, start + 2 * PART)
         first, last = trimmed(text, start, cut)
         if first < last:

@@ -10,9 +10,8 @@ import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor, Kind
 from moosproxy.compressor.protect import ProtectedSpan, find
-from tests.compressor import reversals
-from tests.compressor.reversal_texts import NOUNS, TEMPLATES
-from tests.compressor.reversals import Document, document, fault, sentences
+from tests.compressor.reversal.building import Document, document, fault, sentences, whole
+from tests.compressor.reversal.texts import NOUNS, TEMPLATES
 
 RATIOS = (1.5, 2, 3, 4, 8)
 
@@ -33,12 +32,12 @@ def outputs(compressor: Compressor, text: str) -> Iterator[tuple[float, str]]:
         yield ratio, compressor.finish(asked, scores).text
 
 
-def faults(compressor: Compressor, whole: Document) -> list[str]:
+def faults(compressor: Compressor, source: Document) -> list[str]:
     return [
         f"at {ratio}: {wrong}"
-        for ratio, output in outputs(compressor, whole.text)
-        for sentence in whole.planted
-        if (wrong := fault(whole, sentence, output))
+        for ratio, output in outputs(compressor, source.text)
+        for sentence in source.planted
+        if (wrong := fault(source, sentence, output))
     ]
 
 
@@ -81,17 +80,17 @@ def test_no_sentence_of_all_is_turned_around(compressor: Compressor, language: s
 @pytest.mark.parametrize("language", TEMPLATES)
 def test_in_a_short_text_that_nobody_asks_about_all_of_them_stay(compressor: Compressor, language: str) -> None:
     planted = random.Random(5).sample([sentence for sentence in sentences(language) if facts(sentence)], 8)
-    whole = document(language, planted, beside=3)
+    source = document(language, planted, beside=3)
 
-    for _, output in outputs(compressor, whole.text):
-        assert [] == [sentence for sentence in planted if not reversals.whole(language, sentence).search(output)]
+    for _, output in outputs(compressor, source.text):
+        assert [] == [sentence for sentence in planted if not whole(language, sentence).search(output)]
 
 
 def test_the_judge_sees_a_lost_word_and_a_foreign_one() -> None:
-    whole = document("en", ["The baker does not owe the sailor any money.", "The miller left on foot."])
+    source = document("en", ["The baker does not owe the sailor any money.", "The miller left on foot."])
 
-    assert fault(whole, whole.planted[0], "The baker does owe the sailor any money.")
-    assert fault(whole, whole.planted[0], "The baker does not owe […] any money.")
-    assert fault(whole, whole.planted[0], "The baker does not […] owe the sailor any money.")
-    assert not fault(whole, whole.planted[0], "baker does not owe sailor any money.")
-    assert not fault(whole, whole.planted[0], "The miller left on foot.")
+    assert fault(source, source.planted[0], "The baker does owe the sailor any money.")
+    assert fault(source, source.planted[0], "The baker does not owe […] any money.")
+    assert fault(source, source.planted[0], "The baker does not […] owe the sailor any money.")
+    assert not fault(source, source.planted[0], "baker does not owe sailor any money.")
+    assert not fault(source, source.planted[0], "The miller left on foot.")

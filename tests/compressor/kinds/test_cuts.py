@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.kinds.cuts import cuts
-from tests.compressor.reversal_texts import TEMPLATES
-from tests.compressor.reversals import SAFE, sentences
+from tests.compressor.reversal.building import SAFE, sentences
+from tests.compressor.reversal.texts import TEMPLATES
 
 
 def cut(text: str) -> str:
@@ -78,9 +78,34 @@ def test_what_turns_a_sentence_around_protects_every_word_of_it(language: str) -
 @pytest.mark.parametrize(
     "trigger",
     [
-        "not never hardly unless only if until before after otherwise except must may might shall should than almost at least",
-        "    rather than as long as subject to other than gave up called off denied doubted failed",
-    ][0].split(),
+        *(
+            "not",
+            "never",
+            "hardly",
+            "unless",
+            "only",
+            "if",
+            "until",
+            "before",
+            "after",
+            "otherwise",
+            "except",
+            "must",
+        ),
+        *(
+            "may",
+            "might",
+            "shall",
+            "should",
+            "than",
+            "almost",
+            "at least",
+            "rather than",
+            "as long as",
+            "subject to",
+        ),
+        *("other than", "gave up", "called off", "denied", "doubted", "failed", "but", "more", "suppose"),
+    ],
 )
 def test_a_trigger_anywhere_keeps_the_whole_sentence(trigger: str) -> None:
     text = f"The very old house of the town was sold by the baker, {trigger} the boat is in the harbour."
@@ -96,8 +121,8 @@ def test_sounds_go_everywhere_in_english_but_um_is_a_word_in_german() -> None:
 
 
 @given(
-    st.text(
-        alphabet=st.sampled_from(["the ", "a ", "of ", "is ", "um, ", "very ", "house ", ". ", "\n", "“", "`"])
+    st.lists(st.sampled_from([*["the", "a", "of", "is", "um,", "very", "house", ".", "“", "`"], "\n"])).map(
+        " ".join
     )
 )
 @settings(max_examples=300, deadline=None)
@@ -105,7 +130,7 @@ def test_only_listed_words_go_and_in_order(text: str) -> None:
     found = list(cuts(text, [(0, len(text))]))
 
     assert all(before[1] <= after[0] for before, after in pairwise(found))
-    assert {text[start:end].strip(" \n,") for start, end in found} <= {"the", "a", "um", "very"}
+    assert {text[start:end].strip(" \n,") for start, end in found} <= {"the", "a", "um", "very", "of"}
 
 
 def test_spans_grow_with_the_text_and_never_leave_it() -> None:

@@ -140,6 +140,13 @@ POSITIVE: dict[Kind, list[tuple[str, str]]] = {
         ("接続エラーです", "エラー"),
         ("حدث خطأ هنا", "خطأ"),
     ],
+    Kind.CONDITION: [
+        ("he may enter only then", "only"),
+        ("all machines but the lathe", "all machines but"),
+        ("the plan was given up", "given up"),
+        ("er zahlt, falls er kommt", "falls"),
+        ("他只有明天", "只有"),
+    ],
     Kind.NEGATION: [
         ("do not go", "not"),
         ("it doesn't work", "doesn't"),
@@ -218,6 +225,7 @@ NEGATIVE: dict[Kind, list[str]] = {
         "the terror",
         "INFO ok",
     ],
+    Kind.CONDITION: ["tea but with milk", "the iffy onlyness", "Wennigsen", "今天很好", ""],
     Kind.NEGATION: [
         "I know",
         "notice this",

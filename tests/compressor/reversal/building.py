@@ -1,17 +1,12 @@
-"""Sentences that mean the opposite once a word of them is gone, planted in plain paragraphs of six languages.
-
-`python -m tests.compressor.reversals docs/reversals.md` writes some of them as the bundled checkpoint leaves them.
-"""
+"""Sentences that mean the opposite once a word of them is gone, planted in plain paragraphs of six languages."""
 
 from __future__ import annotations
 
 import random
 import re
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 
-from tests.compressor.reversal_texts import FILLERS, NOUNS, TEMPLATES
+from tests.compressor.reversal.texts import FILLERS, NOUNS, TEMPLATES
 
 SAFE = {
     "en": {"the", "a", "an", "very", "really", "extremely"},
@@ -93,39 +88,3 @@ def _in_order(tokens: list[str], optional: set[str], between: set[str] = frozens
         rf"(?:{re.escape(token)}\s*)?" if token.lower() in optional else re.escape(token) + gap for token in tokens
     ]
     return re.compile("".join(parts))
-
-
-def main(path: str) -> None:
-    """Writes fifty planted sentences and what became of their paragraphs."""
-    from moosproxy.compressor import CompressionSettings, Compressor
-
-    rows = ["# Sentences that one word turns around", "", *_INTRODUCTION, ""]
-    with Compressor.load() as compressor:
-        for language in TEMPLATES:
-            planted = sentences(language)
-            random.Random(7).shuffle(planted)
-            source = document(language, planted[:40], seed=7)
-            result = compressor.compress(source.text, CompressionSettings(ratio=2, tokenizer="o200k_base")).text
-            rows += [f"## {language}", ""]
-            shown = 0
-            for sentence in source.planted:
-                if match := whole(language, sentence).search(result):
-                    line = next(row for row in result.split("\n") if match[0].strip() in row)
-                    rows += [f"- {sentence}", f"  - {line.strip()}"]
-                    shown += 1
-                if shown == 50 // len(TEMPLATES) + (language == "en") * 2:
-                    break
-            gone = sum(not whole(language, sentence).search(result) for sentence in source.planted)
-            rows += ["", f"Of 40 such sentences {40 - gone} are there whole, {gone} are not there.", ""]
-    Path(path).write_text("\n".join(rows).rstrip() + "\n", encoding="utf-8")
-
-
-_INTRODUCTION = """\
-Written by `python -m tests.compressor.reversals docs/reversals.md`: sentences with a negation, an exception, a
-condition, a limit, a comparison, a number in words, or with what did not happen after all, each planted in a
-paragraph of plain sentences, and what is left of that paragraph at ratio 2 without a question. Each is there with
-all of its words but articles and the like, or not there at all; `tests/compressor/test_reversal.py` holds that for
-more than a thousand of them at ratios from 1.5 to 8.""".splitlines()
-
-if __name__ == "__main__":
-    main(sys.argv[1])

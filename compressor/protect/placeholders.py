@@ -32,7 +32,7 @@ _SURE = re.compile(
 _NAMED = re.compile(
     r"(?<![\w\]!$\\\[])\[[A-Z]{3,30}\](?![(\[:])"
     r"|(?<![\w<$])<[A-Z]{3,30}>"
-    r"|(?<![\w\\^_}\]$)])\{[A-Za-z][A-Za-z0-9]{2,30}\}(?![\w{])"
+    r"|(?<![\w\\^_}\]$)])\{[A-Za-z][A-Za-z0-9]{2,30}(?:![rsa])?(?::[^{}\s]{1,12})?\}(?![\w{])"
     r"|(?<![\w$\\])\$[A-Z][A-Z0-9]{0,30}(?:_[A-Z0-9]{1,30}){1,6}(?![\w$])"
 )
 _UNSURE = re.compile(r"(?<![\w$\\])\$[A-Z][A-Z0-9]{1,30}(?![\w$])|(?<![\w%])%(?:\.\d)?[sdif](?![\w%])")
@@ -67,7 +67,7 @@ def placeholder(text: str) -> Iterator[Span]:
 
 
 def _is_name(found: str) -> bool:
-    return found.strip("[]<>{}$").lower() not in _NO_NAMES
+    return found.strip("[]<>{}$").partition(":")[0].lower() not in _NO_NAMES
 
 
 def _blocks(text: str) -> Iterator[Span]:

@@ -31,6 +31,8 @@ from moosproxy.compressor.kinds.config.rows import DEAD, INSIDE, SECTION, Form, 
 
 LONG = 2000
 """No first row of a file has more characters."""
+DEEP = 4
+"""Settings that no other stands above are indented by less."""
 LEAST_DEAD = 4
 """So many settings that are commented out tell a file without others."""
 _WRITTEN = re.compile(
@@ -105,6 +107,8 @@ def _is_pairs(rows: Rows, first: int) -> bool:
     run = 0
     while run < len(ahead) and (ASSIGN.match(ahead[run]) or SECTION.match(ahead[run])):
         run += 1
+    if indent(ahead[0]) >= DEEP:
+        return False
     capitals = all(line.split("=")[0].replace("export ", "").strip().isupper() for line in ahead[:run])
     if run >= (3 if capitals else 4):
         return True
@@ -139,6 +143,8 @@ def _unbroken(rows: Rows, first: int) -> int:
 def _is_yaml(rows: Rows, first: int) -> bool:
     """Keys in keys, or several keys in small letters with short values, and next to nothing else."""
     ahead = _outside(rows, first)
+    if ahead[0].rstrip().endswith(("{", "[")):
+        return False
     keys = [KEY.match(line) for line in ahead]
     odd = sum(not (key or ITEM.match(line) or DOCUMENT.match(line)) for key, line in zip(keys, ahead, strict=True))
     code = sum(line.rstrip().endswith((",", ";", "{", "(")) or " = " in line for line in ahead)
@@ -149,7 +155,12 @@ def _is_yaml(rows: Rows, first: int) -> bool:
     if len(found) < 3 or odd * 8 > len(ahead) or code * 5 > len(ahead) or prose * 2 > len(found):
         return False
     written = sum(bool(_WRITTEN.search(x)) for x in ahead)
-    flat = small == len(found) and not prose and len({key["key"] for key in found}) >= (3 if written else 4)
+    flat = (
+        indent(ahead[0]) < DEEP
+        and small == len(found)
+        and not prose
+        and len({key["key"] for key in found}) >= (3 if written else 4)
+    )
     if deep >= 2:
         return small * 10 >= len(found) * 7 or deep >= 4
     return flat or (deep == 1 and written > 0 and small == len(found))

@@ -20,6 +20,8 @@ HTML = frozenset(
 XML = frozenset(words("xml xsd xsl xslt wsdl svg rss atom pom soap plist xaml kml gpx"))
 CELL = 200
 """Text of a cell of more characters is taken sentence by sentence."""
+SCRIPT = 20
+"""A page with so many times more script than text is a program."""
 ITEM = 600
 """An item of a list of more characters is."""
 
@@ -51,7 +53,7 @@ class Markup:
         if block.hint in XML or (block.hint not in HTML and not is_piece(text, block.start, block.end)):
             return edit_data(text, block)
         page = Page(text, block.start, block.end, asked.terms)
-        if block.hint in HTML or _filled_in(page):
+        if block.hint in HTML or _filled_in(page) or _is_program(page):
             return Edited([Unit(unit.start, unit.end, must=True) for unit in row_units(text, block)])
         return Edited(_Units(page).found, page.drops)
 
@@ -63,6 +65,17 @@ def _filled_in(page: Page) -> bool:
         for token in page.tokens
         if token.what in (What.START, What.TEXT, What.DECLARATION)
     )
+
+
+def _is_program(page: Page) -> bool:
+    """Whether there is next to nothing for a reader beside scripts and styles: then they are what it is about."""
+    seen = sum(
+        len(page.text[token.start : token.end].strip())
+        for token, gone in zip(page.tokens, page.gone, strict=True)
+        if token.what is What.TEXT and not gone
+    )
+    raw = sum(token.end - token.start for token in page.tokens if token.what is What.RAW)
+    return raw > SCRIPT * max(seen, 1)
 
 
 class _Units:

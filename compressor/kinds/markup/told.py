@@ -38,7 +38,11 @@ _HTML = _CORE | frozenset(
 )
 _OPTIONAL = frozenset(words("p li dt dd tr td th thead tbody tfoot option colgroup body html head path"))
 """Elements whose end tag may be missing, which says nothing about where a piece ends."""
-_INLINE = frozenset(words("a b i em strong span code kbd sub sup small mark u s del ins q cite abbr time font tt"))
+_INLINE = frozenset(
+    words("a b i em strong span code kbd sub sup small mark u s del ins q cite abbr time font tt img br")
+)
+_FIRST = re.compile(r"\s*<(?P<name>!--|!doctype|\?xml|[A-Za-z][\w-]*)", re.IGNORECASE)
+_DECLARED = re.compile(r"\s*<(?:\?xml\s|svg[\s>]|[A-Za-z_][\w:.-]*\s[^<>]{0,400}xmlns[:=])")
 _FENCE = re.compile(r"^[ ]{0,3}(?:`{3}|~{3})", re.MULTILINE)
 
 
@@ -46,6 +50,9 @@ def page_end(rows: Rows, at: int) -> int:
     """The row behind the page or piece of one that begins at a row; the row itself if none does."""
     start = rows.spans[at][0]
     whole = bool(PAGE.match(rows.line(at)[:200]))
+    first = _FIRST.match(rows.line(at)[:200])
+    if first is None or first["name"].lower() in _INLINE:
+        return at  # a row of running text may begin with one of these
     if not whole and not is_piece(rows.text, start, min(_stop(rows), start + LOOK)):
         return at
     last, depth, loose = at, 0, False  # loose: an element is open whose end tag may be missing
@@ -68,6 +75,9 @@ def page_end(rows: Rows, at: int) -> int:
 def data_end(rows: Rows, at: int) -> int:
     """The row behind the XML that begins at a row; the row itself if none does."""
     start, stop = rows.spans[at][0], _stop(rows)
+    first = _FIRST.match(rows.line(at)[:200])
+    if first is None or (first["name"].lower() in _HTML and not _DECLARED.match(rows.text, start, stop)):
+        return at
     if not is_data(rows.text, start, min(stop, start + LOOK)):
         return at
     last, depth = at, 0
@@ -103,12 +113,12 @@ def is_data(text: str, start: int, stop: int) -> bool:
     long = any(token.end - token.start > TEXT for token in found[:-1] if token.what is What.TEXT)
     shown = [row for row in text[start:stop].split("\n") if row.strip()]
     tagged = sum(row.lstrip().startswith("<") for row in shown)
-    declared = text.startswith("<?xml", start)
+    declared = bool(_DECLARED.match(text, start, stop))
     return (
         len(tags) >= (2 if declared else 6)
         and (ends * 3 >= len(tags) or declared)
         and not long
-        and tagged * 10 >= len(shown) * 6
+        and (declared or tagged * 10 >= len(shown) * 6)
         and (len(shown) > 3 or declared or len(tags) >= 8)
     )
 

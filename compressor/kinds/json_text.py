@@ -32,8 +32,10 @@ REMARK = 200
 
 _HINTS = re.compile(r"(?:|code|json\w*|ndjson|geojson|text|txt|plain|plaintext|http|console|output|log|none)$")
 _LABEL = regex.compile(r"(?![\"'`=<>|\d])[^{}]*[\p{L}\p{N})\]:：]\s*", regex.DOTALL)
-_CODE_BEFORE = re.compile(r"(?:[=(\[{,?&|\\`]|\"\"\"|'''|\breturn|=>)\s*$")
-_CODE_BEHIND = re.compile(r"[ \t]*(?:[,;)\]}=:`\"'?&|]|\.\w)")
+_CODE_BEFORE = re.compile(r"(?:[(\[{\\]|(?<!=)=|&&|\|\||(?<!``)`|\"\"\"|'''|\breturn|=>)\s*$")
+_CODE_BEHIND = re.compile(r"[ \t]*(?:[=:`\"'?&|]|\.\w)|\s*[,;)\]}]")
+NEAR = 100
+"""White space and characters looked at on either side of a container to tell a program."""
 _GAP_OR_STRING = re.compile(rf"(?P<gap>[ \t\n\r]++)|{json_grammar.STRING}")
 _SLASH_OR_ESCAPE = re.compile(r"\\(?:(?P<slash>/)|.)", re.DOTALL)
 
@@ -51,10 +53,16 @@ class Json:
         """Rows of complete JSON, as many as follow each other, else those of half a document."""
         if not _HINTS.match(hint):
             return at
+        refused = rows.once("refused", lambda: [0])
+        if not self._anywhere and at < refused[0]:
+            return at
         end = _whole(rows, at, anywhere=self._anywhere)
         if end == at:
-            return half(rows, at)
-        return at if _inside_code(rows, at, end) else end
+            return at if _goes_on(rows, at) else half(rows, at)
+        if not self._anywhere and _in_code(rows.text, rows.spans[at][0], rows.spans[end - 1][1]):
+            refused[0] = end  # another editor may know it; nothing in it is looked at twice
+            return at
+        return end
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """What must stay, and between it what may go; the rows of half a document."""
@@ -63,14 +71,15 @@ class Json:
             return Edited(half_units(rows, asked))
         containers, values = rows.once("json", lambda: _scan(rows))
         starts = [start for start, _ in values]
-        whole_rows = _whole_rows(rows, containers) if asked.json == "rows" else []
+        literal = _in_code(text, containers[0][0], containers[-1][1])
+        whole_rows = _whole_rows(rows, containers) if asked.json == "rows" and not literal else []
         units: list[Unit] = []
         drops: list[Span] = []
         cursor = block.start
         for start, end in containers:
             units += _remark(text, cursor, start)
             cursor = end
-            if _exact(text, start, end):
+            if literal or _in_code(text, start, end):
                 units.append(Unit(start, end, must=True))
                 continue
             drops += _drops(text, start, end)
@@ -126,22 +135,23 @@ def _stretch(rows: Rows, row: int, *, anywhere: bool) -> tuple[int, int]:
     if largest < LARGE and (first > start or 2 * total < end - start):
         return 0, row
     labelled = first == start or (first - start <= LABEL and _LABEL.fullmatch(text[start:first]))
-    if not anywhere and (not labelled or _CODE_BEHIND.match(text, last, min(end, last + 20))):
+    if not anywhere and (not labelled or _CODE_BEHIND.match(text, last, min(end, last + NEAR))):
         return 0, row
     return total, behind
 
 
-def _inside_code(rows: Rows, at: int, end: int) -> bool:
-    """Whether the rows before or behind show that this is a literal of a program."""
-    before = next((rows.line(row) for row in range(at - 1, max(at - 4, -1), -1) if not rows.blank(row)), "")
-    behind = next((rows.line(row) for row in range(end, min(end + 3, len(rows))) if not rows.blank(row)), "")
-    return bool(_CODE_BEFORE.search(before[-20:]) or behind.lstrip()[:1] in (*")]};,",))
+def _goes_on(rows: Rows, row: int) -> bool:
+    """Whether a complete container holds the end of a row: then it is part of something else, not cut off."""
+    containers, _ = rows.once("json", lambda: _scan(rows))
+    end = rows.spans[row][1]
+    index = bisect_left(containers, (end, 0)) - 1
+    return index >= 0 and containers[index][1] > end
 
 
-def _exact(text: str, start: int, end: int) -> bool:
-    """Whether a container is part of an expression on its row."""
-    lead = text[max(start - 20, 0) : start].rpartition("\n")[2]
-    return bool(_CODE_BEFORE.search(lead) or _CODE_BEHIND.match(text, end, end + 20))
+def _in_code(text: str, start: int, end: int) -> bool:
+    """Whether what stands before or behind JSON shows that it is a literal of a program."""
+    before = text[max(start - NEAR, 0) : start].rstrip()[-20:]
+    return bool(_CODE_BEFORE.search(before) or _CODE_BEHIND.match(text, end, end + NEAR))
 
 
 def _remark(text: str, start: int, end: int) -> Iterator[Unit]:

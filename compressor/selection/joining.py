@@ -61,7 +61,7 @@ class _Slices:
         if start >= end:
             return
         if mark is not None:
-            self.marks.append(replace(mark, index=len(self.spans)))
+            self.marks.append(Mark(len(self.spans), mark.noun, mark.wrap, mark.count))
         self.spans.append((start, end))
 
 

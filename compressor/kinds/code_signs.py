@@ -11,13 +11,13 @@ from moosproxy.compressor.kinds.code_rows import NUMBERED, numbered
 from moosproxy.compressor.kinds.languages import LANGUAGES
 
 AHEAD = 14
-"""Rows looked at to tell code."""
+"""Rows looked at to tell code, comments not counted."""
+NOTES = 100
+"""So many rows of comments may stand in front of it."""
 FEWEST = 3
-SURE, MOST = 2, 0.7
-"""So many of them are code beyond doubt, and so large a share of them could be."""
-STRAY = 6
-"""So many rows on end that are no code end it; one that is not indented counts for two."""
-LONG = 200
+SURE, MOST, GOES_ON = 2, 0.6, 0.4
+"""So many of them are code beyond doubt, so large a share could be; of those behind a paragraph that is no code."""
+LONG = 400
 """A string or comment of more rows is not passed over."""
 CUT = 300
 
@@ -33,16 +33,17 @@ _STRONG = regex.compile(
     | \#\s?(?:include\s*[<"]|define\ \w|ifn?def\ \w|if\ \w*[!(\d]|endif|pragma\ |undef\ |elif\ |else$)
     | package\ [\w.]+;?$ | (?:use|using)\ [\w\\:.{}*,\ ]+;$ | namespace\ [\w\\.:]+\s*[{;]?$
     | (?:struct|enum|interface|trait|impl|union|extern|typedef|template|unsafe|mod|object|protocol|extension)\b[^.]*[{;>]$
-    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ ) | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+)
+    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ ) | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+) | assert\ .*(?:\w\(|[=!<>]=|\ is\ |\ in\ ).*[^.!?:]$
     | for\ \w+(?:,\ ?\w+)*\ in\ .*[\w)\]]:$ | for\ .*:=\ range\ .*\{$ | (?:else|try|finally|except):$
     | except\ [\w.(),\ ]+(?:\ as\ \w+)?:$ | raise\ [\w.]+(?:\(|$) (?<!\ \w+\ \w+) | yield\ \w+[(.;]
     | (?:\}\s*)?(?:else\ )?(?:if|for|while|switch|catch|foreach)\s?\(.*(?:[)]\s*\{?|\{|&&|\|\||,)$
     | (?:if|for|switch|match|select|while|loop|else|try|do|default|guard)\b[^.!?]*\{$ | \}\s*(?:else|catch|finally|while)\b
     | local\ (?:function\ )?\w+(?:\(|\ =) | module\ \p{Lu}[\w:]*$ | require(?:_relative)?\ ["'] | attr_\w+\ :
     | (?:el)?(?:if|while|until)\ .*;\ ?(?:then|do)$ | if\ .*\ then$ | (?:then|fi|done|esac|do)(?:\s*[|<>&].*)?$
-    | for\ \w+\ in\ .*(?:;\ ?do|\$.*)$ | [\w-]+\s?\(\)\s*\{$ | \#!\s?/ | set\ -[euxo]+ | export\ [A-Z_]+=
+    | for\ \w+\ in\ .*(?:;\ ?do|\$.*)$ | [\w-]+\s?\(\)\s*\{?$ | (?:el)?(?:if|while|until)\ (?:\[|test\ |!\ )
+    | [^"'{};!?]{1,150}\{$ | \#!\s?/ | set\ -[euxo]+ | export\ [A-Z_]+=
     | case\ .*\ in$ | trap\ .*[A-Z]+$ | <\?php | \$\w+\s*=\s.*;$ | (?:my|our)\ [$@%]\w+ | use\ (?:strict|warnings);
-    | [\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?=\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
+    | (?!\d)[\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?=\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
     | (?:[\w$]+(?:::|->|\.))*[\w$]+!?\((?:.*\)\s*;|.*\(|.*\{|.*\[|)$ | [\w$]+(?:(?:::|->|\.)[\w$]+)+\(.*\)[;,]?$
     | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$ | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
     | (?:if|elif|while|with|assert)\ .*(?:\w\(.*\)|\w\.\w|[=!<>]=|\w\[|_\w).*(?::|\ as\ \w+:)$
@@ -57,21 +58,24 @@ _WEAK = regex.compile(
     r"""(?:
       [)\]}]+[;,)\]}]*$ | [({\[]$ | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
     | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.* | .*[;{(\[]$
-    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | (?:\w+|[frbu]{0,2}["'].*["'])[,)]*$
-    | .*(?:&&|\|\||=>|->|==|!=)(?!.*\.\s).* | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
-    | (?:echo|cd|mkdir|rm|cp|mv|git|docker|sudo|source|exit|printf|local|shift|eval|exec|readonly)\b\ ?[^.]*$
+    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | \w+[,)]+$ | [frbu]{0,2}["'].*["'][,)]*$
+    | .*(?:&&|\|\||=>|->|==|!=|\$[\w{(])(?!.*\.\s).* | .*;$ | [^\s()]+\)(?:\s.*)?$ | \[\[?\ .*\ \]\]?.*
+    | [a-z_][\w+-]*\ (?:-{1,2}\w|["'$]|[\w.~-]*/\w).*[^.!?]$ | :\ .*[,{)]$ | (?:public|private|protected|\w+):$ | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
+    | (?:echo|cd|mkdir|rm|cp|mv|git|docker|sudo|source|exit|printf|local|shift|eval|exec|readonly|unset)\b\ ?[^.]*$
     | \w+:\ [\w.\[\]|<>,\ ]+(?:\ =\ .*)?[,;]?$ (?<=str|int|float|bool|None|Any|\]|=\ .*|;|string|number|boolean)
     )""",
     regex.VERBOSE,
 )
-_COMMENT = regex.compile(r"(?:\#(?!\#*\s\p{Lu}\S*(?:\s\S+){0,5}$)|//|/\*|\*\s|\*/|--\s|;;|<!--)")
+_COMMENT = regex.compile(r"(?:\#|//|/\*|\*\s|\*/|--\s|;;|<!--)")
 _QUOTED_KEY = regex.compile(r"[\"'][^\"']*[\"']\s*:|\{\s*[\"']")
 _SQL = regex.compile(
     r"(?i)(?:select|insert\s+into|update|delete\s+from|create\s+(?:or\s+replace\s+)?(?:table|index|view|function|unique)"
     r"|alter\s+table|with\s+\w+\s+as\s*\(|from|where|(?:left|right|inner)\s+join|join|group\s+by|order\s+by|values)\b"
 )
 _PROSE = regex.compile(r"[^=;{}()\[\]<>_]*?\p{L}{2,}[,:]?(?:\s\p{L}[\p{L}’'-]*[,:]?){4,}[^=;{}\[\]<>_]*$")
+_HEADING = regex.compile(r"#{1,6}\s\p{Lu}")
 _FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
+_POD = regex.compile(r"=(?:head\d|pod|over|item|begin|encoding)\b")
 _QUOTES = ('"""', "'''")
 
 
@@ -146,6 +150,9 @@ class _Passing:
             if line.count(quotes) % 2:
                 self._closing, self.since = quotes, 0
                 return line.strip().startswith(quotes)
+        if _POD.match(line):
+            self._closing, self.since = "=cut", 0
+            return True
         if "/*" in line and "*/" not in line:
             self._closing, self.since = "*/", 0
             return line.strip().startswith("/*")
@@ -153,28 +160,50 @@ class _Passing:
 
 
 def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
-    first = sign(_line(rows, at, prefixed))
-    if first is Sign.OTHER and not _line(rows, at, prefixed).lstrip().startswith(_QUOTES):
+    line = _line(rows, at, prefixed)
+    first = sign(line)
+    if first is Sign.OTHER and not line.lstrip().startswith(_QUOTES):
         return False
+    if (
+        first is Sign.NOTHING
+        and at > 0
+        and not rows.blank(at - 1)
+        and sign(_line(rows, at - 1, prefixed)) is first
+    ):
+        return False  # The rest of a comment: its first row has been looked at.
+    if first is Sign.WEAK and not _followed(rows, at, prefixed):
+        return False
+    strong, told, other = _tally(rows, at, prefixed)
+    if strong < (1 if fenced else SURE) or told + other < (1 if fenced else FEWEST):
+        return False
+    return told >= MOST * (told + other) and 8 * strong >= told
+
+
+def _followed(rows: Rows, at: int, prefixed: bool) -> bool:
+    """Whether one of the next two rows is code beyond doubt."""
+    behind = [_line(rows, row, prefixed) for row in range(at + 1, min(len(rows), at + 5))]
+    return any(sign(line) is Sign.STRONG for line in [line for line in behind if line.strip()][:2])
+
+
+def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
+    """Of the next rows those that are code, those that could be, those included, and the others."""
     counts = dict.fromkeys(Sign, 0)
     passing = _Passing()
-    for row in range(at, min(len(rows), at + 4 * AHEAD)):
+    for row in range(at, min(len(rows), at + NOTES)):
         line = _line(rows, row, prefixed)
         if not line.strip() or passing.over(line):
             continue
         if _FENCE.match(line):
             break
         counts[sign(line)] += 1
-        if sum(counts.values()) == AHEAD:
+        if sum(counts.values()) - counts[Sign.NOTHING] == AHEAD:
             break
-    told = counts[Sign.STRONG] + counts[Sign.WEAK]
-    if told + counts[Sign.NOTHING] < (1 if fenced else FEWEST) or counts[Sign.STRONG] < (1 if fenced else SURE):
-        return False
-    return told >= MOST * (told + counts[Sign.OTHER]) and 4 * counts[Sign.STRONG] >= told
+    return counts[Sign.STRONG], counts[Sign.STRONG] + counts[Sign.WEAK], counts[Sign.OTHER]
 
 
 def _end(rows: Rows, at: int, prefixed: bool) -> int:
-    end, stray = at, 0
+    """The row behind the code: before a fence, or a paragraph that is none and behind which none goes on."""
+    end = at
     passing = _Passing()
     for row in range(at, len(rows)):
         line = _line(rows, row, prefixed)
@@ -185,17 +214,17 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
         if passing.over(line):
             if passing.since > LONG:
                 break
-            end, stray = (row + 1, 0) if passing.since == 0 or not passing.open else (end, stray)
+            end = end if passing.open else row + 1
             continue
         told = sign(line)
-        stray = stray + (1 if line[:1].isspace() else 2) if told is Sign.OTHER else 0
-        if stray >= STRAY or (stray and _apart(rows, row, line)):
-            break
-        if told > Sign.NOTHING or (told is Sign.NOTHING and row == end):
-            end = row + 1
+        doubtful = told is Sign.OTHER or _HEADING.match(line)
+        if doubtful and not line[:1].isspace() and (_apart(rows, row) or _PROSE.match(line)):
+            strong, could, other = _tally(rows, row, prefixed)
+            if not strong or could < GOES_ON * (could + other):
+                break
+        end = row + 1
     return end
 
 
-def _apart(rows: Rows, row: int, line: str) -> bool:
-    """Whether a row that is no code stands behind an empty one, not indented."""
-    return row > 0 and rows.blank(row - 1) and not line[:1].isspace()
+def _apart(rows: Rows, row: int) -> bool:
+    return row > 0 and rows.blank(row - 1)

@@ -32,7 +32,9 @@ class Language:
         return not self.braces and not self.ends
 
 
-CLOSES = {"/*": "*/", "<!--": "-->", "--[[": "]]", "{-": "-}", "=begin": "=end", "(*": "*)"}
+CLOSES = {"/*": "*/", "<!--": "-->", "--[[": "]]", "{-": "-}", "=begin": "=end", "(*": "*)"} | dict.fromkeys(
+    ("=head1", "=head2", "=head3", "=pod", "=over", "=item"), "\n=cut"
+)
 """What ends a long token; the others end as they begin."""
 
 _STRING = r'"(?:\\.|[^"\\])*+"'
@@ -50,8 +52,14 @@ def _token(*parts: str) -> regex.Pattern[str]:
 
 PYTHON = Language(Wrap.HASH, _token(_HASH, "(?P<long>\"\"\"|''')", _STRING, _SINGLE))
 SHELL = Language(Wrap.HASH, _token(_HASH, _HEREDOC, _STRING, _SINGLE, "(?P<long>[\"'])"), braces=True, ends=True)
-RUBY = Language(Wrap.HASH, _token(_HASH, r"(?P<long>^=begin\b|\"\"\")", _HEREDOC, _STRING, _SINGLE), ends=True)
-PERL = Language(Wrap.HASH, _token(_HASH, _HEREDOC, _STRING, _SINGLE), braces=True)
+RUBY = Language(
+    Wrap.HASH, _token(_HASH, r"(?P<long>(?<![^\n])=begin\b|\"\"\")", _HEREDOC, _STRING, _SINGLE), ends=True
+)
+PERL = Language(
+    Wrap.HASH,
+    _token(_HASH, r"(?P<long>(?<![^\n])=(?:head\d|pod|over|item)\b)", _HEREDOC, _STRING, _SINGLE),
+    braces=True,
+)
 C = Language(Wrap.SLASHES, _token(_SLASHES, r"(?P<long>/\*|`|\"\"\")", _STRING, _CHAR, _SINGLE), braces=True)
 RUST = Language(Wrap.SLASHES, _token(_SLASHES, r"(?P<long>/\*)", _STRING, _CHAR), braces=True)
 CSS = Language(Wrap.BLOCK, _token(r"(?P<long>/\*)", _STRING, _SINGLE), braces=True)

@@ -9,8 +9,6 @@ import regex
 from moosproxy.compressor.kinds.base import Asked, Edited, Rows, Unit
 from moosproxy.compressor.kinds.naming import named
 
-AHEAD = 60
-"""Rows looked at for the next prompt."""
 ANSWER = 2
 """An output of at most so many rows is an answer."""
 CUT = 400
@@ -28,6 +26,7 @@ _FAILED = regex.compile(
 _COLUMNS = regex.compile(r"\s*+\S+(?:\s\S+)?(?:\s{2,}\S+(?:\s\S+)?){2,}")
 _SENTENCE = regex.compile(r"\p{Lu}[\p{Ll}’']*+(?:\s+[\p{L}\d,'’()-]++){5,}")
 _FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
+_HEADING = regex.compile(r"#{1,6}\s|\.\.\s\w|[-*]\s\p{Lu}")
 _HEADER = regex.compile(r"(?=.*\p{Lu})[\p{L}%#()/_ .-]+$")
 
 
@@ -38,26 +37,24 @@ def prompted(rows: Rows, at: int) -> bool:
 
 
 def claim(rows: Rows, at: int, hint: str) -> int:
-    """The row behind the session that begins at a row: behind a paragraph break after which no prompt comes."""
-    last = at
-    row = at + 1
-    count = 1
-    while row < len(rows):
+    """The row behind the session that begins at a row: what follows an empty row and is running text ends it."""
+    count = end = 0
+    indented = rows.line(at)[:1].isspace()
+    for row in range(at, len(rows)):
         if _FENCE.match(rows.line(row)[:CUT]):
             break
+        if rows.blank(row):
+            continue
         if prompted(rows, row):
-            last, count = row, count + 1
-        elif row - last > AHEAD:
+            count += 1
+        elif rows.blank(row - 1) and _leaves(rows.line(row)[:CUT], indented):
             break
-        row += 1
-    if count == 1 and not hint and not _says(rows, at):
-        return at
-    end = last + 1
-    while end < row and not (rows.blank(end - 1) and _SENTENCE.match(rows.line(end)[:CUT])):
-        end += 1
-    while rows.blank(end - 1):
-        end -= 1
-    return end
+        end = row + 1
+    return end if count > 1 or hint or _says(rows, at) else at
+
+
+def _leaves(line: str, indented: bool) -> bool:
+    return bool(_SENTENCE.match(line) or _HEADING.match(line)) or (indented and not line[:1].isspace())
 
 
 def _says(rows: Rows, at: int) -> bool:

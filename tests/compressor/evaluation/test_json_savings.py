@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from moosproxy.compressor.evaluation.cli import evaluate
 
 from moosproxy.compressor.evaluation import json_savings
-from moosproxy.compressor.evaluation.cli import evaluate
 
 TOOLS = json.dumps([{"name": "find_bus", "parameters": {"from": "a city", "to": "a city", "count": 1}}], indent=2)
 RESULT = json.dumps({"id": "2FBBAH", "user": "omar", "price": 107, "flights": [{"date": "2024-05-28"}] * 3})

@@ -6,10 +6,10 @@ from pathlib import Path
 import orjson
 import pytest
 from click.testing import CliRunner
+from moosproxy.compressor.evaluation.cli import evaluate
 
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.evaluation import log_events
-from moosproxy.compressor.evaluation.cli import evaluate
 
 
 def record(lines: list[str], rare: set[int]) -> dict[str, object]:

@@ -127,6 +127,13 @@ def _line(rows: Rows, row: int, prefixed: bool) -> str:
     return line[match.end() :] if match else line
 
 
+def _sign(rows: Rows, row: int, prefixed: bool) -> Sign:
+    key = ("numbered" if prefixed else "code", row)
+    if key not in rows.told:
+        rows.told[key] = sign(_line(rows, row, prefixed))
+    return Sign(rows.told[key])
+
+
 class _Passing:
     """Rows of strings and block comments, which say nothing."""
 
@@ -161,15 +168,10 @@ class _Passing:
 
 def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
     line = _line(rows, at, prefixed)
-    first = sign(line)
+    first = _sign(rows, at, prefixed)
     if first is Sign.OTHER and not line.lstrip().startswith(_QUOTES):
         return False
-    if (
-        first is Sign.NOTHING
-        and at > 0
-        and not rows.blank(at - 1)
-        and sign(_line(rows, at - 1, prefixed)) is first
-    ):
+    if first is Sign.NOTHING and at > 0 and not rows.blank(at - 1) and _sign(rows, at - 1, prefixed) is first:
         return False  # The rest of a comment: its first row has been looked at.
     if first is Sign.WEAK and not _followed(rows, at, prefixed):
         return False
@@ -181,8 +183,8 @@ def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
 
 def _followed(rows: Rows, at: int, prefixed: bool) -> bool:
     """Whether one of the next two rows is code beyond doubt."""
-    behind = [_line(rows, row, prefixed) for row in range(at + 1, min(len(rows), at + 5))]
-    return any(sign(line) is Sign.STRONG for line in [line for line in behind if line.strip()][:2])
+    behind = [row for row in range(at + 1, min(len(rows), at + 5)) if not rows.blank(row)]
+    return any(_sign(rows, row, prefixed) is Sign.STRONG for row in behind[:2])
 
 
 def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
@@ -195,7 +197,7 @@ def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
             continue
         if _FENCE.match(line):
             break
-        counts[sign(line)] += 1
+        counts[_sign(rows, row, prefixed)] += 1
         if sum(counts.values()) - counts[Sign.NOTHING] == AHEAD:
             break
     return counts[Sign.STRONG], counts[Sign.STRONG] + counts[Sign.WEAK], counts[Sign.OTHER]
@@ -216,7 +218,7 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
                 break
             end = end if passing.open else row + 1
             continue
-        told = sign(line)
+        told = _sign(rows, row, prefixed)
         doubtful = told is Sign.OTHER or _HEADING.match(line)
         if doubtful and not line[:1].isspace() and (_apart(rows, row) or _PROSE.match(line)):
             strong, could, other = _tally(rows, row, prefixed)

@@ -62,6 +62,8 @@ _ARM = regex.compile(r"(?:when|in)\b")
 _LABEL = regex.compile(r"(?:case\b.*|default|[A-Za-z_]\w*(?:\s+slots)?)\s*:(?!:)|\#")
 _DECORATOR = regex.compile(r"@[\w.]+(?:\(|$)|@\w[\w.]*\s*$|\#!?\[|template\s*<[^;{]*$|\[[A-Z]\w*[(\]]")
 _BARE = regex.compile(r"\{|then|do|begin|\($")
+_TYPE = regex.compile(r"(?:[\w:<>,]++[\s*&]++)*+(?:[\w:<>,]*+[*&]*+|inline|static)")
+_NAME = regex.compile(r"[\w:~<>]+\s*\(")
 _GOES_ON = regex.compile(r"(?:\?\.|\.(?!\.)|&&|\|\||\|>|\?\s|:\s|\+\s|->|=\s|<<|%>%|and\s|or\s)")
 _HANGS = regex.compile(r"(?:&&|\|\||\||(?<![=<>!])=|=>|\+|\?|\\|%>%|,)$")
 _SIGNATURE = regex.compile(
@@ -131,15 +133,22 @@ def _adjacent(one: Row, other: Row) -> bool:
 
 
 def _extent(rows: Sequence[Row], at: int, language: Language) -> int:
-    """The row behind the statement that begins at a row."""
-    end = at + 1
+    """The row behind the statement that begins at a row, decorators in front of it included."""
+    start, end = at, at + 1
     while True:
         while end < len(rows) and rows[end].inside:
             end += 1
-        further = _further(rows, at, end, language) if end - at <= JOIN else end
+        further = _further(rows, start, end, language) if end - at <= JOIN else end
         if further == end:
-            return end
+            if end - at > JOIN or end >= len(rows) or rows[end].comment or not _decorates(rows[start:end]):
+                return end
+            start, further = end, end + 1
         end = further
+
+
+def _decorates(rows: Sequence[Row]) -> bool:
+    """Whether the rows are a decorator and nothing else."""
+    return bool(_DECORATOR.match(rows[0].code)) and not rows[-1].code.endswith((";", "{")) and not open_brackets(rows)
 
 
 def _further(rows: Sequence[Row], at: int, end: int, language: Language) -> int:
@@ -155,11 +164,11 @@ def _further(rows: Sequence[Row], at: int, end: int, language: Language) -> int:
             return closed
     if following.comment:
         return end
-    if end - at == 1 and _DECORATOR.match(last.code) and not unclosed and not last.code.endswith((";", "{")):
-        return end + 1
     if language.indented or unclosed:
         return end
     if _BARE.fullmatch(following.code) and not last.code.endswith((";", "}", "{")):
+        return end + 1
+    if _TYPE.fullmatch(last.code) and following.column == last.column and _NAME.match(following.code):
         return end + 1
     hangs = _HANGS.search(last.code[-3:]) and not last.code.endswith(("++", ","))
     if following.column > rows[at].column and (hangs or _GOES_ON.match(following.code)):
@@ -180,10 +189,9 @@ def _closed(rows: Sequence[Row], at: int, end: int, language: Language) -> int:
 
 
 def _statement(rows: Sequence[Row], role: Role | None, language: Language) -> Statement:
-    # A decorator's first row says nothing about what follows it.
-    named = next((row for row in rows if row.code and not _DECORATOR.match(row.code)), rows[0])
-    code = named.code
-    whole = " ".join(row.code for row in rows[rows.index(named) :][:JOIN])[:WHOLE]
+    named = _behind_decorators(rows)
+    code = rows[named].code
+    whole = " ".join(row.code for row in rows[named : named + JOIN])[:WHOLE]
     return Statement(
         start=rows[0].start,
         end=rows[-1].end,
@@ -193,6 +201,19 @@ def _statement(rows: Sequence[Row], role: Role | None, language: Language) -> St
         role=role or _role(rows, code, whole, language),
         opens=bool(open_brackets(rows)),
     )
+
+
+def _behind_decorators(rows: Sequence[Row]) -> int:
+    """The row that says what a statement does: the first one behind its decorators."""
+    at = first = 0
+    while at < len(rows):
+        if not _decorates(rows[first : at + 1]):
+            if not _DECORATOR.match(rows[first].code):
+                return first
+        else:
+            first = at + 1
+        at += 1
+    return first if first < len(rows) else 0
 
 
 def _raw(rows: Sequence[Row], language: Language) -> Iterator[Statement]:
@@ -287,23 +308,25 @@ class _Blocks:
         if language.braces and code.startswith(("#if", "#el", "#endif")):
             self._directive(index, statement)
             return
-        ended = language.ends and bool(_END.match(code))
+        ended = code.startswith("</") or (language.ends and bool(_END.match(code)))
         closes = ended or statement.role is Role.CLOSER
         branch = bool(_CONTINUES.match(code)) or (statement.opens and bool(_CLOSES.match(code)))
         branch = branch or (language.ends and not language.braces and bool(_ARM.match(code)))
-        self._leave(statement, closes=closes, branch=branch)
+        self._leave(statement, closes=closes, ended=ended, branch=branch)
         top = self._top
-        if top is not None and closes and not top.closed and (top.opens or self._even(top, statement, ended)):
+        if (
+            top is not None
+            and closes
+            and not top.closed
+            and (top.opens or (ended and top.written == statement.column))
+        ):
             self._close(index, top)
         elif top is not None and branch and (top.written == statement.column or (top.opens and not top.closed)):
             self._branch(index, top)
         else:
             self._push(index, statement.column)
 
-    def _even(self, top: _Frame, statement: Statement, ended: bool) -> bool:
-        return top.written == statement.column and (ended or top.children > 0)
-
-    def _leave(self, statement: Statement, *, closes: bool, branch: bool) -> None:
+    def _leave(self, statement: Statement, *, closes: bool, ended: bool, branch: bool) -> None:
         """Leaves the blocks that a statement is no longer in."""
         column = statement.column
         label = bool(_LABEL.match(statement.code))
@@ -312,7 +335,7 @@ class _Blocks:
                 return
             unclosed = top.opens and not top.closed
             if closes or branch:
-                if top.written == column and not (closes and top.closed):
+                if top.written == column and (unclosed or (ended and not top.closed) or not closes):
                     return
                 if self._language.braces and unclosed and not top.indented:
                     return

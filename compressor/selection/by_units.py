@@ -29,6 +29,8 @@ INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEH
 """Protected kinds that stay whatever the budget; all others leave with their unit."""
 ASKED = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value})
 """Those that only somebody who speaks for the user can make."""
+MUTE = frozenset({TextKind.CODE, TextKind.DIFF})
+"""Kinds in which nobody asks for anything: `use std::fs;` is no request."""
 FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
 SHORT_TOKENS = 1000
 """In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
@@ -100,7 +102,7 @@ def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:
     cut = dropped.copy()
     if trims(plan):
         cut |= structure.covered([span for piece in plan.pieces for span in piece.cuts], starts, ends)
-    held = _held(plan, units, int(plan.costs.sum()))
+    held = _held(plan, units, kinds, int(plan.costs.sum()))
     return _Units(
         units=units,
         kinds=kinds,
@@ -120,7 +122,7 @@ def _group(piece: Piece, unit: Unit, number: int) -> int:
     return -1 if unit.must else number
 
 
-def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
+def _held(plan: Plan, units: Sequence[Unit], of: Sequence[TextKind], tokens: int) -> BoolArray:
     """What stays whatever the budget, shape (units,)."""
     starts = np.array([unit.start for unit in units], np.int32)
     ends = np.array([unit.end for unit in units], np.int32)
@@ -128,11 +130,14 @@ def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
     short = tokens < SHORT_TOKENS and not plan.question_text
     if short:
         kinds = kinds | (FACTS & plan.settings.protect)
-    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds]
+    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds - ASKED]
+    asked = [(span.start, span.end) for span in plan.found if span.kind in kinds & ASKED]
     if plan.question is not None:
         spans.append(plan.question)
+    speaks = np.array([kind not in MUTE for kind in of], bool)
     own = np.array([unit.must or (short and unit.fact) for unit in units], bool)
-    return np.asarray(structure.covered(spans, starts, ends) | own, np.bool_)
+    wanted = structure.covered(asked, starts, ends) & speaks
+    return np.asarray(structure.covered(spans, starts, ends) | wanted | own, np.bool_)
 
 
 def _sums(values: npt.NDArray[np.int32], first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> IntArray:

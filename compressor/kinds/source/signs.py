@@ -7,8 +7,8 @@ from enum import IntEnum
 import regex
 
 from moosproxy.compressor.kinds.base import Rows
-from moosproxy.compressor.kinds.code_rows import NUMBERED, numbered
-from moosproxy.compressor.kinds.languages import LANGUAGES
+from moosproxy.compressor.kinds.source.languages import LANGUAGES
+from moosproxy.compressor.kinds.source.rows import NUMBERED, numbered
 
 AHEAD = 14
 """Rows looked at to tell code, comments not counted."""
@@ -16,7 +16,7 @@ NOTES = 100
 """So many rows of comments may stand in front of it."""
 FEWEST = 3
 SURE, MOST, GOES_ON = 2, 0.6, 0.4
-"""So many of them are code beyond doubt, so large a share could be; of those behind a paragraph that is no code."""
+"""So many of them are code beyond doubt, so large a share could be; so large behind a paragraph that is none."""
 LONG = 400
 """A string or comment of more rows is not passed over."""
 CUT = 300
@@ -25,7 +25,8 @@ _STRONG = regex.compile(
     r"""(?:
       (?:async\ )?def\ [\w.?!]+\s*(?:\(|$|:) | class\ \w+(?:\(.*\))?:\s*$ | class\ \w+[^.]*\{\s*\}?$
     | class\ \p{Lu}\w+(?:\ <\ [\w:]+)?$ | from\ [\w.]+\ import\ [\w*(]
-    | import\ (?:static\ )?[\w.*]+(?:\ as\ \w+)?(?:,\ [\w.]+)*;?$ (?<!\p{L}\.) | import\b.*\bfrom\s+["'] | import\s+["'(]
+    | import\ (?:static\ )?[\w.*]+(?:\ as\ \w+)?(?:,\ [\w.]+)*;?$ (?<!\p{L}\.) | import\b.*\bfrom\s+["']
+    | import\s+["'(]
     | (?:pub(?:\(\w+\))?\ )?(?:async\ |unsafe\ |const\ )*fn\ \w+ | func\ (?:\([^)]*\)\ ?)?\w+\s*[(\[<]
     | (?:export\ |default\ |async\ )*function\b\s*\*?\s*[\w.:]*\s*\(
     | (?:export|public|private|protected|static|internal|abstract|final|override)\ [^.]*[({;]\s*$
@@ -33,11 +34,13 @@ _STRONG = regex.compile(
     | \#\s?(?:include\s*[<"]|define\ \w|ifn?def\ \w|if\ \w*[!(\d]|endif|pragma\ |undef\ |elif\ |else$)
     | package\ [\w.]+;?$ | (?:use|using)\ [\w\\:.{}*,\ ]+;$ | namespace\ [\w\\.:]+\s*[{;]?$
     | (?:struct|enum|interface|trait|impl|union|extern|typedef|template|unsafe|mod|object|protocol|extension)\b[^.]*[{;>]$
-    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ ) | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+) | assert\ .*(?:\w\(|[=!<>]=|\ is\ |\ in\ ).*[^.!?:]$
+    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ )
+    | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+) | assert\ .*(?:\w\(|[=!<>]=|\ is\ |\ in\ ).*[^.!?:]$
     | for\ \w+(?:,\ ?\w+)*\ in\ .*[\w)\]]:$ | for\ .*:=\ range\ .*\{$ | (?:else|try|finally|except):$
     | except\ [\w.(),\ ]+(?:\ as\ \w+)?:$ | raise\ [\w.]+(?:\(|$) (?<!\ \w+\ \w+) | yield\ \w+[(.;]
     | (?:\}\s*)?(?:else\ )?(?:if|for|while|switch|catch|foreach)\s?\(.*(?:[)]\s*\{?|\{|&&|\|\||,)$
-    | (?:if|for|switch|match|select|while|loop|else|try|do|default|guard)\b[^.!?]*\{$ | \}\s*(?:else|catch|finally|while)\b
+    | (?:if|for|switch|match|select|while|loop|else|try|do|default|guard)\b[^.!?]*\{$
+    | \}\s*(?:else|catch|finally|while)\b
     | local\ (?:function\ )?\w+(?:\(|\ =) | module\ \p{Lu}[\w:]*$ | require(?:_relative)?\ ["'] | attr_\w+\ :
     | (?:el)?(?:if|while|until)\ .*;\ ?(?:then|do)$ | if\ .*\ then$ | (?:then|fi|done|esac|do)(?:\s*[|<>&].*)?$
     | for\ \w+\ in\ .*(?:;\ ?do|\$.*)$ | [\w-]+\s?\(\)\s*\{?$ | (?:el)?(?:if|while|until)\ (?:\[|test\ |!\ )
@@ -45,7 +48,8 @@ _STRONG = regex.compile(
     | case\ .*\ in$ | trap\ .*[A-Z]+$ | <\?php | \$\w+\s*=\s.*;$ | (?:my|our)\ [$@%]\w+ | use\ (?:strict|warnings);
     | (?!\d)[\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?=\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
     | (?:[\w$]+(?:::|->|\.))*[\w$]+!?\((?:.*\)\s*;|.*\(|.*\{|.*\[|)$ | [\w$]+(?:(?:::|->|\.)[\w$]+)+\(.*\)[;,]?$
-    | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$ | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
+    | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$
+    | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
     | (?:if|elif|while|with|assert)\ .*(?:\w\(.*\)|\w\.\w|[=!<>]=|\w\[|_\w).*(?::|\ as\ \w+:)$
     | (?:const\ |static\ |unsigned\ )*[\w:<>]+[\s*&]+[\w:]+\([\w\s*&,:<>\[\]]*\)\s*(?:const\s*)?\{?$ (?<=\{|\w\(.*[*&,].*\)|\(void\))
     | (?:const\ |static\ |unsigned\ )*(?:int|char|float|double|bool|long|short|void|auto|size_t|uint\d+_t|String)[\s*&]+\w+.*[;{(,)]$
@@ -56,11 +60,15 @@ _STRONG = regex.compile(
 )
 _WEAK = regex.compile(
     r"""(?:
-      [)\]}]+[;,)\]}]*$ | [({\[]$ | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
-    | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.* | .*[;{(\[]$
-    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | \w+[,)]+$ | [frbu]{0,2}["'].*["'][,)]*$
+      [)\]}]+[;,)\]}]*$ | [({\[]$
+    | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
+    | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.*
+    | .*[;{(\[]$
+    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | \w+[,)]+$
+    | [frbu]{0,2}["'].*["'][,)]*$
     | .*(?:&&|\|\||=>|->|==|!=|\$[\w{(])(?!.*\.\s).* | .*;$ | [^\s()]+\)(?:\s.*)?$ | \[\[?\ .*\ \]\]?.*
-    | [a-z_][\w+-]*\ (?:-{1,2}\w|["'$]|[\w.~-]*/\w).*[^.!?]$ | :\ .*[,{)]$ | (?:public|private|protected|\w+):$ | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
+    | [a-z_][\w+-]*\ (?:-{1,2}\w|["'$]|[\w.~-]*/\w).*[^.!?]$ | :\ .*[,{)]$
+    | (?:public|private|protected|\w+):$ | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
     | (?:echo|cd|mkdir|rm|cp|mv|git|docker|sudo|source|exit|printf|local|shift|eval|exec|readonly|unset)\b\ ?[^.]*$
     | \w+:\ [\w.\[\]|<>,\ ]+(?:\ =\ .*)?[,;]?$ (?<=str|int|float|bool|None|Any|\]|=\ .*|;|string|number|boolean)
     )""",

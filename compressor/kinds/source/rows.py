@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import regex
 
 from moosproxy.compressor.kinds.base import Rows
-from moosproxy.compressor.kinds.languages import CLOSES, UNKNOWN, Language
+from moosproxy.compressor.kinds.source.languages import CLOSES, UNKNOWN, Language
 
 LONGEST = 2000
 """A row of more characters is not looked into."""

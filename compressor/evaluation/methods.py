@@ -23,7 +23,7 @@ from moosproxy.compressor.planning.windows import Window, breaks, cut
 from moosproxy.compressor.scoring.metric import WindowScores, piece_metric, word_means
 from moosproxy.compressor.selection import ranking
 from moosproxy.compressor.selection.relevance import bm25
-from moosproxy.compressor.settings import DEFAULT_PROTECT, CompressionSettings, OutlierReading
+from moosproxy.compressor.settings import CompressionSettings, OutlierReading
 from moosproxy.compressor.text.encoding import Encoding, TextEncoder
 
 BoolArray = npt.NDArray[np.bool_]
@@ -37,6 +37,8 @@ REMEMBERED_WINDOWS = 50_000
 # The rival's windows, as in the paper: 512 with the two special tokens.
 RIVAL_PIECES = 510
 RIVAL_FORCED = frozenset(".?!")
+WORDS = ", words"
+"""Ends the name of a method that selects single words."""
 
 
 class Method(ABC):
@@ -199,18 +201,17 @@ def _by_window(score: ScoreArray, encoding: Encoding, owner: npt.NDArray[np.int6
 class Ours(Method):
     """The product, through its own door.
 
-    Without protection the ratio is asked for such that the whole text comes out as meant, with every token counted
-    that verification puts back. With the default protection it is asked for as it is: it then holds for what is
-    not protected, and the whole text comes out longer.
+    By default as the default policy sends it: the ratio is asked for as it is, and what was reached is told. words:
+    as the paper selects, single words with nothing protected, at exactly the ratio that is meant.
     """
 
-    def __init__(self, scorer: Scorer, *, aware: bool, protected: bool):
+    def __init__(self, scorer: Scorer, *, aware: bool, words: bool = False):
         mode = "question-aware" if aware else "task-agnostic"
-        self.name = f"moosproxy, {mode}" + (", protected" if protected else "")
+        self.name = f"moosproxy, {mode}" + (WORDS if words else "")
         self.aware, self.scorer = aware, scorer
-        protect = DEFAULT_PROTECT if protected else frozenset()
-        settings = CompressionSettings(ratio=2, protect=protect, question="off")
-        self._settings, self._steps = settings, 1 if protected else SEARCH_STEPS
+        settings = CompressionSettings(ratio=2, question="off")
+        self._settings = replace(settings, unit="word", protect=frozenset()) if words else settings
+        self._steps = SEARCH_STEPS if words else 1
         self.version = f"{self.name} {_code()} {scorer.compressor.fingerprint} {self._settings.digest()}"
 
     def shorten(self, text: str, question: str | None, ratios: Sequence[float]) -> list[Shortened]:

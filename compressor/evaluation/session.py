@@ -112,8 +112,8 @@ def _methods(data: Path, compressor: Compressor, rival: Compressor | None) -> li
         found += [methods.Rival(by_rival, forced=True), methods.Rival(by_rival, forced=False)]
     scorer = methods.Scorer(compressor)
     modes = (False, True) if compressor.checkpoint.question_aware else (False,)
-    for protected in (False, True):
-        found += [methods.Ours(scorer, aware=aware, protected=protected) for aware in modes]
+    for words in (True, False):
+        found += [methods.Ours(scorer, aware=aware, words=words) for aware in modes]
     return found
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moosproxy.compressor.kept import Wrap
-from moosproxy.compressor.kinds import code_signs, session
+from moosproxy.compressor.kinds import session
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.code_rows import numbered, read
-from moosproxy.compressor.kinds.languages import language
-from moosproxy.compressor.kinds.naming import named
-from moosproxy.compressor.kinds.statements import Role, Statement, statements
-from moosproxy.compressor.kinds.worth import worth
+from moosproxy.compressor.kinds.source import signs
+from moosproxy.compressor.kinds.source.languages import language
+from moosproxy.compressor.kinds.source.naming import named
+from moosproxy.compressor.kinds.source.roles import Role, Statement
+from moosproxy.compressor.kinds.source.rows import numbered, read
+from moosproxy.compressor.kinds.source.statements import statements
+from moosproxy.compressor.kinds.source.worth import worth
 
 AROUND = 2
 """So many statements on either side of one that the question names stay with it."""
@@ -27,9 +29,7 @@ class Code:
     def claim(self, rows: Rows, at: int, hint: str) -> int:
         """Rows that read as code, or that a fence calls so."""
         return (
-            max(session.claim(rows, at, hint), at)
-            if session.prompted(rows, at)
-            else code_signs.claim(rows, at, hint)
+            max(session.claim(rows, at, hint), at) if session.prompted(rows, at) else signs.claim(rows, at, hint)
         )
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import regex
 
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.code_rows import read
-from moosproxy.compressor.kinds.languages import language
-from moosproxy.compressor.kinds.naming import named
-from moosproxy.compressor.kinds.statements import statements
-from moosproxy.compressor.kinds.worth import worth
+from moosproxy.compressor.kinds.source.languages import language
+from moosproxy.compressor.kinds.source.naming import named
+from moosproxy.compressor.kinds.source.rows import read
+from moosproxy.compressor.kinds.source.statements import statements
+from moosproxy.compressor.kinds.source.worth import worth
 
 AHEAD = 40
 """Rows looked at for the header of a diff that begins in the middle of a hunk."""

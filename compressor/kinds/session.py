@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import regex
 
 from moosproxy.compressor.kinds.base import Asked, Edited, Rows, Unit
-from moosproxy.compressor.kinds.naming import named
+from moosproxy.compressor.kinds.source.naming import named
 
 ANSWER = 2
 """An output of at most so many rows is an answer."""

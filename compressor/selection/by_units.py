@@ -29,6 +29,7 @@ INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEH
 """Protected kinds that stay whatever the budget; all others leave with their unit."""
 ASKED = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value})
 """Those that only somebody who speaks for the user can make."""
+<<<<<<< HEAD
 FILLED_IN = frozenset({TextKind.PROSE, TextKind.DIALOGUE, TextKind.MARKUP, TextKind.LINES, TextKind.TEMPLATE})
 """Kinds in which a placeholder holds its unit; in code, logs and rows ${x} is a variable like any other word."""
 FACTS = (
@@ -36,6 +37,11 @@ FACTS = (
     - INVIOLABLE
     - {Kind.HEADING.value, Kind.INLINE_CODE.value, Kind.JSON.value}
 )
+=======
+MUTE = frozenset({TextKind.CODE, TextKind.DIFF})
+"""Kinds in which nobody asks for anything: `use std::fs;` is no request."""
+FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
+>>>>>>> k-code
 SHORT_TOKENS = 1000
 """In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
 MISSES = 40
@@ -115,8 +121,15 @@ def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:
     first_word = np.searchsorted(ends, [unit.start for unit in units], side="right")
     last_word = np.maximum(np.searchsorted(starts, [unit.end for unit in units], side="left"), first_word)
     dropped = structure.covered([span for piece in plan.pieces for span in piece.drops], starts, ends)
+<<<<<<< HEAD
     cut = dropped | structure.covered(cuts(plan), starts, ends)
     held = _held(plan, units, int(plan.costs.sum()))
+=======
+    cut = dropped.copy()
+    if trims(plan):
+        cut |= structure.covered([span for piece in plan.pieces for span in piece.cuts], starts, ends)
+    held = _held(plan, units, kinds, int(plan.costs.sum()))
+>>>>>>> k-code
     return _Units(
         units=units,
         kinds=kinds,
@@ -138,7 +151,7 @@ def _groups(piece: Piece, number: int) -> list[int]:
     return [fixed if unit.must else 0 if unit.rank is None else number for unit in piece.units]
 
 
-def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
+def _held(plan: Plan, units: Sequence[Unit], of: Sequence[TextKind], tokens: int) -> BoolArray:
     """What stays whatever the budget, shape (units,)."""
     starts = np.array([unit.start for unit in units], np.int32)
     ends = np.array([unit.end for unit in units], np.int32)
@@ -146,14 +159,25 @@ def _held(plan: Plan, units: Sequence[Unit], tokens: int) -> BoolArray:
     short = tokens < SHORT_TOKENS and not plan.question_text
     if short:
         kinds = kinds | (FACTS & plan.settings.protect)
+<<<<<<< HEAD
     blanks = [(span.start, span.end) for span in plan.found if span.kind == Kind.PLACEHOLDER]
     spans = [(span.start, span.end) for span in plan.found if span.kind in kinds - {Kind.PLACEHOLDER.value}]
+=======
+    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds - ASKED]
+    asked = [(span.start, span.end) for span in plan.found if span.kind in kinds & ASKED]
+>>>>>>> k-code
     if plan.question is not None:
         spans.append(plan.question)
+    speaks = np.array([kind not in MUTE for kind in of], bool)
     own = np.array([unit.must or (short and unit.fact) for unit in units], bool)
+<<<<<<< HEAD
     filled_in = np.repeat([piece.kind in FILLED_IN for piece in plan.pieces], [len(p.units) for p in plan.pieces])
     held = structure.covered(spans, starts, ends) | (structure.covered(blanks, starts, ends) & filled_in)
     return np.asarray(held | own, np.bool_)
+=======
+    wanted = structure.covered(asked, starts, ends) & speaks
+    return np.asarray(structure.covered(spans, starts, ends) | wanted | own, np.bool_)
+>>>>>>> k-code
 
 
 def _sums(values: npt.NDArray[np.int32], first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> IntArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from moosproxy.compressor.evaluation.reporting.report import F1, OURS, PROTECTED, RIVAL, estimate
+from moosproxy.compressor.evaluation.reporting.report import F1, OURS, WORDS, RIVAL, estimate
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results
 from moosproxy.compressor.evaluation.tasks import TASKS
 
@@ -13,8 +13,8 @@ from moosproxy.compressor.evaluation.tasks import TASKS
 _STYLES = {
     "moosproxy, question-aware": ("#c2410c", "-", "o"),
     "moosproxy, task-agnostic": ("#1d4ed8", "-", "o"),
-    "moosproxy, question-aware, protected": ("#c2410c", ":", "s"),
-    "moosproxy, task-agnostic, protected": ("#1d4ed8", ":", "s"),
+    "moosproxy, question-aware, words": ("#c2410c", ":", "s"),
+    "moosproxy, task-agnostic, words": ("#1d4ed8", ":", "s"),
     "LLMLingua-2 recipe": ("#15803d", "--", "^"),
     "LLMLingua-2 recipe, nothing forced": ("#65a30d", "--", "v"),
     "BM25 sentences": ("#9333ea", "-.", "d"),
@@ -87,7 +87,7 @@ def _curves(axes: Any, results: Results, task: str) -> dict[str, Any]:
         (handles[method],) = axes.plot(
             x, y, dash, color=colour, marker=mark, markersize=4, linewidth=1.8 if ours else 1.1, label=method
         )
-        if method.startswith(OURS) and not method.endswith(PROTECTED):
+        if method.startswith(OURS) and not method.endswith(WORDS):
             axes.fill_between(x, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set_title(f"{task}: {_what(headline)}", fontsize=9.5)
     axes.set_xlabel("ratio (original / kept pieces)")

@@ -32,8 +32,8 @@ def _all(compressor: Compressor) -> list[methods.Method]:
         methods.LexicalSentences(encoder),
         methods.Rival(scorer, forced=True),
         methods.Rival(scorer, forced=False),
-        methods.Ours(scorer, aware=False, protected=False),
-        methods.Ours(scorer, aware=True, protected=False),
+        methods.Ours(scorer, aware=False, words=True),
+        methods.Ours(scorer, aware=True, words=True),
     ]
 
 
@@ -104,7 +104,7 @@ def test_the_rival_forces_numbers_and_sentence_marks(compressor: Compressor) -> 
 
 def test_remembered_scores_are_the_computed_ones(compressor: Compressor) -> None:
     scorer = methods.Scorer(compressor)
-    method = methods.Ours(scorer, aware=True, protected=False)
+    method = methods.Ours(scorer, aware=True, words=True)
 
     first = method.shorten(TEXT, "what is 42?", (2.0,))
     again = method.shorten("\n" + TEXT, "what is 42?", (2.0,))[0]

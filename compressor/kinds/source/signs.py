@@ -7,8 +7,8 @@ from enum import IntEnum
 import regex
 
 from moosproxy.compressor.kinds.base import Rows
-from moosproxy.compressor.kinds.code_rows import NUMBERED, numbered
-from moosproxy.compressor.kinds.languages import LANGUAGES
+from moosproxy.compressor.kinds.source.languages import LANGUAGES
+from moosproxy.compressor.kinds.source.rows import NUMBERED, numbered
 
 AHEAD = 14
 """Rows looked at to tell code, comments not counted."""
@@ -16,7 +16,7 @@ NOTES = 100
 """So many rows of comments may stand in front of it."""
 FEWEST = 3
 SURE, MOST, GOES_ON = 2, 0.6, 0.4
-"""So many of them are code beyond doubt, so large a share could be; of those behind a paragraph that is no code."""
+"""So many of them are code beyond doubt, so large a share could be; so large behind a paragraph that is none."""
 LONG = 400
 """A string or comment of more rows is not passed over."""
 CUT = 300
@@ -25,7 +25,8 @@ _STRONG = regex.compile(
     r"""(?:
       (?:async\ )?def\ [\w.?!]+\s*(?:\(|$|:) | class\ \w+(?:\(.*\))?:\s*$ | class\ \w+[^.]*\{\s*\}?$
     | class\ \p{Lu}\w+(?:\ <\ [\w:]+)?$ | from\ [\w.]+\ import\ [\w*(]
-    | import\ (?:static\ )?[\w.*]+(?:\ as\ \w+)?(?:,\ [\w.]+)*;?$ (?<!\p{L}\.) | import\b.*\bfrom\s+["'] | import\s+["'(]
+    | import\ (?:static\ )?[\w.*]+(?:\ as\ \w+)?(?:,\ [\w.]+)*;?$ (?<!\p{L}\.) | import\b.*\bfrom\s+["']
+    | import\s+["'(]
     | (?:pub(?:\(\w+\))?\ )?(?:async\ |unsafe\ |const\ )*fn\ \w+ | func\ (?:\([^)]*\)\ ?)?\w+\s*[(\[<]
     | (?:export\ |default\ |async\ )*function\b\s*\*?\s*[\w.:]*\s*\(
     | (?:export|public|private|protected|static|internal|abstract|final|override)\ [^.]*[({;]\s*$
@@ -33,11 +34,13 @@ _STRONG = regex.compile(
     | \#\s?(?:include\s*[<"]|define\ \w|ifn?def\ \w|if\ \w*[!(\d]|endif|pragma\ |undef\ |elif\ |else$)
     | package\ [\w.]+;?$ | (?:use|using)\ [\w\\:.{}*,\ ]+;$ | namespace\ [\w\\.:]+\s*[{;]?$
     | (?:struct|enum|interface|trait|impl|union|extern|typedef|template|unsafe|mod|object|protocol|extension)\b[^.]*[{;>]$
-    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ ) | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+) | assert\ .*(?:\w\(|[=!<>]=|\ is\ |\ in\ ).*[^.!?:]$
+    | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ )
+    | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+) | assert\ .*(?:\w\(|[=!<>]=|\ is\ |\ in\ ).*[^.!?:]$
     | for\ \w+(?:,\ ?\w+)*\ in\ .*[\w)\]]:$ | for\ .*:=\ range\ .*\{$ | (?:else|try|finally|except):$
     | except\ [\w.(),\ ]+(?:\ as\ \w+)?:$ | raise\ [\w.]+(?:\(|$) (?<!\ \w+\ \w+) | yield\ \w+[(.;]
     | (?:\}\s*)?(?:else\ )?(?:if|for|while|switch|catch|foreach)\s?\(.*(?:[)]\s*\{?|\{|&&|\|\||,)$
-    | (?:if|for|switch|match|select|while|loop|else|try|do|default|guard)\b[^.!?]*\{$ | \}\s*(?:else|catch|finally|while)\b
+    | (?:if|for|switch|match|select|while|loop|else|try|do|default|guard)\b[^.!?]*\{$
+    | \}\s*(?:else|catch|finally|while)\b
     | local\ (?:function\ )?\w+(?:\(|\ =) | module\ \p{Lu}[\w:]*$ | require(?:_relative)?\ ["'] | attr_\w+\ :
     | (?:el)?(?:if|while|until)\ .*;\ ?(?:then|do)$ | if\ .*\ then$ | (?:then|fi|done|esac|do)(?:\s*[|<>&].*)?$
     | for\ \w+\ in\ .*(?:;\ ?do|\$.*)$ | [\w-]+\s?\(\)\s*\{?$ | (?:el)?(?:if|while|until)\ (?:\[|test\ |!\ )
@@ -45,7 +48,8 @@ _STRONG = regex.compile(
     | case\ .*\ in$ | trap\ .*[A-Z]+$ | <\?php | \$\w+\s*=\s.*;$ | (?:my|our)\ [$@%]\w+ | use\ (?:strict|warnings);
     | (?!\d)[\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?=\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
     | (?:[\w$]+(?:::|->|\.))*[\w$]+!?\((?:.*\)\s*;|.*\(|.*\{|.*\[|)$ | [\w$]+(?:(?:::|->|\.)[\w$]+)+\(.*\)[;,]?$
-    | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$ | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
+    | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$
+    | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
     | (?:if|elif|while|with|assert)\ .*(?:\w\(.*\)|\w\.\w|[=!<>]=|\w\[|_\w).*(?::|\ as\ \w+:)$
     | (?:const\ |static\ |unsigned\ )*[\w:<>]+[\s*&]+[\w:]+\([\w\s*&,:<>\[\]]*\)\s*(?:const\s*)?\{?$ (?<=\{|\w\(.*[*&,].*\)|\(void\))
     | (?:const\ |static\ |unsigned\ )*(?:int|char|float|double|bool|long|short|void|auto|size_t|uint\d+_t|String)[\s*&]+\w+.*[;{(,)]$
@@ -56,11 +60,15 @@ _STRONG = regex.compile(
 )
 _WEAK = regex.compile(
     r"""(?:
-      [)\]}]+[;,)\]}]*$ | [({\[]$ | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
-    | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.* | .*[;{(\[]$
-    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | \w+[,)]+$ | [frbu]{0,2}["'].*["'][,)]*$
+      [)\]}]+[;,)\]}]*$ | [({\[]$
+    | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
+    | (?:return|raise|throw|yield|break|continue|pass|end|endif|nil|do|begin|then)\b[^.]{0,60}$ | \.\w+\(.*
+    | .*[;{(\[]$
+    | (?:if|elif|while|with|assert|case|when|for|unless|elsif)\b.*[:{]$ | [\w.]+\(.*\)$ | \w+[,)]+$
+    | [frbu]{0,2}["'].*["'][,)]*$
     | .*(?:&&|\|\||=>|->|==|!=|\$[\w{(])(?!.*\.\s).* | .*;$ | [^\s()]+\)(?:\s.*)?$ | \[\[?\ .*\ \]\]?.*
-    | [a-z_][\w+-]*\ (?:-{1,2}\w|["'$]|[\w.~-]*/\w).*[^.!?]$ | :\ .*[,{)]$ | (?:public|private|protected|\w+):$ | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
+    | [a-z_][\w+-]*\ (?:-{1,2}\w|["'$]|[\w.~-]*/\w).*[^.!?]$ | :\ .*[,{)]$
+    | (?:public|private|protected|\w+):$ | (?:case|default)\b.*:$ | </?\w[^>]*>?.* | .*\\$ | \w+\ :=
     | (?:echo|cd|mkdir|rm|cp|mv|git|docker|sudo|source|exit|printf|local|shift|eval|exec|readonly|unset)\b\ ?[^.]*$
     | \w+:\ [\w.\[\]|<>,\ ]+(?:\ =\ .*)?[,;]?$ (?<=str|int|float|bool|None|Any|\]|=\ .*|;|string|number|boolean)
     )""",
@@ -127,6 +135,13 @@ def _line(rows: Rows, row: int, prefixed: bool) -> str:
     return line[match.end() :] if match else line
 
 
+def _sign(rows: Rows, row: int, prefixed: bool) -> Sign:
+    key = ("numbered" if prefixed else "code", row)
+    if key not in rows.told:
+        rows.told[key] = sign(_line(rows, row, prefixed))
+    return Sign(rows.told[key])
+
+
 class _Passing:
     """Rows of strings and block comments, which say nothing."""
 
@@ -161,15 +176,10 @@ class _Passing:
 
 def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
     line = _line(rows, at, prefixed)
-    first = sign(line)
+    first = _sign(rows, at, prefixed)
     if first is Sign.OTHER and not line.lstrip().startswith(_QUOTES):
         return False
-    if (
-        first is Sign.NOTHING
-        and at > 0
-        and not rows.blank(at - 1)
-        and sign(_line(rows, at - 1, prefixed)) is first
-    ):
+    if first is Sign.NOTHING and at > 0 and not rows.blank(at - 1) and _sign(rows, at - 1, prefixed) is first:
         return False  # The rest of a comment: its first row has been looked at.
     if first is Sign.WEAK and not _followed(rows, at, prefixed):
         return False
@@ -181,8 +191,8 @@ def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
 
 def _followed(rows: Rows, at: int, prefixed: bool) -> bool:
     """Whether one of the next two rows is code beyond doubt."""
-    behind = [_line(rows, row, prefixed) for row in range(at + 1, min(len(rows), at + 5))]
-    return any(sign(line) is Sign.STRONG for line in [line for line in behind if line.strip()][:2])
+    behind = [row for row in range(at + 1, min(len(rows), at + 5)) if not rows.blank(row)]
+    return any(_sign(rows, row, prefixed) is Sign.STRONG for row in behind[:2])
 
 
 def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
@@ -195,7 +205,7 @@ def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
             continue
         if _FENCE.match(line):
             break
-        counts[sign(line)] += 1
+        counts[_sign(rows, row, prefixed)] += 1
         if sum(counts.values()) - counts[Sign.NOTHING] == AHEAD:
             break
     return counts[Sign.STRONG], counts[Sign.STRONG] + counts[Sign.WEAK], counts[Sign.OTHER]
@@ -216,7 +226,7 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
                 break
             end = end if passing.open else row + 1
             continue
-        told = sign(line)
+        told = _sign(rows, row, prefixed)
         doubtful = told is Sign.OTHER or _HEADING.match(line)
         if doubtful and not line[:1].isspace() and (_apart(rows, row) or _PROSE.match(line)):
             strong, could, other = _tally(rows, row, prefixed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moosproxy.compressor.kinds.statements import Role, Statement
+from moosproxy.compressor.kinds.source.roles import Role, Statement
 
 _RANK = {
     Role.SIGNATURE: 8.0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import regex
 
 from moosproxy.compressor.kinds.base import Rows
-from moosproxy.compressor.kinds.languages import CLOSES, UNKNOWN, Language
+from moosproxy.compressor.kinds.source.languages import CLOSES, UNKNOWN, Language
 
 LONGEST = 2000
 """A row of more characters is not looked into."""
@@ -166,8 +166,8 @@ class _Reader:
         width = _width(again["indent"])
         before = self._text.rfind("\n", max(0, token.start() - LONGEST), token.start()) + 1
         behind = self._text.find("\n", token.end(), found)
-        alone = self._text[max(before, token.start() - column) : behind].strip() == token[0]
-        return width < column or (alone and width == column)
+        alone = self._text[self._first(before, behind) : behind].strip() == token[0]
+        return width < column or (alone and width == column > 0)
 
 
 def _width(indent: str) -> int:

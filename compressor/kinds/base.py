@@ -100,12 +100,9 @@ class Rows:
         stop = len(text) if end is None else end
         self.text = text
         self.spans: list[Span] = [(s + start, e + start) for s, e in lines(text[start:stop])]
-<<<<<<< HEAD
         self._known: dict[str, Any] = {}
-=======
         self.told: dict[tuple[str, int], int] = {}
         """What an editor has found a row to be, by its own name for it, so that no row is looked at twice."""
->>>>>>> k-code
 
     def __len__(self) -> int:
         return len(self.spans)

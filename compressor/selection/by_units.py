@@ -14,10 +14,10 @@ from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.pieces import Piece
 from moosproxy.compressor.planning.plan import Plan
 from moosproxy.compressor.selection import ranking
+from moosproxy.compressor.selection.held import held
 from moosproxy.compressor.selection.joining import Joined, cuts, join
 from moosproxy.compressor.selection.outcome import COUNT_TOLERANCE, Outcome
 from moosproxy.compressor.selection.verify import Verifier
-from moosproxy.compressor.settings import Kind
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -25,30 +25,11 @@ ScoreArray = npt.NDArray[np.float64]
 
 READ = frozenset({TextKind.PROSE, TextKind.DIALOGUE})
 """Kinds whose units share one budget and are ranked by the model's scores."""
-INVIOLABLE = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value, Kind.PLACEHOLDER.value, "pattern", "span"})
-"""Protected kinds that stay whatever the budget; all others leave with their unit."""
-ASKED = frozenset({Kind.QUESTION.value, Kind.INSTRUCTION.value})
-"""Those that only somebody who speaks for the user can make."""
-<<<<<<< HEAD
-FILLED_IN = frozenset({TextKind.PROSE, TextKind.DIALOGUE, TextKind.MARKUP, TextKind.LINES, TextKind.TEMPLATE})
-"""Kinds in which a placeholder holds its unit; in code, logs and rows ${x} is a variable like any other word."""
-FACTS = (
-    frozenset(kind.value for kind in Kind)
-    - INVIOLABLE
-    - {Kind.HEADING.value, Kind.INLINE_CODE.value, Kind.JSON.value}
-)
-=======
-MUTE = frozenset({TextKind.CODE, TextKind.DIFF})
-"""Kinds in which nobody asks for anything: `use std::fs;` is no request."""
-FACTS = frozenset(kind.value for kind in Kind) - INVIOLABLE - {Kind.HEADING.value, Kind.INLINE_CODE.value}
->>>>>>> k-code
-SHORT_TOKENS = 1000
-"""In a shorter text that nobody asks about, what holds a fact stays: little is saved there, and all may matter."""
 MISSES = 40
 """Units that do not fit are passed over so often before the budget counts as spent."""
 ROUNDS = 4
 BEST_WORDS = 5
-"""Tuned on training questions: 92.2/86.8/84.0% of answer sentences at 2/3/4, the mean of all words 90.8/86.0/83.8."""
+"""Tuned on training questions: 92.2/86.8/84.0% of their sentences at 2/3/4, by all words 90.8/86.0/83.8."""
 
 
 @dataclass(frozen=True)
@@ -121,22 +102,15 @@ def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:
     first_word = np.searchsorted(ends, [unit.start for unit in units], side="right")
     last_word = np.maximum(np.searchsorted(starts, [unit.end for unit in units], side="left"), first_word)
     dropped = structure.covered([span for piece in plan.pieces for span in piece.drops], starts, ends)
-<<<<<<< HEAD
     cut = dropped | structure.covered(cuts(plan), starts, ends)
-    held = _held(plan, units, int(plan.costs.sum()))
-=======
-    cut = dropped.copy()
-    if trims(plan):
-        cut |= structure.covered([span for piece in plan.pieces for span in piece.cuts], starts, ends)
-    held = _held(plan, units, kinds, int(plan.costs.sum()))
->>>>>>> k-code
+    whole = _sums(plan.costs * ~dropped, first_word, last_word)
     return _Units(
         units=units,
         kinds=kinds,
         group=np.array(groups, np.int64),
-        whole=_sums(plan.costs * ~dropped, first_word, last_word),
+        whole=whole,
         cost=_sums(plan.costs * ~cut, first_word, last_word),
-        held=held,
+        held=held(plan, units, kinds, whole),
         head=np.array(heads, np.int64),
         score=_ranks(units, score, verifier.content, first_word, last_word, asked=bool(plan.question_text)),
     )
@@ -149,35 +123,6 @@ def _groups(piece: Piece, number: int) -> list[int]:
     ranked = any(unit.rank is not None and not unit.must for unit in piece.units)
     fixed = number if ranked else -1
     return [fixed if unit.must else 0 if unit.rank is None else number for unit in piece.units]
-
-
-def _held(plan: Plan, units: Sequence[Unit], of: Sequence[TextKind], tokens: int) -> BoolArray:
-    """What stays whatever the budget, shape (units,)."""
-    starts = np.array([unit.start for unit in units], np.int32)
-    ends = np.array([unit.end for unit in units], np.int32)
-    kinds = INVIOLABLE - ASKED if plan.settings.material else INVIOLABLE
-    short = tokens < SHORT_TOKENS and not plan.question_text
-    if short:
-        kinds = kinds | (FACTS & plan.settings.protect)
-<<<<<<< HEAD
-    blanks = [(span.start, span.end) for span in plan.found if span.kind == Kind.PLACEHOLDER]
-    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds - {Kind.PLACEHOLDER.value}]
-=======
-    spans = [(span.start, span.end) for span in plan.found if span.kind in kinds - ASKED]
-    asked = [(span.start, span.end) for span in plan.found if span.kind in kinds & ASKED]
->>>>>>> k-code
-    if plan.question is not None:
-        spans.append(plan.question)
-    speaks = np.array([kind not in MUTE for kind in of], bool)
-    own = np.array([unit.must or (short and unit.fact) for unit in units], bool)
-<<<<<<< HEAD
-    filled_in = np.repeat([piece.kind in FILLED_IN for piece in plan.pieces], [len(p.units) for p in plan.pieces])
-    held = structure.covered(spans, starts, ends) | (structure.covered(blanks, starts, ends) & filled_in)
-    return np.asarray(held | own, np.bool_)
-=======
-    wanted = structure.covered(asked, starts, ends) & speaks
-    return np.asarray(structure.covered(spans, starts, ends) | wanted | own, np.bool_)
->>>>>>> k-code
 
 
 def _sums(values: npt.NDArray[np.int32], first: npt.NDArray[np.intp], last: npt.NDArray[np.intp]) -> IntArray:

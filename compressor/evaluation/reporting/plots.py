@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from moosproxy.compressor.evaluation.reporting.report import F1, OURS, WORDS, RIVAL, estimate
+from moosproxy.compressor.evaluation.reporting.report import F1, OURS, RIVAL, WORDS, estimate
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results
 from moosproxy.compressor.evaluation.tasks import TASKS
 

@@ -11,7 +11,7 @@ from moosproxy.compressor.kinds.config.editor import Config
 from moosproxy.compressor.kinds.csv_text import Csv
 from moosproxy.compressor.kinds.dialogue import Dialogue
 from moosproxy.compressor.kinds.diff import Diff
-from moosproxy.compressor.kinds.json_text import Json
+from moosproxy.compressor.kinds.json.editor import Json
 from moosproxy.compressor.kinds.listing import Listing
 from moosproxy.compressor.kinds.log import Log
 from moosproxy.compressor.kinds.markup.editor import Markup
@@ -31,12 +31,12 @@ _CLAIMING: tuple[Editor, ...] = (
     Sql(),
     Table(),
     Csv(),
+    Config(),
     Listing(),
     Search(),
     Log(),
     Trace(),
     Paths(),
-    Config(),
     Dialogue(),
     Json(anywhere=True),
     Code(),

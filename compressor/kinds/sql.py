@@ -31,7 +31,8 @@ _NAME = r"[\w$.\[\]`\"@#:{}-]{1,120}"
 _OBJECT = (
     r"(?:(?:TEMP(?:ORARY)?|UNIQUE|UNLOGGED|MATERIALIZED|FOREIGN|EXTERNAL|GLOBAL|LOCAL|CONSTRAINT|EVENT|CLUSTERED"
     r"|NONCLUSTERED|FULLTEXT|OR\s(?:REPLACE|ALTER))\s)*(?:TABLE|INDEX|VIEW|FUNCTION|PROCEDURE|TRIGGER|PACKAGE|SCHEMA"
-    r"|DATABASE|SEQUENCE|TYPE|DOMAIN|EXTENSION|ROLE|USER|POLICY|RULE|PUBLICATION|SUBSCRIPTION)\b"
+    r"|DATABASE|SEQUENCE|TYPE|DOMAIN|EXTENSION|ROLE|USER|POLICY|RULE|PUBLICATION|SUBSCRIPTION"
+    r"|OPERATOR|AGGREGATE|CAST|COLLATION|SERVER|LANGUAGE|ACCESS)\b"
 )
 _STARTS = (
     r"SELECT\s+(?:DISTINCT\s|\*|COUNT\s*\()",
@@ -44,6 +45,7 @@ _STARTS = (
     rf"MERGE\s+INTO\s|TRUNCATE\s+(?:TABLE\s)?{_NAME}\s*;|COMMENT\s+ON\s|PRAGMA\s+\w+",
     r"(?:GRANT|REVOKE)\s+[\w\s,]{1,200}\s(?:ON|TO|FROM)\s",
     r"EXPLAIN\s+(?:\(|ANALYZE\s|SELECT\s|QUERY\s)|BEGIN\s*;|(?:BEGIN|START)\s+TRANSACTION",
+    r"DO\s+(?:LANGUAGE\s+\w+\s+)?\$\w{0,40}\$",
 )
 _SURE = re.compile(rf"\s{{0,20}}(?:{_PROMPT})?\s{{0,20}}(?:{'|'.join(_STARTS)})", re.IGNORECASE)
 _VERBS = words("""
@@ -94,7 +96,7 @@ class Sql:
                 break
             end = row = stop
             first = False
-        return end
+        return len(rows) if not first and row == len(rows) and len(rows) - end < REMARKS else end
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """Rows of statements stay; rows that are remarks and nothing else may go."""
@@ -153,9 +155,8 @@ def _statement(rows: Rows, row: int, *, first: bool) -> int:
     line = rows.line(row)[:400]
     if _META.match(line):
         below = _statement_row(rows, row + 1)
-        return row + 1 if not first or (below < len(rows) and _SURE.match(rows.line(below)[:400])) else row
-    joined = " ".join(rows.line(number)[:300] for number in range(row, min(row + 3, len(rows))))
-    sure, likely = bool(_SURE.match(joined)), _LIKELY.match(line)
+        return row + 1 if not first or (below < len(rows) and _SURE.match(_joined(rows, below))) else row
+    sure, likely = bool(_SURE.match(_joined(rows, row))), _LIKELY.match(line)
     if not sure and (likely is None or (first and likely["verb"].lower() not in _ALONE)):
         return row
     if any(map(_reads_as_prose, (rows.line(below)[-200:] for below in range(row, min(row + 3, len(rows)))))):
@@ -167,6 +168,11 @@ def _statement(rows: Rows, row: int, *, first: bool) -> int:
         stop, ended = _body_end(rows, row, stop), True
     piece = rows.text[rows.spans[row][0] : rows.spans[stop - 1][1]]
     return stop if _looks_sql(piece, line, ended=ended, sure=sure, first=first) else row
+
+
+def _joined(rows: Rows, row: int) -> str:
+    """A row and the two below it."""
+    return " ".join(rows.line(number)[:300] for number in range(row, min(row + 3, len(rows))))
 
 
 def _looks_sql(piece: str, line: str, *, ended: bool, sure: bool, first: bool) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from moosproxy.compressor.evaluation.cli import evaluate
 
+from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.evaluation import json_savings
 
 TOOLS = json.dumps([{"name": "find_bus", "parameters": {"from": "a city", "to": "a city", "count": 1}}], indent=2)

@@ -16,9 +16,9 @@ import regex
 
 from moosproxy.compressor.kept import Span, Wrap
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.json_half import half, half_starts, half_units
-from moosproxy.compressor.kinds.json_records import line_units, record_units
-from moosproxy.compressor.kinds.json_strings import sentence_units
+from moosproxy.compressor.kinds.json.half import half, half_starts, half_units
+from moosproxy.compressor.kinds.json.records import line_units, record_units
+from moosproxy.compressor.kinds.json.strings import sentence_units
 from moosproxy.compressor.text import json_grammar
 from moosproxy.compressor.text.layout import trimmed
 from moosproxy.compressor.text.sentences import sentences

@@ -1,0 +1,1 @@
+"""JSON: how it is told, what of it carries nothing, and what of it may go."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds import ranks, trace
@@ -131,9 +132,7 @@ def _apart(rows: Rows, first: int, behind: int, rank: float, head: int) -> list[
     start, end = rows.spans[first]
     units = [Unit(start, end, rank=rank, noun=Noun.LINES)]
     inner = trace.units(Rows(rows.text, rows.spans[first + 1][0], rows.spans[behind - 1][1]), Asked())
-    return units + [
-        Unit(unit.start, unit.end, rank=_below(rank, unit.rank), head=head, noun=unit.noun) for unit in inner
-    ]
+    return units + [replace(unit, rank=_below(rank, unit.rank), must=False, head=head) for unit in inner]
 
 
 def _below(rank: float, inner: float | None) -> float:

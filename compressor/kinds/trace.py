@@ -89,7 +89,8 @@ def units(rows: Rows, asked: Asked) -> list[Unit]:
         seen.add(pieces[index] if fixed else "")
         noun = Noun.FRAMES if what is Role.FRAME else Noun.LINES
         rank = named[index] + _level(what, rows.line(first), near[index])
-        found.append(Unit(*spans[index], rank=None if must else rank, must=must, noun=noun))
+        own = what is Role.FRAME and not library(rows.line(first))
+        found.append(Unit(*spans[index], rank=None if must else rank, must=must, noun=noun, fact=own))
     return found
 
 

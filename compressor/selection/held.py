@@ -41,8 +41,7 @@ def held(plan: Plan, units: Sequence[Unit], kinds: Sequence[TextKind], cost: Int
     stays = own | structure.covered(_spans(plan, CALLER_KINDS), starts, ends)
     stays |= structure.covered(_spans(plan, {Kind.PLACEHOLDER}), starts, ends) & spoken
     if short:
-        read = spoken | np.array([kind is TextKind.TRACE for kind in kinds], bool)
-        stays |= structure.covered(_spans(plan, FACTS & plan.settings.protect), starts, ends) & read
+        stays |= structure.covered(_spans(plan, FACTS & plan.settings.protect), starts, ends) & spoken
     return np.asarray(stays | (_asked(plan, starts, ends, spoken, cost) & spoken), np.bool_)
 
 

@@ -60,7 +60,8 @@ class Log:
         for (first, behind), rank in zip(entries, worth, strict=True):
             start, end = rows.spans[first][0], rows.spans[behind - 1][1]
             if behind - first <= SPLIT:
-                units.append(Unit(start, end, rank=rank, noun=Noun.LINES, count=behind - first))
+                edge = first == entries[0][0] or behind == entries[-1][1]
+                units.append(Unit(start, end, rank=rank, noun=Noun.LINES, count=behind - first, fact=edge))
             else:
                 units += _apart(rows, first, behind, rank, len(units))
         return Edited(units)
@@ -130,7 +131,7 @@ def _standing_out(rows: Rows, firsts: Sequence[int]) -> list[float]:
 def _apart(rows: Rows, first: int, behind: int, rank: float, head: int) -> list[Unit]:
     """A tall entry: its first row, and what follows below it, a little less worth each."""
     start, end = rows.spans[first]
-    units = [Unit(start, end, rank=rank, noun=Noun.LINES)]
+    units = [Unit(start, end, rank=rank, noun=Noun.LINES, fact=True)]
     inner = trace.units(Rows(rows.text, rows.spans[first + 1][0], rows.spans[behind - 1][1]), Asked())
     return units + [replace(unit, rank=_below(rank, unit.rank), must=False, head=head) for unit in inner]
 

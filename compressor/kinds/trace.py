@@ -90,7 +90,7 @@ def units(rows: Rows, asked: Asked) -> list[Unit]:
         noun = Noun.FRAMES if what is Role.FRAME else Noun.LINES
         rank = named[index] + _level(what, rows.line(first), near[index])
         own = what is Role.FRAME and not library(rows.line(first))
-        found.append(Unit(*spans[index], rank=None if must else rank, must=must, noun=noun, fact=own))
+        found.append(Unit(*spans[index], rank=None if must else rank, must=must, noun=noun, fact=own or must))
     return found
 
 

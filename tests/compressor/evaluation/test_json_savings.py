@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from moosproxy.compressor.evaluation.cli import evaluate
 
 from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.evaluation import json_savings

@@ -6,8 +6,8 @@ from pathlib import Path
 import orjson
 import pytest
 from click.testing import CliRunner
-from moosproxy.compressor.evaluation.cli import evaluate
 
+from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.evaluation import log_events
 

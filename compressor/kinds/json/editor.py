@@ -72,7 +72,12 @@ class Json:
         containers, values = rows.once("json", lambda: _scan(rows))
         starts = [start for start, _ in values]
         literal = _in_code(text, containers[0][0], containers[-1][1])
-        whole_rows = _whole_rows(rows, containers) if asked.json == "rows" and not literal else []
+        if (
+            asked.json == "rows"
+            and not literal
+            and (ranked := line_units(text, _one_a_row(rows, containers), asked))
+        ):
+            return Edited(ranked, [drop for span in containers for drop in _drops(text, *span)])
         units: list[Unit] = []
         drops: list[Span] = []
         cursor = block.start
@@ -83,11 +88,8 @@ class Json:
                 units.append(Unit(start, end, must=True))
                 continue
             drops += _drops(text, start, end)
-            if not whole_rows:
-                inside = values[bisect_left(starts, start) : bisect_left(starts, end)]
-                units += _filled(text, (start, end), _optional(text, (start, end), inside, asked), len(units))
-        if whole_rows:
-            return Edited(line_units(text, whole_rows, asked), drops)
+            inside = values[bisect_left(starts, start) : bisect_left(starts, end)]
+            units += _filled(text, (start, end), _optional(text, (start, end), inside, asked), len(units))
         return Edited([*units, *_remark(text, cursor, block.end)], drops)
 
 
@@ -208,7 +210,7 @@ def _drops(text: str, start: int, end: int) -> Iterator[Span]:
                     yield escape.start(), escape.start() + 1
 
 
-def _whole_rows(rows: Rows, containers: Sequence[Span]) -> list[Span]:
+def _one_a_row(rows: Rows, containers: Sequence[Span]) -> list[Span]:
     """The containers, if each of them is all that stands on its one row."""
     filled = [trimmed(rows.text, *span) for row, span in enumerate(rows.spans) if not rows.blank(row)]
     return filled if filled == list(containers) else []

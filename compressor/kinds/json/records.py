@@ -54,10 +54,10 @@ def record_units(text: str, span: Span, asked: Asked) -> list[Unit]:
 
 
 def line_units(text: str, spans: Sequence[Span], asked: Asked) -> list[Unit]:
-    """Documents that stand one on each row: ranked where they are many like records, else they stay."""
+    """Documents that stand one on each row, ranked; none if they are not many like records."""
     records = [record for span in spans for record in _top(text, span)]
     if len(records) < len(spans) or not _alike(records):
-        return [Unit(*span, must=True) for span in spans]
+        return []
     ranks = _ranks(text, records, asked)
     return [Unit(start, end, rank=rank) for (start, end, _), rank in zip(records, ranks, strict=True)]
 

@@ -72,9 +72,13 @@ def test_sentences_of_long_texts_go_and_all_else_stays(lead: str, compressor: Co
     assert all(sentence.strip() in TEXT for text in gone for sentence in text.replace("…]", "[").split("[")[::2])
 
 
-def test_elements_of_long_arrays_go_and_the_telling_ones_stay(compressor: Compressor) -> None:
-    text = json.dumps({"hosts": HOSTS, "next": None}, indent=2)
-    hosts = json.loads(shortened(compressor, text, "rows", 4))["hosts"]
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("value", [HOSTS, {"hosts": HOSTS, "next": None}])
+def test_elements_of_long_arrays_go_and_the_telling_ones_stay(
+    value: object, indent: int | None, compressor: Compressor
+) -> None:
+    found = json.loads(shortened(compressor, json.dumps(value, indent=indent), "rows", 4))
+    hosts = found["hosts"] if isinstance(found, dict) else found
     kept = [host for host in hosts if isinstance(host, dict)]
 
     assert len(kept) < 30

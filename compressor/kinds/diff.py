@@ -9,30 +9,21 @@ import regex
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
 from moosproxy.compressor.kinds.source.languages import language
 from moosproxy.compressor.kinds.source.naming import named
+from moosproxy.compressor.kinds.source.patches import HUNK, hunk_end, in_header, line_of, midway, opens
 from moosproxy.compressor.kinds.source.rows import read
 from moosproxy.compressor.kinds.source.statements import statements
 from moosproxy.compressor.kinds.source.worth import worth
 
-AHEAD = 40
-"""Rows looked at for the header of a diff that begins in the middle of a hunk."""
 PARTED = 16
 """More rows on end that are only added, or only removed, are taken by statements."""
 LOOKED_AT = 200
 """Rows looked at to tell the language of a new file."""
-CUT = 400
 
-_FILE = regex.compile(r"diff --(?:git|cc|combined) |diff -\S+ |Index: \S|Only in .+: |Binary files ")
-_EXTENDED = regex.compile(
-    r"index [\da-f]+|(?:old|new) mode |(?:new|deleted) file mode |mode \d|(?:copy|rename) (?:from|to) "
-    r"|(?:dis)?similarity index |Binary files |GIT binary patch|=====+$|RCS file: |retrieving revision |diff -|Index: "
-)
-_HUNK = regex.compile(r"(?P<signs>@@+) (?:-\d+(?:,\d+)? )+\+\d+(?:,\d+)? @@+(?P<of>.*)|@@ (?:\.\.\.|-.*\+.*) @@")
-_COUNTS = regex.compile(r"[-+]\d+(?:,(\d+))?")
-_FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
-_SIGNATURE = regex.compile(r"-- ?$")
 _LOCK = regex.compile(
-    r"(?i)(?:^|[/ ])(?:package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|[\w.-]*\.lock|[\w.-]*\.lockb|go\.sum|[\w.-]*-lock\.\w+"
-    r"|\S*\.(?:min\.(?:js|css)|map|snap|svg|pb\.go|g\.dart)|\S*_pb2(?:_grpc)?\.pyi?|\S*\bgenerated\b\S*|\S*/(?:dist|vendor|node_modules)/\S*)"
+    r"(?i)(?:^|[/ ])(?:package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|[\w.-]*\.lock|[\w.-]*\.lockb"
+    r"|go\.sum|[\w.-]*-lock\.\w+"
+    r"|\S*\.(?:min\.(?:js|css)|map|snap|svg|pb\.go|g\.dart)|\S*_pb2(?:_grpc)?\.pyi?|\S*\bgenerated\b\S*"
+    r"|\S*/(?:dist|vendor|node_modules)/\S*)"
     r"(?=\s|$)"
 )
 _TEST = regex.compile(r"(?i)(?:^|[/_. ])(?:tests?|specs?|fixtures?|__snapshots__|docs?|changelog)(?=[/_.\s]|$)")
@@ -73,15 +64,15 @@ class Diff:
 
     def claim(self, rows: Rows, at: int, hint: str) -> int:
         """The header of a file or hunk with the rows behind it; rows of a hunk whose beginning is missing."""
-        if not _opens(rows, at) and not _midway(rows, at, hint):
+        if not opens(rows, at) and not midway(rows, at, hint):
             return at
         row = end = at
         while row < len(rows):
-            row = _hunk_end(rows, row) if _HUNK.match(_line(rows, row)) or row == at else row + 1
+            row = hunk_end(rows, row) if HUNK.match(line_of(rows, row)) or row == at else row + 1
             end = row
             while row < len(rows) and rows.blank(row):
                 row += 1
-            if row >= len(rows) or not (_opens(rows, row) or (row == end and _header(rows, row))):
+            if row >= len(rows) or not (opens(rows, row) or (row == end and in_header(rows, row))):
                 break
         while end > at and rows.blank(end - 1):
             end -= 1
@@ -102,80 +93,6 @@ class Diff:
         )
 
 
-def _line(rows: Rows, row: int) -> str:
-    start, end = rows.spans[row]
-    return rows.text[start : min(end, start + CUT)].rstrip("\r")
-
-
-def _opens(rows: Rows, row: int) -> bool:
-    """Whether a file or hunk begins in a row."""
-    line = _line(rows, row)
-    if _HUNK.match(line) or line.startswith(("diff --git ", "diff --cc ", "diff --combined ")):
-        return True
-    following = _line(rows, row + 1) if row + 1 < len(rows) else ""
-    if line.startswith("--- "):
-        return following.startswith("+++ ")
-    if _FILE.match(line) or _EXTENDED.match(line):
-        return any(
-            _line(rows, other).startswith(("--- ", "@@ ", "Binary files "))
-            for other in range(row + 1, min(len(rows), row + 6))
-        )
-    return False
-
-
-def _header(rows: Rows, row: int) -> bool:
-    """Whether a row belongs to the header of a file."""
-    line = _line(rows, row)
-    if line.startswith("--- "):
-        return row + 1 < len(rows) and _line(rows, row + 1).startswith("+++ ")
-    if line.startswith("+++ "):
-        return row > 0 and _line(rows, row - 1).startswith("--- ")
-    return bool(_FILE.match(line) or _EXTENDED.match(line))
-
-
-def _midway(rows: Rows, at: int, hint: str) -> bool:
-    """Whether the rows from here on are the rest of a hunk: changed rows, and then the header of the next."""
-    if not _line(rows, at).startswith(("+", "-", " ")) or (
-        at > 0 and _signed(rows, at - 1) and not rows.blank(at - 1)
-    ):
-        return False
-    changed = 0
-    for row in range(at, min(len(rows), at + AHEAD)):
-        if _opens(rows, row):
-            return changed > 0
-        if not _signed(rows, row):
-            return hint in ("diff", "patch") and changed > 0
-        changed += _line(rows, row).startswith(("+", "-"))
-    return hint in ("diff", "patch") and changed > 0
-
-
-def _signed(rows: Rows, row: int) -> bool:
-    return rows.blank(row) or _line(rows, row).startswith(("+", "-", " ", "\\", "\t"))
-
-
-def _hunk_end(rows: Rows, at: int) -> int:
-    """The row behind a hunk. Its header says how many rows it has; where that is wrong, signs tell."""
-    match = _HUNK.match(_line(rows, at))
-    counts = [int(count or 1) for count in _COUNTS.findall(match[0].partition(" @@")[0])] if match else []
-    new, old = (counts[-1], counts[0]) if counts else (0, 0)
-    row = at + 1 if match or not _signed(rows, at) else at
-    while row < len(rows):
-        line = _line(rows, row)
-        counted = new > 0 or old > 0
-        if _FENCE.match(line) or (not counted and _SIGNATURE.match(line)):
-            break
-        if not counted and (_opens(rows, row) or (rows.blank(row) and not line)):
-            break
-        if line and line[0] not in "+- \\\t":
-            break
-        if match is None and _opens(rows, row):
-            break
-        new -= line[:1] not in ("-", "\\")
-        old -= line[:1] not in ("+", "\\")
-        row += 1
-    return row
-
-
 def _drafts(rows: Rows) -> list[_Draft]:
     found: list[_Draft] = []
     file = _File()
@@ -183,17 +100,17 @@ def _drafts(rows: Rows) -> list[_Draft]:
     while row < len(rows):
         if rows.blank(row):
             row += 1
-        elif _HUNK.match(_line(rows, row)):
+        elif HUNK.match(line_of(rows, row)):
             file.hunk = len(found)
             found.append(_draft(rows, row, row + 1, file.unit, _HUNK_HEADER + _worth(file.name)))
-            end = _hunk_end(rows, row)
-            signs = max(len(_line(rows, row)) - len(_line(rows, row).lstrip("@")) - 1, 1)
+            end = hunk_end(rows, row)
+            signs = max(len(line_of(rows, row)) - len(line_of(rows, row).lstrip("@")) - 1, 1)
             _hunk(rows, row + 1, end, file, found, signs)
             row = end
-        elif _opens(rows, row) or _header(rows, row):
+        elif opens(rows, row) or in_header(rows, row):
             row = _file(rows, row, file, found)
         else:
-            end = max(_hunk_end(rows, row), row + 1)
+            end = max(hunk_end(rows, row), row + 1)
             _hunk(rows, row, end, file, found, 1)
             row = end
     return found
@@ -202,12 +119,12 @@ def _drafts(rows: Rows) -> list[_Draft]:
 def _file(rows: Rows, at: int, file: _File, found: list[_Draft]) -> int:
     """The header of a file as one unit; the row behind it."""
     end = at + 1
-    while end < len(rows) and _header(rows, end) and not _line(rows, end).startswith("diff --"):
+    while end < len(rows) and in_header(rows, end) and not line_of(rows, end).startswith("diff --"):
         end += 1
-    file.name = " ".join(_line(rows, row) for row in range(at, end))
+    file.name = " ".join(line_of(rows, row) for row in range(at, end))
     file.unit = file.hunk = len(found)
     file.groups = 0
-    changed = end < len(rows) and _HUNK.match(_line(rows, end))
+    changed = end < len(rows) and HUNK.match(line_of(rows, end))
     rank = _HEADER + _worth(file.name) - (0.0 if changed else 5.0)
     found.append(_draft(rows, at, end, -1, rank, file.name))
     return end
@@ -222,7 +139,7 @@ def _worth(name: str) -> float:
 
 def _hunk(rows: Rows, at: int, end: int, file: _File, found: list[_Draft], signs: int) -> None:
     """Groups of changes, and every other row by its distance to one."""
-    kinds = [_changed(_line(rows, row), signs) for row in range(at, end)]
+    kinds = [_changed(line_of(rows, row), signs) for row in range(at, end)]
     near = _distances(kinds)
     row = at
     while row < end:
@@ -263,29 +180,29 @@ def _group_worth(rows: Rows, at: int, end: int) -> float:
     """Less for changes of white space alone and of imports; a little less for long ones."""
     sides: dict[str, list[str]] = {"+": [], "-": []}
     for row in range(at, end):
-        line = _line(rows, row)
+        line = line_of(rows, row)
         sides.setdefault(line[:1], []).append("".join(line[1:].split()))
     if sides["+"] == sides["-"]:
         return -5.0
     if "".join(sides["+"]) == "".join(sides["-"]):
         return -4.0
-    if all(_IMPORT.match(_line(rows, row)[1:]) for row in range(at, end)):
+    if all(_IMPORT.match(line_of(rows, row)[1:]) for row in range(at, end)):
         return -2.0
     return -0.02 * min(end - at, 50)
 
 
 def _parted(rows: Rows, at: int, end: int) -> bool:
     """Whether a group is long and has one side only: nothing in it can be taken for the other side."""
-    return end - at > PARTED and len({_line(rows, row)[:1] for row in range(at, end)} - {"\\"}) == 1
+    return end - at > PARTED and len({line_of(rows, row)[:1] for row in range(at, end)} - {"\\"}) == 1
 
 
 def _statements(rows: Rows, at: int, end: int, file: _File, rank: float, base: int) -> list[_Draft]:
     """A new or a removed file, by its statements. base: index of the first."""
     last = end
-    while _line(rows, last - 1).startswith("\\"):
+    while line_of(rows, last - 1).startswith("\\"):
         last -= 1
     inner = Rows(rows.text, rows.spans[at][0], rows.spans[last - 1][1])
-    tongue = language("\n".join(_line(rows, row)[1:] for row in range(at, min(last, at + LOOKED_AT))), "")
+    tongue = language("\n".join(line_of(rows, row)[1:] for row in range(at, min(last, at + LOOKED_AT))), "")
     drafts = [
         _Draft(
             s.start,

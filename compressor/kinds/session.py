@@ -15,12 +15,14 @@ CUT = 400
 
 _PROMPT = regex.compile(
     r"\s{0,3}(?:(?:\([\w.-]+\)\s)?(?:[\w.-]+@[\w.-]+(?::|\s)?[~/\w.\s-]{0,60}|\[[^\]]{1,60}\])?[$❯➜]\s(?=\S)"
-    r"|[\w.-]+@[\w.-]+(?::|\s)[~/\w.-]{0,60}[#%]\s(?=\S)|PS [A-Z]:[^>]{0,80}>\s?(?=\S)|[A-Z]:\\[^>]{0,80}>(?=\S)|>>>\s|In \[\d+\]:\s)"
+    r"|[\w.-]+@[\w.-]+(?::|\s)[~/\w.-]{0,60}[#%]\s(?=\S)"
+    r"|PS [A-Z]:[^>]{0,80}>\s?(?=\S)|[A-Z]:\\[^>]{0,80}>(?=\S)|>>>\s|In \[\d+\]:\s)"
 )
 _AMOUNT = regex.compile(r"\s{0,3}\$\s\d[\d.,]*\b")
 _MORE = regex.compile(r"(?:\.\.\.\s|\.\.\.$|>\s)")
 _FAILED = regex.compile(
-    r"(?i)error|fail|fatal|not found|no such|denied|refused|cannot|can't|unable|warning|panic|traceback|timed? ?out"
+    r"(?i)error|fail|fatal|not found|no such|denied|refused|cannot|can't|unable|warning|panic|traceback"
+    r"|timed? ?out"
     r"|\bexit|killed|unhealthy|no response|emerg|missing|invalid|unexpected|exception"
 )
 _COLUMNS = regex.compile(r"\s*+\S+(?:\s\S+)?(?:\s{2,}\S+(?:\s\S+)?){2,}")
@@ -58,7 +60,7 @@ def _leaves(line: str, indented: bool) -> bool:
 
 
 def _says(rows: Rows, at: int) -> bool:
-    """Whether a single prompt opens a session: a `$ ` may be anything else, unless a command and its output follow."""
+    """Whether a single prompt opens a session: a known command stands behind it, and an output follows."""
     return at + 1 < len(rows) and not rows.blank(at + 1) and bool(_COMMAND.match(rows.line(at)[:CUT]))
 
 

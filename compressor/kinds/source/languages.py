@@ -1,8 +1,8 @@
 """What the rows of code need to be known about a language: its comments, strings and how its blocks end.
 
-A parser (tree-sitter) would know more, but its grammars are a wheel for each language or a download at run time, and
-texts here are halves of files, with line numbers in front, in any language; indentation and brackets hold for all.
-Pygments names tokens, not blocks, and its lexers are not linear on every input.
+A parser (tree-sitter) would know more, but its grammars are a wheel for each language or a download at run time,
+and texts here are halves of files, with line numbers in front, in any language; indentation and brackets hold for
+all. Pygments names tokens, not blocks, and its lexers are not linear on every input.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from moosproxy.compressor.kept import Wrap
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """wrap: of a mark. token: finds strings, comments and brackets in a row; its groups are `line` (a comment to the
-    end of the row), `long` (opens what may go on over rows, closed as CLOSES says), `heredoc` and `bracket`.
+    """wrap: of a mark. token: finds strings, comments and brackets in a row; its groups are `line` (a comment to
+    the end of the row), `long` (opens what may go on over rows, closed as CLOSES says), `heredoc` and `bracket`.
     braces: blocks stand in braces; ends: they end with a word. indented: they are told by indentation alone.
     """
 
@@ -99,8 +99,9 @@ _TELLING: tuple[tuple[regex.Pattern[str], Language], ...] = tuple(
     (regex.compile(rf"^(?:[ \t]*+\d+[\t→])?[ \t]*+(?:{pattern})", regex.MULTILINE), language)
     for pattern, language in (
         (
-            r"(?:async )?def \w+\(.*\)?.*:?[ ]*$|class \w+(?:\(.*\))?:|from [\w.]+ import |import [\w.]+(?: as \w+)?$"
-            r"|(?:if|elif|for|while|with|except|try|else)\b[^{;]*:[ ]*(?:\#.*)?$|[rf]?\"\"\"|@\w[\w.]*(?:\(.*\))?$",
+            r"(?:async )?def \w+\(.*\)?.*:?[ ]*$|class \w+(?:\(.*\))?:|from [\w.]+ import "
+            r"|import [\w.]+(?: as \w+)?$|(?:if|elif|for|while|with|except|try|else)\b[^{;]*:[ ]*(?:\#.*)?$"
+            r"|[rf]?\"\"\"|@\w[\w.]*(?:\(.*\))?$",
             PYTHON,
         ),
         (

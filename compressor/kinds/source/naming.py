@@ -22,7 +22,7 @@ def stems(piece: str) -> set[str]:
 
 
 def named(pieces: Sequence[str], asked: Asked) -> list[float]:
-    """For each piece how much of what the question names stands in it: 0 for nothing, about 1 for each rare word."""
+    """For each piece how much of what the question names stands in it: 0 for nothing, up to 1 for each word."""
     wanted = _wanted(asked)
     if not wanted:
         return [0.0] * len(pieces)

@@ -22,9 +22,12 @@ def nest(found: Sequence[Statement], language: Language) -> None:
 
 @dataclass(slots=True, eq=False)
 class _Frame:
-    """The latest statement at a column. first: of its chain of branches; latest: what stands under it now; parent:
-    the header around it. column: for the order of frames; written: where it stands in the text. indented: its block
-    is written further in. directive: of the preprocessor, open until its #endif. gone: it has left the stack."""
+    """The latest statement at a column.
+
+    first: of its chain of branches; latest: the branch under which statements stand now; parent: the header around
+    it. column: for the order of frames; written: where it stands in the text. indented: its block is written
+    further in. directive: of the preprocessor, open until its #endif. gone: it has left the stack.
+    """
 
     column: float
     written: float
@@ -42,8 +45,8 @@ class _Frame:
 class _Blocks:
     """Walks over statements and says under which header each stands.
 
-    A header needs the row that closes its block, that row needs the header around it, and so on up: whoever keeps a
-    statement and its heads keeps a text that is nested as before. A later branch needs the branches before it.
+    A header needs the row that closes its block, that row needs the header around it, and so on up: whoever keeps
+    a statement and its heads keeps a text that is nested as before. A later branch needs those before it.
     """
 
     def __init__(self, found: Sequence[Statement], language: Language) -> None:

@@ -73,8 +73,8 @@ _EXIT = regex.compile(
     r"|process\.exit|unreachable!?|todo!?)\b"
 )
 _IMPORT = regex.compile(
-    r"(?:import|from|require|require_relative|include|use|using(?=\s+[\w.]+;)|package|\#include|extern crate|source"
-    r"|library|export\s*[{*].*from|(?:const|let|var)\s.*=\s*require\()(?![\w.=])"
+    r"(?:import|from|require|require_relative|include|use|using(?=\s+[\w.]+;)|package|\#include|extern crate"
+    r"|source|library|export\s*[{*].*from|(?:const|let|var)\s.*=\s*require\()(?![\w.=])"
 )
 
 

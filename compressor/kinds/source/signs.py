@@ -8,6 +8,7 @@ import regex
 
 from moosproxy.compressor.kinds.base import Rows
 from moosproxy.compressor.kinds.source.languages import LANGUAGES
+from moosproxy.compressor.kinds.source.patches import opens
 from moosproxy.compressor.kinds.source.rows import NUMBERED, numbered
 
 AHEAD = 14
@@ -33,7 +34,8 @@ _STRONG = regex.compile(
     | (?:export\ )?(?:const|let|var|val)\ [\w$\[{(].*[=;] | let\ mut\b
     | \#\s?(?:include\s*[<"]|define\ \w|ifn?def\ \w|if\ \w*[!(\d]|endif|pragma\ |undef\ |elif\ |else$)
     | package\ [\w.]+;?$ | (?:use|using)\ [\w\\:.{}*,\ ]+;$ | namespace\ [\w\\.:]+\s*[{;]?$
-    | (?:struct|enum|interface|trait|impl|union|extern|typedef|template|unsafe|mod|object|protocol|extension)\b[^.]*[{;>]$
+    | (?:struct|enum|interface|trait|impl|union|extern|typedef|template|unsafe|mod|object
+      |protocol|extension)\b[^.]*[{;>]$
     | (?:export\ )?type\ \w+(?:<.*>)?(?:\ (?:struct|interface|func)\b|\ =\ )
     | @[\w.]+(?:\(.*\))?$ (?<!@\w+\.\w+) | assert\ .*(?:\w\(|[=!<>]=|\ is\ |\ in\ ).*[^.!?:]$
     | for\ \w+(?:,\ ?\w+)*\ in\ .*[\w)\]]:$ | for\ .*:=\ range\ .*\{$ | (?:else|try|finally|except):$
@@ -46,13 +48,16 @@ _STRONG = regex.compile(
     | for\ \w+\ in\ .*(?:;\ ?do|\$.*)$ | [\w-]+\s?\(\)\s*\{?$ | (?:el)?(?:if|while|until)\ (?:\[|test\ |!\ )
     | [^"'{};!?]{1,150}\{$ | \#!\s?/ | set\ -[euxo]+ | export\ [A-Z_]+=
     | case\ .*\ in$ | trap\ .*[A-Z]+$ | <\?php | \$\w+\s*=\s.*;$ | (?:my|our)\ [$@%]\w+ | use\ (?:strict|warnings);
-    | (?!\d)[\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?=\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
+    | (?!\d)[\w.$*&>\[\]'"-]+(?:\s?:\s?[\w.\[\]<>|,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?|\*\*|//)?
+      =\s*(?!=)\S?.*(?:[;({\[]|\w\(.*\)?)$
     | (?:[\w$]+(?:::|->|\.))*[\w$]+!?\((?:.*\)\s*;|.*\(|.*\{|.*\[|)$ | [\w$]+(?:(?:::|->|\.)[\w$]+)+\(.*\)[;,]?$
     | (?:return|break|continue|throw|delete|await|yield|goto)\b[^.]*;$
     | return\ .*(?:\w\(.*\)|\[.*\]|[=!<>]=.*|\w\.\w.*)$
     | (?:if|elif|while|with|assert)\ .*(?:\w\(.*\)|\w\.\w|[=!<>]=|\w\[|_\w).*(?::|\ as\ \w+:)$
-    | (?:const\ |static\ |unsigned\ )*[\w:<>]+[\s*&]+[\w:]+\([\w\s*&,:<>\[\]]*\)\s*(?:const\s*)?\{?$ (?<=\{|\w\(.*[*&,].*\)|\(void\))
-    | (?:const\ |static\ |unsigned\ )*(?:int|char|float|double|bool|long|short|void|auto|size_t|uint\d+_t|String)[\s*&]+\w+.*[;{(,)]$
+    | (?:const\ |static\ |unsigned\ )*[\w:<>]+[\s*&]+[\w:]+\([\w\s*&,:<>\[\]]*\)\s*(?:const\s*)?\{?$
+      (?<=\{|\w\(.*[*&,].*\)|\(void\))
+    | (?:const\ |static\ |unsigned\ )*(?:int|char|float|double|bool|long|short|void|auto|size_t
+      |uint\d+_t|String)[\s*&]+\w+.*[;{(,)]$
     | \((?:defn?-?|defun|defmacro|define|ns|let\*?|require|setq|lambda)\b
     | \w+\ ::\ .*->.* | \.(?:global|globl|section|text|data)\b
     )""",
@@ -217,7 +222,7 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
     passing = _Passing()
     for row in range(at, len(rows)):
         line = _line(rows, row, prefixed)
-        if _FENCE.match(line):
+        if _FENCE.match(line) or (line.startswith(("diff ", "@@ ")) and opens(rows, row)):
             break
         if not line.strip():
             continue

@@ -252,7 +252,7 @@ PROSE = [
     '{\n  "name": "x",\n  "items": [\n    1,\n    2\n  ],\n  "open": true\n}\n',
     "SELECT id, name\nFROM users\nWHERE age > 3\nORDER BY name;\n",
     "[server]\nhost = local\nport = 80\n\n[client]\nretries = 3\n",
-    "2024-05-01 12:00:00 INFO started worker(1)\n2024-05-01 12:00:01 ERROR failed: x\n2024-05-01 12:00:02 INFO end\n",
+    "2024-05-01 12:00:00 INFO new worker(1)\n2024-05-01 12:00:01 ERROR failed: x\n2024-05-01 12:00:02 INFO end\n",
     "The price is\n$ 30 for members\n$ 40 for guests\n",
     "| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n",
 ]
@@ -330,7 +330,7 @@ def test_what_goes_on_over_rows_is_one_statement() -> None:
 
 
 def test_a_file_that_begins_in_a_docstring() -> None:
-    text = '    of the earlier text.\n    """\n    x = 1\n\n\ndef one(a):\n    """Says."""\n    return a\n\n\nimport os\n'
+    text = '    of the text.\n    """\n    x = 1\n\n\ndef one(a):\n    """Says."""\n    return a\n\n\nimport os\n'
     units = list(edited(f"```python\n{text}```")[1].units)
     pieces = [unit for unit in units if "def one" in f"```python\n{text}```"[unit.start : unit.end]]
     assert len(pieces) == 1 and pieces[0].count == 1
@@ -350,6 +350,8 @@ def test_what_the_question_names_stays_with_its_surroundings() -> None:
     assert "deadline = asyncio" in kept and "raise TimeoutError(key)" in kept
     assert "raise ValueError(amount)" not in kept
 
+
+Draw = Callable[[st.SearchStrategy[int]], int]
 
 # Programs whose every statement has a number, so that a row tells where it comes from.
 
@@ -427,11 +429,11 @@ def _braces(
     return rows
 
 
-Maker = Callable[[Callable[[st.SearchStrategy[int]], int], int, str, Iterator[int]], list[str]]
+Maker = Callable[[Draw, int, str, Iterator[int]], list[str]]
 
 
 @st.composite
-def programs(draw: Callable[[st.SearchStrategy[int]], int], maker: Maker, fence: str) -> str:
+def programs(draw: Draw, maker: Maker, fence: str) -> str:
     number = iter(range(1, 10**6))
     rows: list[str] = []
     for _ in range(draw(st.integers(1, 5))):

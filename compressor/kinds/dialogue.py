@@ -6,6 +6,7 @@ What means something only as an answer ("no", "me", "not before Friday") stays a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
@@ -45,7 +46,8 @@ class Dialogue:
             return end
         if turns.start(rows.line(at)) is None:
             return at
-        seen = [row for row in range(at, min(len(rows), at + 3 * AHEAD)) if not rows.blank(row)][:AHEAD]
+        ahead = (row for row in range(at, min(len(rows), at + 3 * AHEAD)) if not rows.blank(row))
+        seen = list(islice(ahead, AHEAD))
         found = [(row, begun) for row in seen if (begun := turns.start(rows.line(row)))]
         if not _converse([begun for _, begun in found], len(seen), [rows.line(row) for row, _ in found]):
             return at

@@ -97,6 +97,8 @@ def data_end(rows: Rows, at: int) -> int:
 
 def is_piece(text: str, start: int, stop: int) -> bool:
     """Tags of HTML and hardly any others, several of them closed, some that no prompt uses for its parts."""
+    if text.find("</", start, stop) < 0:  # a chat's <nick> on every row is asked as often
+        return False
     found = [token for token in tokens(text, start, stop, html=True) if token.what in (What.START, What.END)]
     names = Counter(token.name for token in found)
     known = sum(count for name, count in names.items() if name in _HTML)
@@ -107,13 +109,15 @@ def is_piece(text: str, start: int, stop: int) -> bool:
 
 def is_data(text: str, start: int, stop: int) -> bool:
     """Elements in elements, rows that begin with a tag, no long text."""
+    declared = bool(_DECLARED.match(text, start, stop))
+    if not declared and text.find("</", start, stop) < 0 and text.find("/>", start, stop) < 0:
+        return False
     found = list(tokens(text, start, stop, html=False))
     tags = [token for token in found if token.what in (What.START, What.END)]
     ends = sum(token.what is What.END or token.closed for token in tags)
     long = any(token.end - token.start > TEXT for token in found[:-1] if token.what is What.TEXT)
     shown = [row for row in text[start:stop].split("\n") if row.strip()]
     tagged = sum(row.lstrip().startswith("<") for row in shown)
-    declared = bool(_DECLARED.match(text, start, stop))
     return (
         len(tags) >= (2 if declared else 6)
         and (ends * 3 >= len(tags) or declared)

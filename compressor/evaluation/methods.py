@@ -201,8 +201,8 @@ def _by_window(score: ScoreArray, encoding: Encoding, owner: npt.NDArray[np.int6
 class Ours(Method):
     """The product, through its own door.
 
-    By default as the default policy sends it: the ratio is asked for as it is, and what was reached is told. words:
-    as the paper selects, single words with nothing protected, at exactly the ratio that is meant.
+    By default as the default policy sends it: the ratio is asked for as it is, and what was reached is told.
+    words: as the paper selects, single words with nothing protected, at exactly the ratio that is meant.
     """
 
     def __init__(self, scorer: Scorer, *, aware: bool, words: bool = False):

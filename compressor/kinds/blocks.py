@@ -8,20 +8,20 @@ from collections.abc import Iterator
 from moosproxy.compressor.kinds.base import Block, Editor, Rows, TextKind
 from moosproxy.compressor.kinds.code import Code
 from moosproxy.compressor.kinds.config.editor import Config
-from moosproxy.compressor.kinds.csv_text import Csv
-from moosproxy.compressor.kinds.dialogue import Dialogue
 from moosproxy.compressor.kinds.diff import Diff
 from moosproxy.compressor.kinds.json.editor import Json
-from moosproxy.compressor.kinds.listing import Listing
-from moosproxy.compressor.kinds.log import Log
+from moosproxy.compressor.kinds.lines.csv_text import Csv
+from moosproxy.compressor.kinds.lines.listing import Listing
+from moosproxy.compressor.kinds.lines.log import Log
+from moosproxy.compressor.kinds.lines.paths import Paths
+from moosproxy.compressor.kinds.lines.rows import AHEAD, Fence, Lines, bare
+from moosproxy.compressor.kinds.lines.search import Search
+from moosproxy.compressor.kinds.lines.table import Table
+from moosproxy.compressor.kinds.lines.trace import Trace
 from moosproxy.compressor.kinds.markup.editor import Markup
-from moosproxy.compressor.kinds.paths import Paths
-from moosproxy.compressor.kinds.prose import Prose
-from moosproxy.compressor.kinds.rows import AHEAD, Fence, Lines, bare
-from moosproxy.compressor.kinds.search import Search
+from moosproxy.compressor.kinds.running.dialogue import Dialogue
+from moosproxy.compressor.kinds.running.prose import Prose
 from moosproxy.compressor.kinds.sql import Sql
-from moosproxy.compressor.kinds.table import Table
-from moosproxy.compressor.kinds.trace import Trace
 
 # In the order in which they are asked: what is told surest comes first.
 _CLAIMING: tuple[Editor, ...] = (

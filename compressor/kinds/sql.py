@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from moosproxy.compressor.kept import Wrap
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind
-from moosproxy.compressor.kinds.exact import DIRECTIVE, UNNAMED, Head, Sort, exact
+from moosproxy.compressor.kinds.running.exact import DIRECTIVE, UNNAMED, Head, Sort, exact
 from moosproxy.compressor.text.lexicon import words
 
 HINTS = frozenset(

@@ -1,7 +1,7 @@
 """What stays whatever the budget.
 
-Inviolable is what the user asks, what the caller marks, and what is filled in later. All other protected kinds leave
-with their unit, but in a short text that nobody asks about: little is saved there, and every fact may matter.
+Inviolable is what the user asks, what the caller marks, and what is filled in later. All other protected kinds
+leave with their unit, but in a short text that nobody asks about: little is saved there, every fact may matter.
 """
 
 from __future__ import annotations

@@ -195,8 +195,8 @@ def _realised(results: Results) -> str:
     ratios = max((results.ratios(task) for task in results.tasks(TASKS)), key=len, default=[])
     table = _rows(["task", "method", *(f"{ratio}x" for ratio in ratios)], rows())
     return (
-        "## Realised ratios\n\nPieces before / pieces after, over all texts of a task, as the default policy sends "
-        "them: in a short text that nobody asks about what holds a fact stays, and one sentence always stays."
+        "## Realised ratios\n\nPieces before / pieces after, over all texts of a task, as the default policy "
+        "sends them: in a short text that nobody asks about what holds a fact stays, and one sentence always stays."
         f"\n\n{table}"
     )
 

@@ -12,7 +12,7 @@ from moosproxy.compressor.kinds.config.ends import end_of
 from moosproxy.compressor.kinds.config.patterns import REMARK
 from moosproxy.compressor.kinds.config.rows import Form, scan
 from moosproxy.compressor.kinds.config.told import commented, first_setting, told
-from moosproxy.compressor.kinds.exact import UNNAMED, exact
+from moosproxy.compressor.kinds.running.exact import UNNAMED, exact
 from moosproxy.compressor.text.lexicon import words
 
 _HINTS: dict[str, Form] = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from moosproxy.compressor.kinds.base import Rows
-from moosproxy.compressor.kinds.exact import DIRECTIVE, Head, Sort
+from moosproxy.compressor.kinds.running.exact import DIRECTIVE, Head, Sort
 
 
 class Form(StrEnum):

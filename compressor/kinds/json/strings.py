@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.kinds.base import Asked, Block, TextKind, Unit
-from moosproxy.compressor.kinds.prose import Prose
+from moosproxy.compressor.kinds.running.prose import Prose
 from moosproxy.compressor.text import json_grammar
 
 _HALF_CHARACTER = "¤"

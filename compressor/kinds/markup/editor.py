@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit, row_units
-from moosproxy.compressor.kinds.exact import UNNAMED
 from moosproxy.compressor.kinds.markup.data import edit_data
 from moosproxy.compressor.kinds.markup.page import INLINE, UNFELT, Page
 from moosproxy.compressor.kinds.markup.tokens import What
 from moosproxy.compressor.kinds.markup.told import SOURCE, data_end, is_piece, page_end
+from moosproxy.compressor.kinds.running.exact import UNNAMED
 from moosproxy.compressor.text.lexicon import words
 from moosproxy.compressor.text.sentences import sentences
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moosproxy.compressor.kept import KeptSpans
-from moosproxy.compressor.kinds.cuts import cuts
+from moosproxy.compressor.kinds.running.cuts import cuts
 from tests.compressor.reversal.building import SAFE, sentences
 from tests.compressor.reversal.texts import TEMPLATES
 

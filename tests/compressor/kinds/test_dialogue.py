@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from moosproxy.compressor.kinds.base import Asked, Block, Rows, TextKind, Unit
 from moosproxy.compressor.kinds.blocks import split
-from moosproxy.compressor.kinds.dialogue import LONG, Dialogue
+from moosproxy.compressor.kinds.running.dialogue import LONG, Dialogue
 
 CHAT = """\
 [10:02] Ana: will the boat be ready today

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from moosproxy.compressor.kinds.base import Asked, Block, TextKind, Unit
 from moosproxy.compressor.kinds.blocks import split
-from moosproxy.compressor.kinds.prose import Prose
+from moosproxy.compressor.kinds.running.prose import Prose
 
 LONG = "The river floods the meadows in most springs and the farmers drive their cows to the hills in time."
 

@@ -10,9 +10,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
-from moosproxy.compressor.kinds import subtitles, turns
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.cuts import cuts
+from moosproxy.compressor.kinds.running import subtitles, turns
+from moosproxy.compressor.kinds.running.cuts import cuts
 from moosproxy.compressor.text.sentences import sentences
 
 AHEAD = 14

@@ -7,10 +7,10 @@ from dataclasses import replace
 import regex
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
-from moosproxy.compressor.kinds import paragraphs
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.cuts import cuts
-from moosproxy.compressor.kinds.paragraphs import Piece, Role
+from moosproxy.compressor.kinds.running import paragraphs
+from moosproxy.compressor.kinds.running.cuts import cuts
+from moosproxy.compressor.kinds.running.paragraphs import Piece, Role
 from moosproxy.compressor.text.sentences import sentences
 
 WHOLE = 600

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from moosproxy.compressor.kept import Noun, Span
-from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
+from moosproxy.compressor.kinds.lines import ranks
 
 LINE = 4000
 """Characters of a row that are split into cells."""

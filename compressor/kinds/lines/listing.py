@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.kept import Noun
-from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
+from moosproxy.compressor.kinds.lines import ranks
 
 AHEAD = 4
 """Rows looked at below a header."""

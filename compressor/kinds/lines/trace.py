@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from moosproxy.compressor.kept import Noun
-from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.trace_rows import (
+from moosproxy.compressor.kinds.lines import ranks
+from moosproxy.compressor.kinds.lines.trace_rows import (
     ERROR,
     FRAME,
     HEAD,

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.kept import Noun
-from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
+from moosproxy.compressor.kinds.lines import ranks
 
 AHEAD = 6
 """Records looked at."""

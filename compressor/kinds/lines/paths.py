@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from moosproxy.compressor.kept import Noun
-from moosproxy.compressor.kinds import ranks
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
+from moosproxy.compressor.kinds.lines import ranks
 
 AHEAD = 5
 """Rows looked at."""

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from moosproxy.compressor.kept import Noun
-from moosproxy.compressor.kinds import ranks, trace
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
-from moosproxy.compressor.kinds.trace_rows import FRAME, names_fault
+from moosproxy.compressor.kinds.lines import ranks, trace
+from moosproxy.compressor.kinds.lines.trace_rows import FRAME, names_fault
 from moosproxy.compressor.text import templates
 
 AHEAD = 24

@@ -1,0 +1,1 @@
+"""Text made of rows: tables, listings, search output, paths, logs, traces, and rows of no known kind."""

@@ -1,0 +1,1 @@
+"""Text that runs: sentences of prose and turns of conversations."""

@@ -31,10 +31,10 @@ _CLAIMING: tuple[Editor, ...] = (
     Sql(),
     Table(),
     Csv(),
+    Log(),  # before configuration: entries of the form key=value are no settings
     Config(),
     Listing(),
     Search(),
-    Log(),
     Trace(),
     Paths(),
     Dialogue(),

@@ -55,6 +55,7 @@ QUIET = "\n".join(served(200, ODD))
         "web_1 | 2024-05-03T10:30:{n:02d}Z",
         "[INFO]",
         "level=info n={n}",
+        "time=2024-05-03T10:30:{n:02d}Z level=info n={n}",
     ],
 )
 def test_each_form_is_one_block(head: str) -> None:

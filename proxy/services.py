@@ -16,7 +16,7 @@ from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.upstreams.pool import UpstreamPool
 
 if TYPE_CHECKING:
-    from moosproxy.proxy.rewriting.rewrite import Overrides, Rewritten, Worth
+    from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
 
 
 class PolicySource(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from moosproxy.compressor.kept import Span
@@ -12,6 +13,7 @@ from moosproxy.compressor.kinds.blocks import EDITORS, split
 from moosproxy.compressor.settings import CompressionSettings
 from moosproxy.compressor.text.lexicon import words
 
+RUNNING = frozenset({TextKind.PROSE, TextKind.DIALOGUE, TextKind.MARKUP})
 _TERM = re.compile(r"\w+(?:[-.]\w+)*")
 _ASKING = frozenset(
     words("""
@@ -19,6 +21,10 @@ _ASKING = frozenset(
     please have been were will would could should into over than then them they there their your
     """)
 )
+
+
+SMALL = 300
+"""A block of rows or code of fewer characters stays whole: a mark in it would cost as much as it saves."""
 
 
 class Piece(NamedTuple):
@@ -36,7 +42,10 @@ def planned(text: str, settings: CompressionSettings, question: str | None) -> l
     found = []
     for block in split(text):
         edited = EDITORS[block.kind].edit(text, block, asked)
-        found.append(Piece(block.kind, edited.units, edited.drops, edited.cuts))
+        units = edited.units
+        if block.kind not in RUNNING and block.end - block.start < SMALL < len(text):
+            units = [replace(unit, must=True) for unit in units]
+        found.append(Piece(block.kind, units, edited.drops, edited.cuts))
     return found
 
 

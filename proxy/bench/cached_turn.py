@@ -16,7 +16,8 @@ from typing import Any
 from moosproxy.compressor import CompressionResult, CompressionSettings, KeptSpans
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.cache.opening import open_store
-from moosproxy.proxy.rewriting.rewrite import Overrides, Rewriter
+from moosproxy.proxy.rewriting.outcome import Overrides
+from moosproxy.proxy.rewriting.rewrite import Rewriter
 from moosproxy.proxy.scheduling.scheduler import CompressionService
 
 WORDS_PER_TOKEN = 0.75

@@ -11,7 +11,7 @@ from moosproxy.proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
     from moosproxy.proxy.rewriting.fit_context import Fit
-    from moosproxy.proxy.rewriting.rewrite import PartOutcome, Rewritten
+    from moosproxy.proxy.rewriting.outcome import PartOutcome, Rewritten
 
 _SKIPPED_BOUND = 2000  # characters: some servers and clients refuse longer headers
 

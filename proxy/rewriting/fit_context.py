@@ -17,7 +17,7 @@ import orjson
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.errors import ContextTooLong
 from moosproxy.proxy.reasons import FORCED, SkipReason
-from moosproxy.proxy.rewriting.rewrite import Rewritten
+from moosproxy.proxy.rewriting.outcome import Rewritten
 from moosproxy.proxy.upstreams.window import Room
 
 STEPS_PER_UNIT = 4

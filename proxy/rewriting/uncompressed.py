@@ -7,7 +7,7 @@ from typing import Any
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import find_parts
 from moosproxy.proxy.reasons import SkipReason
-from moosproxy.proxy.rewriting.rewrite import Overrides, Rewritten, Worth, unseen
+from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth, unseen
 
 
 class Uncompressed:

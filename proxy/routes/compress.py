@@ -14,7 +14,7 @@ from moosproxy.proxy.routes.reading import parse_json
 from moosproxy.proxy.routes.relay import decide, overrides, requested
 
 if TYPE_CHECKING:
-    from moosproxy.proxy.rewriting.rewrite import PartOutcome
+    from moosproxy.proxy.rewriting.outcome import PartOutcome
 
 _ROLES = ("user", "tool", "system", "developer", "assistant")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from moosproxy.policies.resolve import Decision
 from moosproxy.proxy.rewriting.break_even import ReadsPrompts
-from moosproxy.proxy.rewriting.rewrite import Overrides, Rewritten, Worth
+from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.outgoing import calls, changed_texts
 from moosproxy.proxy.services import Services

@@ -12,7 +12,7 @@ from moosproxy.policies.resolve import Decision, RequestFacts
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.errors import BadRequest, NotFound, envelope
-from moosproxy.proxy.rewriting.rewrite import Overrides
+from moosproxy.proxy.rewriting.outcome import Overrides
 from moosproxy.proxy.routes import local
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.outgoing import calls, changed_texts, is_soft

@@ -80,7 +80,7 @@ def test_its_bytes_do_not_depend_on_threads_or_batches(engine: str) -> None:
 @pytest.mark.slow
 def test_engines_choose_nearly_the_same_words() -> None:
     kept: list[set[int]] = []
-    settings = CompressionSettings(ratio=3, protect=frozenset[Kind]())
+    settings = CompressionSettings(ratio=3, protect=frozenset[Kind](), unit="word")
     for engine in ("openvino", "onnxruntime", "torch"):
         with Compressor.load(engine=engine) as loaded:
             words = loaded.compress(DOCUMENT, settings, words=True).words

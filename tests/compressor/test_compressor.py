@@ -49,7 +49,7 @@ def test_the_asked_ratio_is_met_within_a_twentieth(
 def test_the_output_is_an_ordered_subsequence_of_the_input(
     compressor: Compressor, text: str, ratio: float, alpha: float
 ) -> None:
-    result = compressor.compress(text, CompressionSettings(ratio=ratio, alpha=alpha))
+    result = compressor.compress(text, CompressionSettings(ratio=ratio, alpha=alpha, marks=False))
     rest = iter(text)
 
     assert all(character in rest for character in result.text if not character.isspace())
@@ -72,9 +72,11 @@ def test_protected_text_survives_and_is_counted(compressor: Compressor) -> None:
 
     result = compressor.compress(text, CompressionSettings(ratio=6))
 
-    for needle in ("$12.50", "not", "denied", "https://example.org/a?b=1"):
-        assert needle in result.text
-    assert {"number", "url", "severity", "negation"} <= set(result.protected)
+    needles = ("$12.50", "not", "denied", "https://example.org/a?b=1")
+    assert len({needle in result.text for needle in needles}) == 1  # with their sentence, or not at all
+    words = compressor.compress(text, CompressionSettings(ratio=6, unit="word"))
+    assert all(needle in words.text for needle in needles)
+    assert {"number", "url", "severity", "negation"} <= set(words.protected)
 
 
 def test_caller_spans_and_patterns_survive(compressor: Compressor) -> None:
@@ -98,7 +100,7 @@ def test_lines_bullets_and_speakers_keep_their_shape(compressor: Compressor) -> 
     result = compressor.compress(text, CompressionSettings(ratio=2, protect=BARE))
     lines = [line for line in result.text.split("\n") if line]
 
-    assert all(line.startswith(("- ", "Alice: ")) for line in lines)
+    assert all(line.startswith(("- ", "Alice: ", "[…")) for line in lines)
     assert "\n\n" in result.text
 
 

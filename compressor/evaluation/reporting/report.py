@@ -196,7 +196,7 @@ def _realised(results: Results) -> str:
     table = _rows(["task", "method", *(f"{ratio}x" for ratio in ratios)], rows())
     return (
         "## Realised ratios\n\nPieces before / pieces after, over all texts of a task, as the default policy "
-        "sends them: in a short text that nobody asks about what holds a fact stays, and one sentence always stays."
+        "sends them: in a short text that nobody asks about what holds a fact stays, and one sentence always."
         f"\n\n{table}"
     )
 

@@ -102,7 +102,8 @@ NEW = (
     + (
         "@@ -0,0 +1,24 @@\n"
         + "".join(
-            f"+def step_{n}(a):\n+    # Adds.\n+    if a > {n}:\n+        raise ValueError(a)\n+    return a + {n}\n+\n"
+            f"+def step_{n}(a):\n+    # Adds.\n+    if a > {n}:\n+        raise ValueError(a)\n"
+            f"+    return a + {n}\n+\n"
             for n in range(4)
         )
     )

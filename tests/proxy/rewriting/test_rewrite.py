@@ -15,7 +15,8 @@ from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.store import Store
 from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import SkipReason
-from moosproxy.proxy.rewriting.rewrite import Overrides, Rewriter, Rewritten
+from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten
+from moosproxy.proxy.rewriting.rewrite import Rewriter
 from moosproxy.proxy.scheduling.scheduler import CompressionService
 from tests.proxy.fakes import BOOM, SOLID, FakeCompressor, prose
 

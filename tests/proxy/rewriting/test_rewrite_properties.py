@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.store import Store
-from moosproxy.proxy.rewriting.rewrite import Overrides, Rewriter, Rewritten
+from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten
+from moosproxy.proxy.rewriting.rewrite import Rewriter
 from moosproxy.proxy.scheduling.scheduler import CompressionService
 from tests.proxy.fakes import FakeCompressor
 

@@ -1,0 +1,79 @@
+"""What a request may ask of its rewriting, and what became of its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
+from moosproxy.proxy.cache.store import Layer
+from moosproxy.proxy.reasons import SkipReason
+
+Worth = Callable[[int, float], bool]
+"""Whether a text of so many estimated tokens is worth shortening by a ratio; see `proxy.rewriting.break_even`."""
+
+
+class Overrides(NamedTuple):
+    """What the request itself asks for, already kept within what the policy allows."""
+
+    bypass: bool = False
+    ratio: float | None = None
+    alpha: float | None = None
+
+
+class PartOutcome(NamedTuple):
+    """What became of one text. reason: None if it was compressed.
+
+    message, part: as in TextPart. cache: the layer that had the answer, None if it was made for this request.
+    tokens_before, tokens_after: counted where the compressor saw the text, else estimated (and equal).
+    """
+
+    message: int
+    part: int | None
+    role: str
+    reason: SkipReason | None
+    tokens_before: int
+    tokens_after: int
+    cache: Layer | None
+    estimated: bool = False
+
+
+class Rewritten(NamedTuple):
+    """The body to send and what was done to it.
+
+    body: a new top-level dict; whatever was not changed is shared with the old one.
+    shadow: the outcomes tell what compression would have done, the body is the original.
+    compression_ms: wall-clock time from the first look at the body to the last answer.
+    """
+
+    body: dict[str, Any]
+    changed: bool
+    parts: tuple[PartOutcome, ...]
+    compression_ms: float
+    shadow: bool = False
+
+    @property
+    def tokens_before(self) -> int:
+        """Of all texts together."""
+        return sum(part.tokens_before for part in self.parts)
+
+    @property
+    def tokens_after(self) -> int:
+        """Of all texts together."""
+        return sum(part.tokens_after for part in self.parts)
+
+    @property
+    def ratio(self) -> float:
+        """tokens_before / tokens_after; 1 where there is no text."""
+        return self.tokens_before / self.tokens_after if self.tokens_after else 1.0
+
+    @property
+    def cache_hits(self) -> int:
+        """Texts whose answer came from either layer."""
+        return sum(part.cache is not None for part in self.parts)
+
+
+def unseen(part: TextPart, reason: SkipReason) -> PartOutcome:
+    """The outcome of a text that was left alone at sight: its tokens are estimated."""
+    tokens = estimate_tokens(part.text)
+    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, None, estimated=True)

@@ -1,9 +1,13 @@
 """What holds for every test."""
 
+import os
 import sys
 
 import pytest
 from hypothesis import settings
+
+# Before anyone imports torch: its threads wait without spinning, and leave the core to the process beside.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # How long an example takes says something about the machine's other users, nothing about the code.
 settings.register_profile("moosproxy", deadline=None)

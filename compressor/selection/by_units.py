@@ -54,14 +54,14 @@ def by_units(plan: Plan, verifier: Verifier, score: ScoreArray) -> Outcome:
     """The outcome of keeping the best units. score: of every word, shape (words,)."""
     units = _collect(plan, verifier, score)
     aim = ratio = plan.settings.ratio
-    target = _target(units, ratio)
+    aimed = _aimed(plan, units, ratio)
     best: tuple[float, Joined, BoolArray] | None = None
     for _ in range(ROUNDS):
         kept = _choose(units, aim)
         if best is not None and bool((kept == best[2]).all()):
             break
         joined = join(plan, units.units, kept, units.whole)
-        miss = joined.tokens / max(joined.before * target, 1)
+        miss = joined.tokens / max(aimed or joined.before * _target(units, ratio), 1)
         if best is None or abs(miss - 1) < abs(best[0] - 1):
             best = (miss, joined, kept)
         if abs(miss - 1) <= COUNT_TOLERANCE:
@@ -85,6 +85,24 @@ def _target(units: _Units, ratio: float) -> float:
     fixed = units.group < 0
     aimed = units.cost[fixed].sum() + units.whole[~fixed].sum() / ratio
     return float(aimed / max(units.whole.sum(), 1))
+
+
+def _aimed(plan: Plan, units: _Units, ratio: float) -> float:
+    """Tokens that are aimed at where white space and the like always go, 0 where a share of the text tells it.
+
+    What they save is no reason to keep more of the rest. Words tell how long prose is; signs that touch each other
+    are fewer tokens than words, so all else is what the count leaves.
+    """
+    drops = sorted(span for piece in plan.pieces for span in piece.drops)
+    if not drops or plan.counter is None:
+        return 0.0
+    edges = [0, *(edge for span in drops for edge in span), len(plan.text)]
+    bare = "".join(plan.text[a:b] for a, b in zip(edges[::2], edges[1::2], strict=True))
+    read = units.group == 0
+    prose, rest = units.whole[read].sum(), units.group[~read] >= 0
+    left = units.cost[~read][~rest].sum() + units.whole[~read][rest].sum() / ratio
+    share = left / max(units.whole[~read].sum(), 1)
+    return float(prose / ratio + max(plan.counter.count(bare) - prose, 0) * share)
 
 
 def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from moosproxy.compressor import Compressor
+from moosproxy.compressor import CompressionSettings, Compressor
 from tests.compressor.kinds.json.samples import (
     CATALOGUE,
     HOSTS,
@@ -118,3 +118,12 @@ def test_short_and_mixed_arrays_stay_whole(records: list[object], compressor: Co
     text = json.dumps(records, indent=1)
 
     assert records == json.loads(shortened(compressor, text, "rows", 4))
+
+
+def test_saved_white_space_is_no_reason_to_keep_more_of_the_prose(compressor: Compressor) -> None:
+    prose = "\n\n".join(f"{TEXT} This was written down as number {number}." for number in range(6))
+    text = f"{prose}\n\n{json.dumps(HOSTS, indent=4)}"
+    result = compressor.compress(text, CompressionSettings(ratio=3, json="lossless", tokenizer="o200k_base"))
+    before, after = result.kinds["prose"]
+
+    assert 2.5 < before / after < 3.5

@@ -13,6 +13,8 @@ ANSWER = 2
 """An output of at most so many rows is an answer."""
 CUT = 400
 
+# An error brings its command along, so it goes before commands that say nothing of what they did.
+_ERROR, _COMMAND_LINE = 9.5, 9.0
 _PROMPT = regex.compile(
     r"\s{0,3}(?:(?:\([\w.-]+\)\s)?(?:[\w.-]+@[\w.-]+(?::|\s)?[~/\w.\s-]{0,60}|\[[^\]]{1,60}\])?[$❯➜]\s(?=\S)"
     r"|[\w.-]+@[\w.-]+(?::|\s)[~/\w.-]{0,60}[#%]\s(?=\S)"
@@ -93,7 +95,7 @@ def _said(rows: Rows, first: int, behind: int, index: int) -> Iterator[Unit]:
     row = first + 1
     while row < behind and (rows.line(row - 1).endswith("\\") or _MORE.match(rows.line(row))):
         row += 1
-    yield Unit(rows.spans[first][0], _end(rows, row - 1), rank=9.0, count=row - first)
+    yield Unit(rows.spans[first][0], _end(rows, row - 1), rank=_COMMAND_LINE, count=row - first)
     output = [number for number in range(row, behind) if not rows.blank(number)]
     head = index
     for place, number in enumerate(output):
@@ -107,7 +109,7 @@ def _said(rows: Rows, first: int, behind: int, index: int) -> Iterator[Unit]:
 
 def _rank(rows: Rows, number: int, place: int, size: int) -> float:
     if _FAILED.search(rows.line(number)[:CUT]):
-        return 8.0
+        return _ERROR
     if size <= ANSWER:
         return 6.0
     edge = min(place, size - 1 - place)

@@ -182,11 +182,12 @@ class _Passing:
 def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
     line = _line(rows, at, prefixed)
     first = _sign(rows, at, prefixed)
-    if first is Sign.OTHER and not line.lstrip().startswith(_QUOTES):
+    quoted = line.lstrip().startswith(_QUOTES)
+    if first is Sign.OTHER and not quoted:
         return False
     if first is Sign.NOTHING and at > 0 and not rows.blank(at - 1) and _sign(rows, at - 1, prefixed) is first:
         return False  # The rest of a comment: its first row has been looked at.
-    if first is Sign.WEAK and not _followed(rows, at, prefixed):
+    if first is Sign.WEAK and not quoted and not _followed(rows, at, prefixed):
         return False
     strong, told, other = _tally(rows, at, prefixed)
     if strong < (1 if fenced else SURE) or told + other < (1 if fenced else FEWEST):
@@ -200,8 +201,11 @@ def _followed(rows: Rows, at: int, prefixed: bool) -> bool:
     return any(_sign(rows, row, prefixed) is Sign.STRONG for row in behind[:2])
 
 
-def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
-    """Of the next rows those that are code, those that could be, those included, and the others."""
+def _tally(rows: Rows, at: int, prefixed: bool, *, inside: bool = False) -> tuple[int, int, int]:
+    """Of the next rows those that are code, those that could be, those included, and the others.
+
+    inside: of code, where indented rows that are none say nothing.
+    """
     counts = dict.fromkeys(Sign, 0)
     passing = _Passing()
     for row in range(at, min(len(rows), at + NOTES)):
@@ -210,7 +214,8 @@ def _tally(rows: Rows, at: int, prefixed: bool) -> tuple[int, int, int]:
             continue
         if _FENCE.match(line):
             break
-        counts[_sign(rows, row, prefixed)] += 1
+        told = _sign(rows, row, prefixed)
+        counts[Sign.NOTHING if inside and told is Sign.OTHER and line[:1].isspace() else told] += 1
         if sum(counts.values()) - counts[Sign.NOTHING] == AHEAD:
             break
     return counts[Sign.STRONG], counts[Sign.STRONG] + counts[Sign.WEAK], counts[Sign.OTHER]
@@ -234,7 +239,7 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
         told = _sign(rows, row, prefixed)
         doubtful = told is Sign.OTHER or _HEADING.match(line)
         if doubtful and not line[:1].isspace() and (_apart(rows, row) or _PROSE.match(line)):
-            strong, could, other = _tally(rows, row, prefixed)
+            strong, could, other = _tally(rows, row, prefixed, inside=True)
             if not strong or could < GOES_ON * (could + other):
                 break
         end = row + 1

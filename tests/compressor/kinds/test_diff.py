@@ -102,8 +102,7 @@ NEW = (
     + (
         "@@ -0,0 +1,24 @@\n"
         + "".join(
-            f"+def step_{n}(a):\n+    # Adds.\n+    if a > {n}:\n+        raise ValueError(a)\n"
-            f"+    return a + {n}\n+\n"
+            f"+def step_{n}(a):\n+    # Adds.\n+    if a > {n}:\n+        raise Bad(a)\n+    return {n}\n+\n"
             for n in range(4)
         )
     )
@@ -201,7 +200,7 @@ def test_a_new_file_is_taken_by_its_statements() -> None:
     kept = rows_of(NEW, units, best(NEW, units, 0.6))
     assert [row for row in kept if "def step" in row] == [f"+def step_{n}(a):" for n in range(4)]
     assert not any("# Adds." in row for row in kept)
-    raising = next(i for i, unit in enumerate(units) if "ValueError" in NEW[unit.start : unit.end])
+    raising = next(i for i, unit in enumerate(units) if "raise Bad" in NEW[unit.start : unit.end])
     assert "+    if a > 0:" in rows_of(NEW, units, closed(units, {raising}))
 
 

@@ -21,9 +21,9 @@ HINTS = frozenset(
 )
 REMARKS = 40
 """So many rows of remarks are looked through for the statement below them."""
-STATEMENT = 400
-"""Rows of a statement whose end is looked for."""
-BODY = 2000
+STATEMENT = 150
+"""Rows in which the end of a statement is looked for before it counts as one."""
+BODY = 1000
 """Rows of a routine's body whose end is looked for."""
 
 _PROMPT = r"(?:[\w.-]{1,40}[=(*^!'\"-][#>]|(?:mysql|sqlite|SQL|MariaDB\s?\[[^\]\n]{1,40}\])>|\d{1,3}>)\s"
@@ -36,12 +36,13 @@ _OBJECT = (
 )
 _STARTS = (
     r"SELECT\s+(?:DISTINCT\s|\*|COUNT\s*\()",
-    rf"(?:INSERT|REPLACE)\s+(?:IGNORE\s+|OR\s\w+\s+)?INTO\s+{_NAME}",
-    rf"DELETE\s+FROM\s+{_NAME}",
+    rf"(?:INSERT|REPLACE)\s+(?:IGNORE\s+|OR\s\w+\s+)?INTO\s+{_NAME}\s*(?:\(|(?:VALUES|SELECT|SET|DEFAULT|WITH|AS)\b|$)",
+    rf"DELETE\s+FROM\s+{_NAME}\s*(?:;|$|(?:\w+\s+)?(?:WHERE|USING|RETURNING)\b|AS\s)",
     rf"UPDATE\s+(?:ONLY\s+)?{_NAME}\s+(?:AS\s+|(?!SET\b)\w+\s+)?SET\b",
     rf"CREATE\s+{_OBJECT}",
     rf"(?:ALTER|DROP)\s+{_OBJECT}\s+\S",
-    rf"WITH\s+(?:RECURSIVE\s+)?{_NAME}\s*(?:\([^()]{{0,200}}\)\s*)?AS\s+(?:NOT\s+)?(?:MATERIALIZED\s+)?\(",
+    rf"WITH\s+(?:RECURSIVE\s+)?{_NAME}\s*(?:\([^()]{{0,200}}\)\s*)?AS\s+(?:NOT\s+)?(?:MATERIALIZED\s+)?"
+    r"\(\s*(?:(?:SELECT|INSERT|UPDATE|DELETE|VALUES|WITH)\b|--|/\*|$)",
     rf"MERGE\s+INTO\s|TRUNCATE\s+(?:TABLE\s)?{_NAME}\s*;|COMMENT\s+ON\s|PRAGMA\s+\w+",
     r"(?:GRANT|REVOKE)\s+[\w\s,]{1,200}\s(?:ON|TO|FROM)\s",
     r"EXPLAIN\s+(?:\(|ANALYZE\s|SELECT\s|QUERY\s)|BEGIN\s*;|(?:BEGIN|START)\s+TRANSACTION",
@@ -56,6 +57,7 @@ _VERBS = words("""
 _LIKELY = re.compile(rf"\s{{0,20}}(?:{_PROMPT})?\s{{0,20}}(?P<verb>{'|'.join(_VERBS)})\b", re.IGNORECASE)
 _ALONE = frozenset(words("select with explain"))
 """Verbs that may begin what is SQL without anything before it telling so."""
+_PROMPTED = re.compile(rf"\s{{0,20}}{_PROMPT}")
 _META = re.compile(rf"(?:{_PROMPT})?\s{{0,4}}\\[a-z?!+]{{1,12}}(?:\s|$)")
 _REMARK = re.compile(r"\s*(?:--|/\*|\*|\*/)")
 _CLAUSE = re.compile(r"\b(?:FROM|WHERE|VALUES|JOIN|AS|SET)\b", re.IGNORECASE)
@@ -155,19 +157,25 @@ def _statement(rows: Rows, row: int, *, first: bool) -> int:
     line = rows.line(row)[:400]
     if _META.match(line):
         below = _statement_row(rows, row + 1)
-        return row + 1 if not first or (below < len(rows) and _SURE.match(_joined(rows, below))) else row
+        return row + 1 if not first or (below < len(rows) and _begins(rows, below)) else row
     sure, likely = bool(_SURE.match(_joined(rows, row))), _LIKELY.match(line)
     if not sure and (likely is None or (first and likely["verb"].lower() not in _ALONE)):
         return row
     if any(map(_reads_as_prose, (rows.line(below)[-200:] for below in range(row, min(row + 3, len(rows)))))):
         return row
     stop, ended = _end(rows, row, STATEMENT)
-    if sure and not ended and stop == row + STATEMENT:
-        stop, ended = _end(rows, row, len(rows))
     if _BODY.match(line) and "$" not in rows.text[rows.spans[row][0] : rows.spans[stop - 1][1]]:
         stop, ended = _body_end(rows, row, stop), True
     piece = rows.text[rows.spans[row][0] : rows.spans[stop - 1][1]]
-    return stop if _looks_sql(piece, line, ended=ended, sure=sure, first=first) else row
+    if not _looks_sql(piece, ended=ended, sure=sure, first=first):
+        return row
+    return stop if ended or stop < row + STATEMENT else _end(rows, row, len(rows))[0]
+
+
+def _begins(rows: Rows, row: int) -> bool:
+    """Whether a statement begins at a row that nothing else can begin with."""
+    line = rows.line(row)[:400]
+    return bool(_SURE.match(_joined(rows, row)) or (_PROMPTED.match(line) and _LIKELY.match(line)))
 
 
 def _joined(rows: Rows, row: int) -> str:
@@ -175,16 +183,17 @@ def _joined(rows: Rows, row: int) -> str:
     return " ".join(rows.line(number)[:300] for number in range(row, min(row + 3, len(rows))))
 
 
-def _looks_sql(piece: str, line: str, *, ended: bool, sure: bool, first: bool) -> bool:
+def _looks_sql(piece: str, *, ended: bool, sure: bool, first: bool) -> bool:
     """Whether what begins like a statement is one: it ends like one, or is written as nobody writes prose."""
-    capitals = not _LOWER.search(line.split()[0])
-    clause = bool(_CLAUSE.search(piece))
-    if ended and (sure or capitals or not first):
-        return sure or capitals or clause or len(piece.split()) < 4
+    prompt = _PROMPTED.match(piece)
+    verb = piece[prompt.end() if prompt else 0 :].split(maxsplit=1)[0]
+    capitals, clause = not _LOWER.search(verb), bool(_CLAUSE.search(piece))
+    if ended and (sure or capitals or prompt):
+        return True
     if ended:
-        return clause and bool(_SIGNS.search(piece)) and line.split()[0].lower() == "select"
-    prose = piece.rstrip().endswith((".", "!", "?", ":"))
-    return not prose and clause and capitals and (sure or "," in piece or "*" in piece or "=" in piece)
+        told = bool(_SIGNS.search(piece)) and verb.lower() == "select" if first else len(piece.split()) < 4
+        return told or (clause and not first)
+    return clause and capitals and (sure or bool(_SIGNS.search(piece)) or "," in piece)
 
 
 def _reads_as_prose(line: str) -> bool:

@@ -65,12 +65,13 @@ def first_setting(rows: Rows, at: int) -> int:
     return -1
 
 
-def _ahead(rows: Rows, first: int, count: int = AHEAD) -> list[str]:
-    """The next settings."""
+def _ahead(rows: Rows, first: int, count: int, form: Form) -> list[str]:
+    """The next settings that lie in no value that an earlier row opened."""
     found: list[str] = []
-    for row in range(first, min(len(rows), first + 10 * count)):
+    reach = range(first, min(len(rows), first + 10 * count))
+    for row, inside in zip(reach, INSIDE[form](rows, first), strict=False):
         line = rows.line(row)[:400]
-        if line.strip() and not REMARK.match(line):
+        if line.strip() and not inside and not REMARK.match(line):
             found.append(line)
             if len(found) == count:
                 break
@@ -78,13 +79,13 @@ def _ahead(rows: Rows, first: int, count: int = AHEAD) -> list[str]:
 
 
 def _is_docker(rows: Rows, first: int) -> bool:
-    ahead = _ahead(rows, first, 8)
+    ahead = _ahead(rows, first, 8, Form.DOCKER)
     return any(DOCKER.match(line) for line in ahead[1:])
 
 
 def _is_braces(rows: Rows, first: int) -> bool:
     """Blocks in braces whose names are those of nginx, HCL and their like."""
-    ahead = _ahead(rows, first, 10)
+    ahead = _ahead(rows, first, 10, Form.BRACES)
     opened = any(BLOCK.match(line) for line in ahead)
     known = [line for line in ahead if brace_row(line)]
     return (
@@ -97,7 +98,7 @@ def _is_braces(rows: Rows, first: int) -> bool:
 
 def _is_pairs(rows: Rows, first: int) -> bool:
     """A section with settings, assignments, or keys with values."""
-    ahead = _ahead(rows, first, 8)
+    ahead = _ahead(rows, first, 8, Form.PAIRS)
     paragraph = ahead[: _unbroken(rows, first)]
     if SECTION.match(ahead[0]):
         behind = [line for line in ahead[1:4] if not SECTION.match(line)]

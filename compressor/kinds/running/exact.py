@@ -22,7 +22,7 @@ STEM = 4
 DIRECTIVE = re.compile(
     r"#!|/\*[+!]|--\+"  # shebang, optimizer hints, conditional comments
     r"|(?:\#|--|//|;|/\*)[\s#*;-]{0,6}+(?:"
-    r"-\*-|vim?:|ex:|[\w.-]*+language-server|(?:syntax|escape|check)\s?=|cloud-config|SPDX-|Copyright\b|\(c\)|©"
+    r"-\*-|vim?:|ex:|[\w.-]{0,40}language-server|(?:syntax|escape|check)\s?=|cloud-config|SPDX-|Copyright\b|\(c\)|©"
     r"|(?:yamllint|noqa|nosec|type|pragma|shellcheck|hadolint|tfsec|checkov|trivy|tflint|kics|prettier|eslint|cspell"
     r"|markdownlint|dependabot|renovate|sqlfluff|squawk|gitleaks|kube-linter|zizmor|actionlint)[\s:-]"
     r"|[@+]\s?[\w:-]|name:\s|migrate:|liquibase|region\b|endregion\b|BEGIN\b|END\b"

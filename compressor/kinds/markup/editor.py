@@ -9,7 +9,7 @@ from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind
 from moosproxy.compressor.kinds.markup.data import edit_data
 from moosproxy.compressor.kinds.markup.page import INLINE, UNFELT, Page
 from moosproxy.compressor.kinds.markup.tokens import What
-from moosproxy.compressor.kinds.markup.told import SOURCE, data_end, is_piece, page_end
+from moosproxy.compressor.kinds.markup.told import SOURCE, data_end, is_page, page_end
 from moosproxy.compressor.kinds.running.exact import UNNAMED
 from moosproxy.compressor.text.lexicon import words
 from moosproxy.compressor.text.sentences import sentences
@@ -50,7 +50,7 @@ class Markup:
 
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """A fence of HTML is source: its rows stay. What is neither page nor data stays too."""
-        if block.hint in XML or (block.hint not in HTML and not is_piece(text, block.start, block.end)):
+        if block.hint in XML or (block.hint not in HTML and not is_page(text, block.start, block.end)):
             return edit_data(text, block)
         page = Page(text, block.start, block.end, asked.terms)
         if block.hint in HTML or _filled_in(page) or _is_program(page):

@@ -71,7 +71,7 @@ class Page:
                 self.gone[index] = True
             elif token.what is What.START and token.name in UNSEEN and last > index:
                 if not self._asked(index, last, named):
-                    self._leave_out(index, last)
+                    self._leave_out(index, last, named)
                 index = last
             index += 1
 
@@ -85,13 +85,16 @@ class Page:
             term in inner for term in named if not term.isalpha()
         )
 
-    def _leave_out(self, first: int, last: int) -> None:
-        """An element with all that is in it, but the title of a page."""
-        title = -1
+    def _leave_out(self, first: int, last: int, named: frozenset[str]) -> None:
+        """An element with all that is in it; of a head what has a title or is asked about stays."""
+        kept = -1
+        head = self.tokens[first].name == "head"
         for index in range(first, last + 1):
-            if self.tokens[first].name == "head" and self.tokens[index].name == "title":
-                title = max(title, self.other[index])
-            self.gone[index] = index > title
+            inner = self.other[index]
+            if head and inner > max(index, kept):
+                name = self.tokens[index].name
+                kept = inner if name == "title" or (name in UNSEEN and self._asked(index, inner, named)) else kept
+            self.gone[index] = index > kept
 
     def _leave_out_bare(self) -> None:
         for index, token in enumerate(self.tokens):

@@ -15,7 +15,7 @@ LOOK = 6000
 TEXT = 600
 """XML with a longer stretch of text between two tags is a document for readers, or a prompt with tags."""
 
-PAGE = re.compile(r"\s*(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE)
+_PAGE = re.compile(r"\s*(?:<\?xml\s[^<>]{0,200}>\s*)?(?:<!doctype\s+html|<html[\s>])", re.IGNORECASE)
 SOURCE = re.compile(
     r"\{\{|\{%|<%|<\?php|\sclassName=|\s(?:v-[\w-]+|@[\w.-]+|\*ng[A-Z]\w+|\(\w+\)|\[\w+\])=|=\{|\$\{|\{[\w.]{2,60}\}"
 )
@@ -49,11 +49,8 @@ _FENCE = re.compile(r"^[ ]{0,3}(?:`{3}|~{3})", re.MULTILINE)
 def page_end(rows: Rows, at: int) -> int:
     """The row behind the page or piece of one that begins at a row; the row itself if none does."""
     start = rows.spans[at][0]
-    whole = bool(PAGE.match(rows.line(at)[:200]))
-    first = _FIRST.match(rows.line(at)[:200])
-    if first is None or first["name"].lower() in _INLINE:
-        return at  # a row of running text may begin with one of these
-    if not whole and not is_piece(rows.text, start, min(_stop(rows), start + LOOK)):
+    whole = bool(_PAGE.match(rows.text, start, min(_stop(rows), start + LOOK)))
+    if not is_page(rows.text, start, _stop(rows)):
         return at
     last, depth, loose = at, 0, False  # loose: an element is open whose end tag may be missing
     for token in tokens(rows.text, start, _stop(rows), html=True):
@@ -95,7 +92,18 @@ def data_end(rows: Rows, at: int) -> int:
     return last + 1 if rows.text.rfind(">", rows.spans[last][0], line_end) >= 0 else at
 
 
-def is_piece(text: str, start: int, stop: int) -> bool:
+def is_page(text: str, start: int, stop: int) -> bool:
+    """Whether a page or a piece of one begins there, and neither running text with tags in it nor XML."""
+    stop = min(stop, start + LOOK)
+    if _PAGE.match(text, start, stop):
+        return True
+    first = _FIRST.match(text, start, stop)
+    if first is None or first["name"].lower() in _INLINE or _DECLARED.match(text, start, stop):
+        return False
+    return _is_piece(text, start, stop)
+
+
+def _is_piece(text: str, start: int, stop: int) -> bool:
     """Tags of HTML and hardly any others, several of them closed, some that no prompt uses for its parts."""
     if text.find("</", start, stop) < 0:  # a chat's <nick> on every row is asked as often
         return False

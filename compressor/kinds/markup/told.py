@@ -55,10 +55,10 @@ def page_end(rows: Rows, at: int) -> int:
     last, depth, loose = at, 0, False  # loose: an element is open whose end tag may be missing
     for token in tokens(rows.text, start, _stop(rows), html=True):
         if token.what is What.TEXT:
-            if fence := _FENCE.search(rows.text, token.start, token.end):
-                return max(_row(rows, fence.start()), at)
             if depth <= 0 and not whole and _other_text(rows.text, token, loose=loose):
                 break
+            if fence := _FENCE.search(rows.text, token.start, token.end):
+                return max(_row(rows, fence.start()), at)
             continue
         last = _row(rows, token.end - 1)
         if token.what in (What.START, What.END) and not token.closed:

@@ -186,6 +186,11 @@ def test_markup_is_told_between_prose(text: str) -> None:
     assert kinds[2:] in ([TextKind.PROSE], [])
 
 
+def test_prose_behind_a_piece_is_no_part_of_it() -> None:
+    text = '<p align="center">\n  <img src="x" alt="a roof"><img src="y" alt="rain">\n</p>\n\nThe roof leaks.\n\n```sh\nmake roof\n```\n'
+    assert [block.kind for block in split(text)][:2] == [TextKind.MARKUP, TextKind.PROSE]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -104,7 +104,9 @@ def test_a_sentencepiece_directory_without_a_graph_loads_through_the_same_door(t
     XLMRobertaForTokenClassification(config).save_pretrained(tmp_path)
 
     with Compressor.load(tmp_path) as compressor:
-        result = compressor.compress(" ".join(tiny.WORDS), CompressionSettings(ratio=2, protect=frozenset()))
+        result = compressor.compress(
+            " ".join(tiny.WORDS), CompressionSettings(ratio=2, protect=frozenset(), unit="word")
+        )
 
     assert "torch" == compressor.engine.name
     assert 1.9 < result.ratio < 2.1

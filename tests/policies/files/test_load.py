@@ -95,8 +95,8 @@ def test_every_fault_of_every_file_is_named_at_once(faults: Faults) -> None:
     assert faults(main, search=search, broken="a: [") == [
         "moos.yaml:2: defaults.ratoi: unknown key; did you mean 'ratio'?",
         "moos.yaml:4: policies.rag.protect.remove[0]: 'numbr' is not one of: fenced_code, inline_code, json, xml, "
-        "url, path, email, id, version, number, date, quoted, severity, negation, question, instruction or "
-        "heading; did you mean 'number'?",
+        "url, path, email, id, version, number, date, quoted, severity, negation, condition, question, "
+        "instruction, heading or placeholder; did you mean 'number'?",
         "moos.yaml:4: policies.rag.extends: no policy is called 'carefull'; did you mean 'careful'?",
         "moos.yaml:5: policies.careful.alpha: must be less than or equal to 1",
         "moos.yaml:7: upstreams.openai.api_key: environment variable NOPE is not set",

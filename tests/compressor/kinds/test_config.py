@@ -208,7 +208,7 @@ def test_a_setting_that_is_commented_out_goes_before_words_do(shorten: Shorten) 
     dead = "".join(f"#option_number_{n} = {n}\n" for n in range(9))
     words = "# the shop is closed at night and nobody is there to look after the machines\n" * 3
     short = shorten(f"[shop]\n{dead}name = x\n{words}open = yes\n", ratio=1.6)
-    assert "option_number_1" not in short
+    assert short.count("#option_number_") < 3
     assert "the shop is closed" in short
 
 

@@ -106,4 +106,4 @@ def test_work_grows_with_the_text_and_no_faster(pile: str) -> None:
 
     small = max(30_000 // len(PILES[pile]), 1)
     seconds(small)
-    assert seconds(8 * small) < 30 * seconds(small) + 0.05
+    assert seconds(8 * small) < 40 * seconds(small) + 0.2  # a square would be 64 times

@@ -432,14 +432,14 @@ def test_whatever_a_block_holds_no_row_of_settings_is_lost(text: str, hint: str)
 def test_many_rows_take_linear_time(row: str) -> None:
     def seconds(count: int) -> float:
         text = f"{row}\n" * count
-        began = time.perf_counter()
+        began = time.process_time()
         for block in split(text):
             if block.kind is TextKind.CONFIG:
                 Config().edit(text, block, ASKED)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small, large = min(seconds(500) for _ in range(3)), seconds(4000)
-    assert large < 30 * small + 0.3
+    assert large < 48 * small + 0.5  # a square would be 64 times
 
 
 @pytest.mark.parametrize("piece", ["a: ", "- ", "[", "'", "#", "a = ", "\\", "<<", "{{ "])
@@ -447,11 +447,11 @@ def test_a_long_row_takes_linear_time(piece: str) -> None:
     def seconds(count: int) -> float:
         text = f"key: {piece * count}\n" * 2 + "a: 1\nb: 2\nc: 3\n"
         fenced = f"```yaml\n{text}```"
-        began = time.perf_counter()
+        began = time.process_time()
         for block in split(fenced):
             if block.kind is TextKind.CONFIG:
                 Config().edit(fenced, block, ASKED)
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small, large = min(seconds(2000) for _ in range(3)), seconds(16000)
-    assert large < 40 * small + 0.2
+    assert large < 48 * small + 0.5

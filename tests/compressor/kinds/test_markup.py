@@ -326,11 +326,11 @@ def test_broken_markup_breaks_nothing(text: str) -> None:
 def test_many_tags_take_linear_time(start: str, piece: str) -> None:
     def seconds(count: int) -> float:
         text = start + piece * count
-        began = time.perf_counter()
+        began = time.process_time()
         for block in split(text):
             if block.kind is TextKind.MARKUP:
                 Markup().edit(text, block, Asked())
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small, large = min(seconds(500) for _ in range(3)), seconds(4000)
-    assert large < 30 * small + 0.3
+    assert large < 48 * small + 0.5  # a square would be 64 times

@@ -224,11 +224,11 @@ def test_whatever_stands_there_rows_are_claimed_in_order(text: str, hint: str) -
 def test_many_rows_take_linear_time(row: str) -> None:
     def seconds(count: int) -> float:
         text = f"SELECT *\n{row}\n" * count
-        began = time.perf_counter()
+        began = time.process_time()
         for block in split(text):
             if block.kind is TextKind.SQL:
                 Sql().edit(text, block, Asked())
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     small, large = min(seconds(400) for _ in range(3)), seconds(3200)
-    assert large < 30 * small + 0.3
+    assert large < 48 * small + 0.5  # a square would be 64 times

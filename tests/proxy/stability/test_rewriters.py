@@ -29,7 +29,8 @@ def turn_of(number: int) -> list[Message]:
 
 def english_turn(number: int) -> list[Message]:
     """The same in English, for a compressor that protects made-up words as ids."""
-    texts = {"assistant": report(10, number), "tool": report(40, 100 + number), "user": report(30, 200 + number)}
+    asked = f"{report(40, 200 + number)}\n\nWhat was decided about the roof?"
+    texts = {"user": asked, "assistant": report(10, number), "tool": report(40, 100 + number)}
     return [{"role": role, "content": text} for role, text in texts.items()]
 
 

@@ -15,6 +15,9 @@ INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/pip instal
 CACHE ?= $(HOME)/.cache/moosproxy
 TOOK = $(CACHE)/seconds$(notdir $@)
 
+# A variable of its own: a comma in a call would begin the next argument.
+DEV := -e ".[dev,train,soft]"
+
 # $(call install,PACKAGES)
 define install
 	@echo "moosproxy: installing into $(VENV)$$(sed 's/.*/; last time it took & s/' '$(TOOK)' 2>/dev/null)"
@@ -97,5 +100,6 @@ $(VENV)/.local: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $(VENV)/.base $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(call install,$(TORCH) -e ".[dev,train,soft]")
+	$(call install,$(TORCH))
+	$(call install,$(DEV))
 	@touch $(VENV)/.base $@

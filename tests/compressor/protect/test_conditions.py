@@ -103,4 +103,4 @@ def test_time_is_linear(piece: str) -> None:
         return time.process_time() - began
 
     seconds(10_000)
-    assert seconds(200_000) < 12 * max(seconds(50_000), 0.01)
+    assert min(seconds(200_000) for _ in range(2)) < 12 * max(seconds(50_000), 0.05)

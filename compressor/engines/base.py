@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.planning.windows import Window
 
 FloatArray = npt.NDArray[np.float32]
@@ -32,6 +33,9 @@ class Engine(Protocol):
     """Runs windows through the encoder."""
 
     name: str
+
+    def __init__(self, checkpoint: Checkpoint, threads: int) -> None:
+        """Loads the checkpoint; raises CheckpointError if it cannot be loaded."""
 
     def run(self, windows: Sequence[Window], reduce: Reduce[T]) -> list[T]:
         """What `reduce` makes of each window, in order. Thread-safe; releases the GIL while computing."""

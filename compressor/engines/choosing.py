@@ -1,15 +1,22 @@
-"""Which engine to take: the first that is installed, or the one that was asked for."""
+"""Which engine to take: the first that is installed, or the one that was asked for.
+
+An engine is a module of this folder with the name of the package that it runs on, and its class is ENGINE.
+"""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+from pkgutil import iter_modules
 
-from moosproxy.compressor import arguments
+from moosproxy.compressor import arguments, engines
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.engines.base import Engine, available_threads
 from moosproxy.compressor.errors import CheckpointError, SettingsError
 
-NAMES = ("onnxruntime", "openvino", "torch")
+_PREFERRED = ("onnxruntime", "openvino", "torch")
+_FOUND = {module.name for module in iter_modules(engines.__path__)} - {"base", "choosing"}
+NAMES = (*_PREFERRED, *sorted(_FOUND.difference(_PREFERRED)))
 
 
 def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None = None) -> Engine:
@@ -26,17 +33,8 @@ def open_engine(checkpoint: Checkpoint, name: str = "auto", threads: int | None 
     chosen = _choose(checkpoint) if name == "auto" else name
     if importlib.util.find_spec(chosen) is None:
         raise SettingsError(f"engine {chosen} is not installed; install {_package(chosen)}")
-    if chosen == "openvino":
-        from moosproxy.compressor.engines.openvino import OpenVinoEngine
-
-        return OpenVinoEngine(checkpoint, threads)
-    if chosen == "onnxruntime":
-        from moosproxy.compressor.engines.onnxruntime import OnnxRuntimeEngine
-
-        return OnnxRuntimeEngine(checkpoint, threads)
-    from moosproxy.compressor.engines.torch import TorchEngine
-
-    return TorchEngine(checkpoint, threads)
+    engine: type[Engine] = importlib.import_module(f"{engines.__name__}.{chosen}").ENGINE
+    return engine(checkpoint, threads)
 
 
 def _choose(checkpoint: Checkpoint) -> str:

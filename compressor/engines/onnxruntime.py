@@ -54,3 +54,6 @@ class OnnxRuntimeEngine:
 
     def close(self) -> None:
         self._pool.shutdown()
+
+
+ENGINE = OnnxRuntimeEngine

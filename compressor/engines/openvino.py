@@ -80,3 +80,6 @@ def _deliver(request: Any, job: tuple[list[Any], int, Window, Reduce[Any]]) -> N
         results[index] = reduce_outputs(window, logits, hidden, reduce)
     except Exception as fault:  # an exception must not unwind into the runtime's thread
         results[index] = _Failure(fault)
+
+
+ENGINE = OpenVinoEngine

@@ -72,3 +72,6 @@ class TorchEngine:
 
     def close(self) -> None:
         del self._model
+
+
+ENGINE = TorchEngine

@@ -13,11 +13,11 @@ import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor, SettingsError, checkpoint
 from moosproxy.compressor.engines import open_engine
+from moosproxy.compressor.engines.choosing import NAMES
 from moosproxy.compressor.scoring.metric import WindowScores
 from tests.compressor import tiny
 
 TEXT = "\n".join(" ".join(tiny.WORDS[i % 290 : i % 290 + 9]) + f" costs {i} coins." for i in range(160))
-ENGINES = ["openvino", "onnxruntime", "torch"]
 
 
 def scores(directory: Path, engine: str, threads: int, *, backwards: bool = False) -> list[WindowScores]:
@@ -35,7 +35,7 @@ def same(left: list[WindowScores], right: list[WindowScores]) -> bool:
     )
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", NAMES)
 def test_scores_do_not_depend_on_batch_order_or_threads(tiny_checkpoint: Path, engine: str) -> None:
     alone = scores(tiny_checkpoint, engine, 1)
 
@@ -44,7 +44,7 @@ def test_scores_do_not_depend_on_batch_order_or_threads(tiny_checkpoint: Path, e
     assert same(alone, scores(tiny_checkpoint, engine, 3, backwards=True))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", NAMES)
 def test_engines_agree_with_torch(tiny_checkpoint: Path, engine: str) -> None:
     reference = scores(tiny_checkpoint, "torch", 1)
     other = scores(tiny_checkpoint, engine, 1)

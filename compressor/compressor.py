@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -71,10 +72,14 @@ class Compressor:
         Raises ArgumentError for a wrong type, SettingsError for a span that ends before it starts.
         """
         from moosproxy.compressor.planning import plan
+        from moosproxy.compressor.selection.reach import most_saved
 
         text = arguments.text(text)
         settings = arguments.instance("settings", settings, CompressionSettings)
-        return plan.make(text, settings, arguments.spans(spans), self.checkpoint)
+        made = plan.make(text, settings, arguments.spans(spans), self.checkpoint)
+        if made.alone or not settings.min_savings or most_saved(made) >= settings.min_savings:
+            return made
+        return replace(made, windows=(), alone=True)
 
     def score(self, windows: Sequence[Window]) -> list[WindowScores]:
         """Scores of windows, of one plan or of many; a window's scores do not depend on the others."""

@@ -9,6 +9,9 @@ from moosproxy.compressor import heat_map
 from moosproxy.compressor.heat_map import WordScore
 from moosproxy.compressor.kept import KeptSpans, Span
 
+NEAR = 0.9
+"""A ratio counts as reached from this share of the asked one."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompressionResult:
@@ -19,6 +22,7 @@ class CompressionResult:
     target_ratio: the ratio that selection aimed at; below the asked one when `eased`.
     protected: tokens that protection kept, by kind. restored: words that verification put back, by kind.
     kinds: tokens before and after of each kind of text, estimated; empty where words were the unit.
+    alone: less than the settings' min_savings could be saved, and the model did not run.
     question: the span of the text that was used as the question, or None.
     timings: seconds per stage.
     words: per-word scores, and original: the text they lie in; both only when asked for, so that nobody who keeps
@@ -39,6 +43,7 @@ class CompressionResult:
     protected: Mapping[str, int] = field(default_factory=dict)
     restored: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    alone: bool = False
     question: Span | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     words: Sequence[WordScore] | None = None
@@ -49,6 +54,18 @@ class CompressionResult:
         """tokens_before / tokens_after of the whole text; 1 for an empty one."""
         return self.tokens_before / self.tokens_after if self.tokens_after else 1.0
 
+    @property
+    def limited_by(self) -> tuple[str, float] | None:
+        """The kind of text that kept the ratio more than a tenth below the asked one, and its share of the text.
+
+        The kind that holds the most tokens beyond its part of the budget. None where the ratio was reached, and
+        where words were the unit.
+        """
+        if not self.kinds or self.ratio >= NEAR * self.asked_ratio:
+            return None
+        kind = max(self.kinds, key=lambda name: self.kinds[name][1] - self.kinds[name][0] / self.asked_ratio)
+        return kind, self.kinds[kind][0] / max(sum(before for before, _ in self.kinds.values()), 1)
+
     def summary(self) -> str:
         """One line: tokens before and after, the true ratio, what was protected and put back, and the time."""
         parts = [f"{self.tokens_before} -> {self.tokens_after} tokens ({self.tokenizer}), {self.ratio:.2f}x"]
@@ -58,6 +75,8 @@ class CompressionResult:
             parts.append("put back " + _counts(self.restored))
         if self.eased:
             parts.append(f"eased from {self.asked_ratio:g}x to {self.target_ratio:.2f}x")
+        if limit := self.limited_by:
+            parts.append(f"limited by {limit[0]}, {limit[1]:.0%} of the text")
         parts.append(f"{sum(self.timings.values()) * 1000:.0f} ms")
         return "; ".join(parts)
 

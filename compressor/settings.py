@@ -87,6 +87,8 @@ class CompressionSettings:
     marks: whether what was left out is told in the text.
     json: "lossless" takes white space alone out of JSON, "prose" also shortens long texts inside of strings,
         "rows" also leaves out whole elements of long arrays of like records.
+    min_savings: share of the text's tokens, in [0, 1]: where less could be saved whatever the scores say, the text
+        is left alone and the model does not run.
     tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name), None for the
         encoder's own pieces.
 
@@ -103,6 +105,7 @@ class CompressionSettings:
     unit: Literal["auto", "sentence", "word"] = "auto"
     marks: bool = True
     json: Literal["lossless", "prose", "rows"] = "prose"
+    min_savings: float = 0.0
     tokenizer: str | None = None
     outlier: OutlierReading = field(default_factory=OutlierReading)
 
@@ -111,6 +114,8 @@ class CompressionSettings:
             raise arguments.wrong("ratio", "a number of at least 1", self.ratio)
         if not arguments.is_number(self.alpha, 0, 1):
             raise arguments.wrong("alpha", "a number between 0 and 1", self.alpha)
+        if not arguments.is_number(self.min_savings, 0, 1):
+            raise arguments.wrong("min_savings", "a number between 0 and 1", self.min_savings)
         object.__setattr__(self, "protect", parse_kinds(self.protect))
         object.__setattr__(self, "patterns", arguments.strings("patterns", self.patterns))
         for pattern in self.patterns:

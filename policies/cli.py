@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from moosproxy.policies.advice import advice
 from moosproxy.policies.extras import lacking
 from moosproxy.policies.faults import NoRouteError, PolicyError, did_you_mean
 from moosproxy.policies.files.load import load
@@ -41,11 +42,13 @@ def key() -> None:
     help="Take unset variables as set and extras as installed, for CI that has neither.",
 )
 def check(path: Path, unset_ok: bool) -> None:
-    """Validate the files and name every fault."""
+    """Validate the files, name every fault, and what they ask for in vain."""
     found = _loaded(path, _Lenient() if unset_ok else os.environ)
     missing = lacking(found)
     if missing is not None and not unset_ok:
         _fail(f"{path}: {missing}")
+    for line in advice(found):
+        click.echo(f"advice: {line}", err=True)
     keys = len(found.keys.entries)
     click.echo(f"good: {_count(len(found.upstreams), 'upstream')}, {_count(len(found.teams), 'team')}, "
                f"{_count(keys, 'key')}")  # fmt: skip

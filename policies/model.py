@@ -66,7 +66,7 @@ class PolicyFields(Strict):
     min_tokens: Count = 300
     """Texts shorter than this many tokens go out as they are."""
     min_savings: Share = 0.1
-    """Share of a text's tokens that must be saved, or the original goes out."""
+    """Share of a text's tokens that must be saved, or the original goes out; where it cannot be, no model runs."""
     max_ratio: Ratio = 4.0
     """Highest ratio that a request header may ask for; the policy's own ratio is always allowed."""
     min_alpha: Share = 0.5

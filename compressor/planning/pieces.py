@@ -49,6 +49,13 @@ def planned(text: str, settings: CompressionSettings, question: str | None) -> l
     return found
 
 
+def loose(text: str, pieces: Sequence[Piece]) -> float:
+    """The share of the text's characters that may go, in [0, 1]."""
+    inside = [span for piece in pieces for span in (*piece.drops, *piece.cuts)]
+    units = [(unit.start, unit.end) for piece in pieces for unit in piece.units if not unit.must]
+    return min(sum(end - start for start, end in (*inside, *units)) / max(len(text), 1), 1.0)
+
+
 def terms(question: str | None) -> frozenset[str]:
     """What a question names, in lower case: words of four letters and more, and names with digits or capitals."""
     found = _TERM.findall(question or "")

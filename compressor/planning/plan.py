@@ -13,7 +13,7 @@ from moosproxy.compressor import protect
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import question, structure, windows
-from moosproxy.compressor.planning.pieces import Piece, planned
+from moosproxy.compressor.planning.pieces import Piece, loose, planned
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.protect import ProtectedSpan
 from moosproxy.compressor.settings import CompressionSettings, Kind
@@ -23,6 +23,8 @@ from moosproxy.compressor.text.tokens import TokenCounter, counter_for
 
 BoolArray = npt.NDArray[np.bool_]
 
+# Of the words that may go, against those of the whole text, at the most: a long word is one token, a sign is too.
+_CHARS_A_TOKEN = 4
 # Protected runs of at least this many words are not shown to the model at all.
 _SKIP_WORDS = 64
 STAND_IN = "o200k_base"
@@ -42,6 +44,7 @@ class Plan:
     found: protected spans, all verified kinds included whether or not they are forced.
     passages: spans of the material, empty where no question shares the text with several.
     pieces: the text's blocks and their units, none where words are the unit.
+    alone: less than the settings' min_savings could be saved, so the model need not run: there are no windows.
     """
 
     text: str
@@ -60,6 +63,7 @@ class Plan:
     pieces: Sequence[Piece]
     windows: Sequence[Window]
     timings: dict[str, float] = field(default_factory=dict)
+    alone: bool = False
 
     @property
     def compressible(self) -> int:
@@ -70,14 +74,16 @@ class Plan:
 def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkpoint: Checkpoint) -> Plan:
     """Plans one text. spans: caller-given protected spans. Linear in the length of the text."""
     clock = _Stopwatch()
+    asked, asked_text, passages = _question(text, settings, checkpoint)
+    pieces = planned(text, settings, asked_text) if settings.unit != "word" else ()
+    alone = bool(pieces) and loose(text, pieces) < settings.min_savings / _CHARS_A_TOKEN
+    clock.lap("blocks")
     encoding = checkpoint.encoder.encode(text)
     starts, ends = encoding.word_starts, encoding.word_ends
     clock.lap("tokenise")
-    found = protect.find(text, settings.protect | _VERIFIED, settings.patterns, spans)
+    found = [] if alone else protect.find(text, settings.protect | _VERIFIED, settings.patterns, spans)
     forcing = settings.protect | CALLER_KINDS
     forced_spans = [(span.start, span.end) for span in found if span.kind in forcing]
-    asked, asked_text, passages = _question(text, settings, checkpoint)
-    pieces = planned(text, settings, asked_text) if settings.unit != "word" else ()
     if asked is not None:
         forced_spans.append(asked)
     forced = structure.covered(forced_spans, starts, ends)
@@ -113,8 +119,9 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
         question_text=asked_text,
         passages=passages,
         pieces=pieces,
-        windows=built,
+        windows=() if alone else built,
         timings=clock.laps,
+        alone=alone,
     )
 
 

@@ -15,9 +15,10 @@ from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
 from moosproxy.compressor.result import CompressionResult
 from moosproxy.compressor.scoring.metric import WindowScores
-from moosproxy.compressor.selection.by_units import by_units
+from moosproxy.compressor.selection.by_units import by_kind, by_units
 from moosproxy.compressor.selection.by_words import by_words
 from moosproxy.compressor.selection.scores import word_scores
+from moosproxy.compressor.selection.units import collect
 from moosproxy.compressor.selection.verify import Verifier
 
 BoolArray = npt.NDArray[np.bool_]
@@ -28,7 +29,7 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
     """The result of a plan whose windows have all been scored."""
     began = time.perf_counter()
     before = plan.counter.count(plan.text) if plan.counter else int(plan.costs.sum())
-    if plan.settings.ratio == 1 or not len(plan.costs):
+    if plan.settings.ratio == 1 or plan.alone or not len(plan.costs):
         return _identity(plan, before, fingerprint)
     verifier = Verifier(plan.text, plan.encoding.word_starts, plan.encoding.word_ends, plan.found)
     score = word_scores(plan, scores, verifier)
@@ -55,6 +56,7 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
 
 def _identity(plan: Plan, tokens: int, fingerprint: str) -> CompressionResult:
     whole = ((0, len(plan.text)),) if plan.text else ()
+    units = collect(plan) if plan.alone else None
     return CompressionResult(
         text=plan.text,
         kept=KeptSpans(whole),
@@ -65,6 +67,8 @@ def _identity(plan: Plan, tokens: int, fingerprint: str) -> CompressionResult:
         target_ratio=1.0,
         eased=False,
         fingerprint=fingerprint,
+        kinds=by_kind(units, np.ones(len(units.units), bool)) if units else {},
+        alone=plan.alone,
         question=plan.question,
         timings=plan.timings,
     )

@@ -7,9 +7,16 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from moosproxy.compressor import KeptSpans
+
+
+class Limit(NamedTuple):
+    """The kind of text that kept a ratio below the asked one, and its share of the text in percent."""
+
+    kind: str
+    percent: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,12 @@ class Cut:
     joints: array[int]
     spaces: tuple[str, ...]
     wire: bytes
+    limit: Limit | None = None
 
     @classmethod
-    def of(cls, text: str, kept: KeptSpans, tokens_before: int, tokens_after: int) -> Self:
+    def of(
+        cls, text: str, kept: KeptSpans, tokens_before: int, tokens_after: int, limit: Limit | None = None
+    ) -> Self:
         """Check the spans against the text they are for. Raises ValueError if they cannot be the text's."""
         spans = kept.spans
         if not spans or spans[-1][1] > len(text):
@@ -40,7 +50,7 @@ class Cut:
         joints = array("I", (table.setdefault(joint, len(table)) for joint in kept.joints(text)))
         starts = array("I", (start for start, _ in spans))
         ends = array("I", (end for _, end in spans))
-        cut = cls(tokens_before, tokens_after, starts, ends, joints, tuple(table), kept.to_bytes())
+        cut = cls(tokens_before, tokens_after, starts, ends, joints, tuple(table), kept.to_bytes(), limit)
         if not any(text[start:end].strip() for start, end in spans):
             raise ValueError("kept spans: nothing but white space is left")
         return cut

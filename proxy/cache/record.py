@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
 from moosproxy.compressor import KeptSpans
-from moosproxy.proxy.cache.cut import Cut
+from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.reasons import SkipReason
 
-VERSION = 2
+VERSION = 3
 
 # On the wire: add to it, never renumber. 0 means kept spans.
 _CODES = {
@@ -17,7 +18,9 @@ _CODES = {
     SkipReason.DEADLINE: 2,
     SkipReason.OVERLOADED: 3,
     SkipReason.FAILED: 4,
+    SkipReason.NOT_WORTH_IT: 5,
 }
+_KIND = re.compile(rb"[a-z_]{1,20}")
 _REASONS = {code: reason for reason, code in _CODES.items()}
 
 
@@ -28,6 +31,7 @@ class Skip:
     reason: SkipReason
     tokens: int
     expires: int = 0
+    limit: Limit | None = None
 
     @property
     def size(self) -> int:
@@ -44,26 +48,29 @@ Answer = Cut | Skip
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The wire form of an answer: version, code, then LEB128 integers and the kept spans.
+    """The wire form of an answer: version, code, then LEB128 integers, the limit and the kept spans.
 
-    first, second: tokens before and after, or tokens and expiry of a skip.
+    first, second: tokens before and after, or tokens and expiry of a skip. limit: length and name of the kind,
+    then its percentage; one zero byte for none.
     """
 
     code: int
     first: int
     second: int
     spans: bytes = b""
+    limit: Limit | None = None
 
     @classmethod
     def of(cls, answer: Answer) -> Self:
         """The record of an answer."""
         if isinstance(answer, Skip):
-            return cls(_CODES[answer.reason], answer.tokens, answer.expires)
-        return cls(0, answer.tokens_before, answer.tokens_after, answer.wire)
+            return cls(_CODES[answer.reason], answer.tokens, answer.expires, b"", answer.limit)
+        return cls(0, answer.tokens_before, answer.tokens_after, answer.wire, answer.limit)
 
     def to_bytes(self) -> bytes:
-        """Version byte, code byte, two integers, spans."""
-        return bytes((VERSION, self.code)) + _leb128(self.first) + _leb128(self.second) + self.spans
+        """Version byte, code byte, two integers, limit, spans."""
+        numbers = _leb128(self.first) + _leb128(self.second)
+        return bytes((VERSION, self.code)) + numbers + _limit_bytes(self.limit) + self.spans
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -72,15 +79,32 @@ class Record:
             raise ValueError("record: unknown version or code")
         first, position = _read_leb128(data, 2)
         second, position = _read_leb128(data, position)
+        limit, position = _read_limit(data, position)
         if data[1] and position != len(data):
             raise ValueError("record: bytes behind a skip")
-        return cls(data[1], first, second, data[position:])
+        return cls(data[1], first, second, data[position:], limit)
 
     def answer(self, text: str) -> Answer:
         """The answer for the text that the record's key was made of. Raises ValueError if it does not fit."""
         if self.code:
-            return Skip(_REASONS[self.code], self.first, self.second)
-        return Cut.of(text, KeptSpans.from_bytes(self.spans), self.first, self.second)
+            return Skip(_REASONS[self.code], self.first, self.second, self.limit)
+        return Cut.of(text, KeptSpans.from_bytes(self.spans), self.first, self.second, self.limit)
+
+
+def _limit_bytes(limit: Limit | None) -> bytes:
+    if limit is None:
+        return b"\0"
+    return bytes((len(limit.kind),)) + limit.kind.encode("ascii") + bytes((limit.percent,))
+
+
+def _read_limit(data: bytes, position: int) -> tuple[Limit | None, int]:
+    size = data[position] if position < len(data) else -1
+    if size == 0:
+        return None, position + 1
+    end = position + 1 + size
+    if size < 0 or end >= len(data) or not _KIND.fullmatch(data, position + 1, end) or data[end] > 100:
+        raise ValueError("record: a limit that is none")
+    return Limit(data[position + 1 : end].decode("ascii"), data[end]), end + 1
 
 
 def _leb128(value: int) -> bytes:

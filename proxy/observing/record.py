@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from moosproxy.proxy.rewriting.fit_context import Fit
     from moosproxy.proxy.rewriting.outcome import PartOutcome, Rewritten
 
-_SKIPPED_BOUND = 2000  # characters: some servers and clients refuse longer headers
+_LISTED_BOUND = 2000  # characters: some servers and clients refuse longer headers
 
 
 @dataclass(slots=True)
@@ -91,25 +91,19 @@ class Record:
             out.append((b"x-moos-shadow", b"tokens-after=%d" % self.shadow_after))
         if self.fit is not None:
             out.append((b"x-moos-fit-context", b"%s; ratio=%g" % (self.fit.how.encode(), self.fit.ratio)))
-        skipped = self._skipped()
-        if skipped:
-            out.append((b"x-moos-skipped", skipped))
+        for name, entries in ((b"x-moos-skipped", self._skipped()), (b"x-moos-limited", self._limited())):
+            if entries:
+                out.append((name, entries))
         return out
 
     def _skipped(self) -> bytes:
-        """`message[.part]=reason`, comma separated; the rest of a long list as a count."""
-        out: list[str] = []
-        size = 0
-        skipped = [part for part in self.parts if part.reason is not None]
-        for part in skipped:
-            place = str(part.message) if part.part is None else f"{part.message}.{part.part}"
-            entry = f"{place}={part.reason}"
-            size += len(entry) + 1
-            if size > _SKIPPED_BOUND:
-                out.append(f"+{len(skipped) - len(out)}")
-                break
-            out.append(entry)
-        return ",".join(out).encode()
+        """`message[.part]=reason`, comma separated."""
+        return _listed([(part, str(part.reason)) for part in self.parts if part.reason is not None])
+
+    def _limited(self) -> bytes:
+        """`message[.part]=kind:percent`: which kind of text kept the ratio below the asked one, and its share."""
+        limits = [(part, part.limit) for part in self.parts if part.limit is not None]
+        return _listed([(part, f"{limit.kind}:{limit.percent}") for part, limit in limits])
 
     def fields(self) -> dict[str, Any]:
         """The log line's fields; what does not apply is left out."""
@@ -158,3 +152,17 @@ class Record:
                 "parts": outcomes,
             }
         )
+
+
+def _listed(entries: list[tuple[PartOutcome, str]]) -> bytes:
+    """Comma separated by place; the rest of a long list as a count."""
+    out: list[str] = []
+    size = 0
+    for part, told in entries:
+        place = str(part.message) if part.part is None else f"{part.message}.{part.part}"
+        size += len(place) + len(told) + 2
+        if size > _LISTED_BOUND:
+            out.append(f"+{len(entries) - len(out)}")
+            break
+        out.append(f"{place}={told}")
+    return ",".join(out).encode()

@@ -34,6 +34,7 @@ def settings_for(
         policy.unit,
         policy.marks == "on",
         policy.json_mode,
+        float(policy.min_savings),
         _tokenizer_of(policy, model),
     )
 
@@ -60,6 +61,7 @@ def _settings(
     unit: Literal["auto", "sentence", "word"],
     marks: bool,
     json: Literal["lossless", "prose", "rows"],
+    min_savings: float,
     tokenizer: str | None,
 ) -> CompressionSettings:
     return CompressionSettings(
@@ -72,6 +74,7 @@ def _settings(
         unit=unit,
         marks=marks,
         json=json,
+        min_savings=min_savings,
         tokenizer=tokenizer,
     )
 

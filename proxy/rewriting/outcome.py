@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
+from moosproxy.proxy.cache.cut import Limit
 from moosproxy.proxy.cache.store import Layer
 from moosproxy.proxy.reasons import SkipReason
 
@@ -25,6 +26,7 @@ class PartOutcome(NamedTuple):
     """What became of one text. reason: None if it was compressed.
 
     message, part: as in TextPart. cache: the layer that had the answer, None if it was made for this request.
+    limit: what kept the ratio more than a tenth below the asked one.
     tokens_before, tokens_after: counted where the compressor saw the text, else estimated (and equal).
     """
 
@@ -36,6 +38,7 @@ class PartOutcome(NamedTuple):
     tokens_after: int
     cache: Layer | None
     estimated: bool = False
+    limit: Limit | None = None
 
 
 class Rewritten(NamedTuple):

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moosproxy.compressor import CompressionSettings, SettingsError
+from moosproxy.compressor import CompressionResult, CompressionSettings, SettingsError
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
-from moosproxy.proxy.cache.cut import Cut
+from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.cache.key import Key
 from moosproxy.proxy.cache.record import Answer, Skip
 from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
@@ -185,10 +185,12 @@ class Rewriter:
             return known
         assert self._service is not None
         result = await self._service.compress(ask.text, ask.settings, ask.team, ask.deadline)
-        before, after = result.tokens_before, result.tokens_after
+        before, after, limit = result.tokens_before, result.tokens_after, _limit(result)
         if result.text == ask.text:
-            return await self._store.settle(ask.key, ask.text, Skip(SkipReason.PROTECTED_KIND, before))
-        cut = await off_loop(len(ask.text) >= LONG_CHARS, lambda: Cut.of(ask.text, result.kept, before, after))
+            reason = SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND
+            return await self._store.settle(ask.key, ask.text, Skip(reason, before, limit=limit))
+        kept = result.kept
+        cut = await off_loop(len(ask.text) >= LONG_CHARS, lambda: Cut.of(ask.text, kept, before, after, limit))
         return await self._store.settle(ask.key, ask.text, cut)
 
 
@@ -214,20 +216,25 @@ def _reason_at_sight(
 async def _apply(part: TextPart, found: Found, min_savings: float) -> tuple[str, PartOutcome]:
     answer = found.answer
     if isinstance(answer, Skip):
-        return part.text, _untouched(part, answer.reason, answer.tokens, found.layer)
-    saved = answer.tokens_before - answer.tokens_after
-    if saved <= 0 or saved < min_savings * answer.tokens_before:
-        return part.text, _untouched(part, SkipReason.NOT_WORTH_IT, answer.tokens_before, found.layer)
+        return part.text, _untouched(part, answer.reason, answer.tokens, found.layer, answer.limit)
+    before, after = answer.tokens_before, answer.tokens_after
+    if before - after <= 0 or before - after < min_savings * before:
+        return part.text, _untouched(part, SkipReason.NOT_WORTH_IT, before, found.layer, answer.limit)
     text = await off_loop(len(part.text) >= VERY_LONG_CHARS, lambda: answer.apply(part.text))
-    outcome = PartOutcome(
-        part.message, part.part, part.role, None, answer.tokens_before, answer.tokens_after, found.layer
-    )
+    outcome = PartOutcome(part.message, part.part, part.role, None, before, after, found.layer, limit=answer.limit)
     return text, outcome
 
 
-def _untouched(part: TextPart, reason: SkipReason, tokens: int, layer: Layer | None = None) -> PartOutcome:
+def _untouched(
+    part: TextPart, reason: SkipReason, tokens: int, layer: Layer | None, limit: Limit | None
+) -> PartOutcome:
     # A decision that circumstances forced was made without counting.
-    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, layer, reason in FORCED)
+    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, layer, reason in FORCED, limit)
+
+
+def _limit(result: CompressionResult) -> Limit | None:
+    found = result.limited_by
+    return Limit(found[0], round(100 * found[1])) if found else None
 
 
 def _forced(answer: Answer) -> SkipReason | None:

@@ -94,4 +94,5 @@ def _part(part: PartOutcome) -> dict[str, Any]:
         "tokens_before": part.tokens_before,
         "tokens_after": part.tokens_after,
         "cache": part.cache,
+        "limited_by": part.limit and {"kind": part.limit.kind, "percent": part.limit.percent},
     }

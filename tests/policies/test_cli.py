@@ -43,6 +43,19 @@ def test_checking_bad_files_exits_2_with_one_line_for_each_fault_on_stderr(write
     ]
 
 
+def test_a_ratio_that_no_text_reaches_is_told_once_beside_the_good_news(write: Write) -> None:
+    main = ECHO + "defaults: {ratio: 50}\npolicies: {mild: {ratio: 4}}\n"
+    file = write(main, a="policy: mild", b="overrides: {ratio: 30}", c="description: x")
+    done = run("policy", "check", file)
+
+    assert (done.exit_code, done.stdout) == (0, "good: 1 upstream, 3 teams, 0 keys\n")
+    advice = [line.partition(" is seldom reached")[0] for line in done.stderr.splitlines()]
+    assert advice == [
+        f"advice: defaults ({file}): ratio 50",
+        f"advice: team b ({file.parent / 'teams' / 'b.yaml'}): ratio 30",
+    ]
+
+
 def test_a_check_without_secrets_is_possible_when_asked_for(write: Write) -> None:
     main = write("upstreams: {o: {kind: openai, base_url: '${MOOS_TEST_URL}', api_key: '${MOOS_TEST_KEY}'}}")
     refused = run("policy", "check", main)

@@ -54,6 +54,7 @@ def test_the_legal_team_gets_ratio_2_and_no_more_and_every_kind_protected() -> N
         policy = found.decide(facts).policy
         assert apply_overrides(policy, Requested(ratio=50)).policy.ratio == 2
         assert policy.protect == set(KINDS)
+        assert policy.unit == "sentence"
 
 
 def test_the_search_team_compresses_hard_and_its_evaluation_may_go_further() -> None:

@@ -7,12 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moosproxy.compressor import KeptSpans
-from moosproxy.proxy.cache.cut import Cut
+from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.cache.key import Key, KeySpace
 from moosproxy.proxy.cache.record import Record, Skip
 from moosproxy.proxy.reasons import SkipReason
 
-PINNABLE = [SkipReason.PROTECTED_KIND, SkipReason.DEADLINE, SkipReason.OVERLOADED, SkipReason.FAILED]
+PINNABLE = [
+    SkipReason.PROTECTED_KIND,
+    SkipReason.NOT_WORTH_IT,
+    SkipReason.DEADLINE,
+    SkipReason.OVERLOADED,
+    SkipReason.FAILED,
+]
+LIMITS = st.none() | st.builds(Limit, st.from_regex(r"[a-z_]{1,20}", fullmatch=True), st.integers(0, 100))
 
 
 @st.composite
@@ -26,21 +33,31 @@ def texts_and_spans(draw: st.DrawFn) -> tuple[str, KeptSpans]:
     return text, kept
 
 
-@given(texts_and_spans(), st.integers(1, 10**9), st.integers(0, 10**9))
+@given(texts_and_spans(), st.integers(1, 10**9), st.integers(0, 10**9), LIMITS)
 def test_a_cut_comes_back_from_its_bytes_and_gives_the_text_that_the_spans_give(
-    example: tuple[str, KeptSpans], after: int, saved: int
+    example: tuple[str, KeptSpans], after: int, saved: int, limit: Limit | None
 ) -> None:
     text, kept = example
-    cut = Cut.of(text, kept, after + saved, after)
+    cut = Cut.of(text, kept, after + saved, after, limit)
     again = Record.from_bytes(Record.of(cut).to_bytes()).answer(text)
     assert again == cut
     assert kept.apply(text) == cut.apply(text)
 
 
-@given(st.sampled_from(PINNABLE), st.integers(0, 2**40), st.integers(0, 2**40))
-def test_a_skip_comes_back_from_its_bytes(reason: SkipReason, tokens: int, expires: int) -> None:
-    skip = Skip(reason, tokens, expires)
+@given(st.sampled_from(PINNABLE), st.integers(0, 2**40), st.integers(0, 2**40), LIMITS)
+def test_a_skip_comes_back_from_its_bytes(
+    reason: SkipReason, tokens: int, expires: int, limit: Limit | None
+) -> None:
+    skip = Skip(reason, tokens, expires, limit)
     assert Record.from_bytes(Record.of(skip).to_bytes()).answer("any text") == skip
+
+
+@pytest.mark.parametrize("limit", [b"\x05co\nde\x10", b"\x15" + b"a" * 21 + b"\x10", b"\x04code\x65", b"\x04code"])
+def test_a_limit_that_is_none_is_refused(limit: bytes) -> None:
+    good = Record.of(Skip(SkipReason.NOT_WORTH_IT, 5, 0)).to_bytes()
+
+    with pytest.raises(ValueError, match="limit"):
+        Record.from_bytes(good[:-1] + limit)
 
 
 @given(st.binary(max_size=60), st.text(max_size=40))

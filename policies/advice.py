@@ -20,6 +20,6 @@ def _of(rule: Rule) -> list[str]:
         return []
     place = rule.origins.get("ratio", BUILT_IN)
     return [
-        f"{place}: ratio {ratio:g} is seldom reached: questions, instructions and marks stay, code and configuration "
+        f"{place}: ratio {ratio:g} is seldom reached: questions, instructions and marks stay, code and settings "
         "lose little. x-moos-ratio tells what was reached, x-moos-limited what held it"
     ]

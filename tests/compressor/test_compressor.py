@@ -133,7 +133,7 @@ def test_scores_come_with_every_word_when_asked_for(compressor: Compressor) -> N
 def test_the_result_names_its_stages_and_its_fingerprint(compressor: Compressor) -> None:
     result = compressor.compress(PROSE)
 
-    assert {"tokenise", "protect", "windows", "count", "score", "select"} == set(result.timings)
+    assert {"blocks", "tokenise", "protect", "windows", "count", "score", "select"} == set(result.timings)
     assert compressor.fingerprint == result.fingerprint
 
 

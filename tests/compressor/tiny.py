@@ -17,13 +17,21 @@ WORDS = ["".join(random.Random(seed).choices(string.ascii_lowercase, k=2 + seed 
 CORPUS = [" ".join(WORDS[i : i + 20]) + ". The answer is not 42, ERROR 7!" for i in range(0, 280, 5)]
 
 
-def wordpiece(path: Path, vocabulary: int = 600) -> Path:
-    """A WordPiece tokenizer with BERT's special tokens, trained on CORPUS."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+def wordpiece(path: Path) -> Path:
+    """A WordPiece tokenizer with BERT's special tokens: signs, and half of WORDS as they are.
+
+    Not trained: tokenizers breaks ties between pairs in another order in every process (0.23.3).
+    """
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    signs = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    pieces = dict.fromkeys(
+        [*special, *signs, *(f"##{sign}" for sign in signs), "the", "answer", "error", *WORDS[::2]]
+    )
+    vocabulary = {piece: number for number, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.add_special_tokens(special)
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=vocabulary, special_tokens=special))
     first, separator = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", separator), ("[CLS]", first))
     tokenizer.save(str(path))

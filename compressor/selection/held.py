@@ -28,7 +28,8 @@ FACTS = frozenset(Kind) - ASKED - {Kind.PLACEHOLDER, Kind.HEADING, Kind.INLINE_C
 SHORT_TOKENS = 1000
 """A text of fewer tokens is short."""
 BETWEEN_SHARE = 0.25
-"""Requests between the first and the last block hold at most this share of a text: above it they are material."""
+"""Requests between the first and the last block, and placeholders in what is asked about, hold at most this
+share of a text: above it they are material."""
 
 
 def held(plan: Plan, units: Sequence[Unit], kinds: Sequence[TextKind], cost: IntArray) -> BoolArray:
@@ -39,7 +40,9 @@ def held(plan: Plan, units: Sequence[Unit], kinds: Sequence[TextKind], cost: Int
     short = int(plan.costs.sum()) < SHORT_TOKENS and not plan.question_text
     own = np.array([unit.must or (short and unit.fact) for unit in units], bool)
     stays = own | structure.covered(_spans(plan, CALLER_KINDS), starts, ends)
-    stays |= structure.covered(_spans(plan, {Kind.PLACEHOLDER}), starts, ends) & spoken
+    filled = structure.covered(_spans(plan, {Kind.PLACEHOLDER}), starts, ends) & spoken
+    if not (plan.settings.material or plan.question_text) or cost[filled].sum() <= BETWEEN_SHARE * cost.sum():
+        stays |= filled  # above it, what somebody asks about is no template
     if short:
         stays |= structure.covered(_spans(plan, FACTS & plan.settings.protect), starts, ends) & spoken
     return np.asarray(stays | (_asked(plan, starts, ends, spoken, cost) & spoken), np.bool_)

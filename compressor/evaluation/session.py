@@ -14,7 +14,7 @@ import click
 from moosproxy.compressor import records
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import methods, run
+from moosproxy.compressor.evaluation import methods, run, slim
 from moosproxy.compressor.evaluation.judging.judges import ApiJudge, Judge, ReaderJudge
 from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies
 from moosproxy.compressor.evaluation.reporting.results import Results
@@ -107,6 +107,8 @@ def _methods(data: Path, compressor: Compressor, rival: Compressor | None) -> li
         methods.IdfPruning(encoder, frequencies(data)),
         methods.LexicalSentences(encoder),
     ]
+    if slim.installed():
+        found.append(slim.Llmslim(encoder))
     if rival:
         by_rival = methods.Scorer(rival)
         found += [methods.Rival(by_rival, forced=True), methods.Rival(by_rival, forced=False)]

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moosproxy.compressor import CompressionSettings, Compressor
-from moosproxy.compressor.kinds.base import TextKind, Unit
-from tests.compressor.kinds.kept_lines import (
+from moosproxy.compressor.kinds.base import TextKind
+from tests.compressor.kinds.kit import (
     best,
     check_marks,
-    check_units,
+    check_statements,
     closed,
     edited,
-    growth,
+    index_of,
     kinds,
+    piece_of,
     rows_of,
+    units_of,
 )
+from tests.compressor.linear import check_linear
 
 INVOICE = """diff --git a/shop/bill.py b/shop/bill.py
 index 4b1d2ac..9e77f03 100644
@@ -111,14 +114,8 @@ NEW = (
 PATCHES = [INVOICE, LOCK, RENAME + LOCK, PLAIN, COMBINED, NEW, INVOICE.replace("\n", "\r\n")]
 
 
-def units_of(text: str, question: str | None = None) -> list[Unit]:
-    found = edited(text, question)
-    assert len(found) == 1
-    return list(found[0].units)
-
-
 def pieces(text: str) -> list[str]:
-    return [text[unit.start : unit.end] for unit in units_of(text)]
+    return [piece_of(text, unit) for unit in units_of(text)]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +123,7 @@ def pieces(text: str) -> list[str]:
 )
 def test_a_patch_is_one_block(text: str) -> None:
     assert kinds(text) == [TextKind.DIFF]
-    check_units(text, units_of(text))
+    check_statements(text, units_of(text))
 
 
 @pytest.mark.parametrize("cut", range(1, 29))
@@ -164,7 +161,7 @@ def test_a_change_is_one_unit_with_the_note_on_its_line_break() -> None:
 
 def test_a_change_keeps_its_hunk_and_its_file() -> None:
     units = units_of(INVOICE)
-    index = next(i for i, unit in enumerate(units) if "reversed" in INVOICE[unit.start : unit.end])
+    index = index_of(INVOICE, units, "reversed")
     assert rows_of(INVOICE, units, closed(units, {index})) == [
         "diff --git a/shop/views.py b/shop/views.py",
         "index 77aa01b..b7d02c1 100644",
@@ -177,7 +174,7 @@ def test_a_change_keeps_its_hunk_and_its_file() -> None:
 
 
 def rank(text: str, piece: str, question: str | None = None) -> float:
-    return next(unit.rank or 0.0 for unit in units_of(text, question) if piece in text[unit.start : unit.end])
+    return next(unit.rank or 0.0 for unit in units_of(text, question) if piece in piece_of(text, unit))
 
 
 def test_what_goes_first() -> None:
@@ -200,7 +197,7 @@ def test_a_new_file_is_taken_by_its_statements() -> None:
     kept = rows_of(NEW, units, best(NEW, units, 0.6))
     assert [row for row in kept if "def step" in row] == [f"+def step_{n}(a):" for n in range(4)]
     assert not any("# Adds." in row for row in kept)
-    raising = next(i for i, unit in enumerate(units) if "raise Bad" in NEW[unit.start : unit.end])
+    raising = index_of(NEW, units, "raise Bad")
     assert "+    if a > 0:" in rows_of(NEW, units, closed(units, {raising}))
 
 
@@ -238,21 +235,15 @@ def groups(text: str) -> list[tuple[str, ...]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def compressor() -> Iterator[Compressor]:
-    with Compressor.load() as loaded:
-        yield loaded
-
-
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(patches(), st.data())
 def test_every_choice_has_whole_changes_under_their_headers(text: str, data: st.DataObject) -> None:
     units = units_of(text)
-    check_units(text, units)
+    check_statements(text, units)
     chosen = data.draw(st.sets(st.sampled_from(range(len(units)))))
     kept = rows_of(text, units, closed(units, chosen))
     whole = {row: group for group in groups(text) for row in group}
-    header = {}
+    header: dict[str, str] = {}
     for row in text.split("\n"):
         last = row if row.startswith("@@") else header.get("", "")
         header[""] = header[row] = last
@@ -265,7 +256,7 @@ def test_every_choice_has_whole_changes_under_their_headers(text: str, data: st.
             assert set(whole[row]) <= set(kept)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(patches(), st.sampled_from([1.5, 2.0, 4.0]))
 def test_what_is_left_are_rows_and_marks_that_count(compressor: Compressor, text: str, ratio: float) -> None:
     short = compressor.compress(text, CompressionSettings(ratio=ratio, question="What is new 7?")).text
@@ -276,7 +267,7 @@ def test_what_is_left_are_rows_and_marks_that_count(compressor: Compressor, text
         assert set(whole[row]) <= left
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100)
 @given(st.text(alphabet=st.sampled_from("+-@ \\\n\r\t,1ab\ud800\x00é"), max_size=200))
 def test_any_rows_behind_a_header_have_units(text: str) -> None:
     for whole in (INVOICE + text, f"@@ -1,5 +1,5 @@\n{text}", f"diff --git a/x b/x\n{text}", text):
@@ -302,4 +293,4 @@ def test_any_rows_behind_a_header_have_units(text: str) -> None:
     ],
 )
 def test_time_grows_with_the_text_and_no_faster(make: Callable[[int], str]) -> None:
-    assert growth(edited, make, 400) < 12
+    check_linear(edited, make, 100)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moosproxy.compressor import CompressionSettings, Compressor
-from moosproxy.compressor.kinds.base import TextKind, Unit
-from tests.compressor.kinds.kept_lines import (
+from moosproxy.compressor.kinds.base import TextKind
+from tests.compressor.kinds.kit import (
     best,
     check_marks,
-    check_units,
+    check_statements,
     closed,
     edited,
-    growth,
+    index_of,
     kinds,
     rows_of,
+    units_of,
 )
+from tests.compressor.linear import check_linear
 
 SESSION = """$ command -v rg jq
 /usr/bin/jq
@@ -52,15 +52,9 @@ linking
 """
 
 
-def units_of(text: str, question: str | None = None) -> list[Unit]:
-    found = edited(text, question)
-    assert len(found) == 1
-    return list(found[0].units)
-
-
 def test_a_session_is_one_block() -> None:
     assert kinds(SESSION) == [TextKind.CODE]
-    check_units(SESSION, units_of(SESSION))
+    check_statements(SESSION, units_of(SESSION))
 
 
 @pytest.mark.parametrize(
@@ -90,13 +84,13 @@ def test_running_text_behind_a_session_stays_running_text() -> None:
 
 def test_outputs_need_their_command_and_columns_their_names() -> None:
     units = units_of(SESSION)
-    index = next(i for i, unit in enumerate(units) if "sdb1" in SESSION[unit.start : unit.end])
+    index = index_of(SESSION, units, "sdb1")
     assert rows_of(SESSION, units, closed(units, {index})) == [
         "$ df -h /srv /var",
         "Filesystem      Size  Used Avail Use% Mounted on",
         "/dev/sdb1       200G   12G  178G   7% /var",
     ]
-    worker = next(i for i, unit in enumerate(units) if "worker" in SESSION[unit.start : unit.end])
+    worker = index_of(SESSION, units, "worker")
     assert rows_of(SESSION, units, closed(units, {worker}))[:2] == [
         "$ docker ps --format '{{.Names}}' \\",
         "    --all",
@@ -111,13 +105,7 @@ def test_commands_and_errors_stay_longest() -> None:
     assert "compiling c.c" not in kept
 
 
-@pytest.fixture(scope="module")
-def compressor() -> Iterator[Compressor]:
-    with Compressor.load() as loaded:
-        yield loaded
-
-
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.lists(st.sampled_from(["one two", "error: x", "  in", "a  b  c", "{"]), max_size=9),
@@ -143,5 +131,5 @@ def test_what_is_left_are_rows_and_marks_that_count(
 
 
 def test_time_grows_with_the_text_and_no_faster() -> None:
-    assert growth(edited, lambda n: "$ ls\na  b  c\n" * n, 400) < 12
-    assert growth(edited, lambda n: "$ ls\n" + "a  b  c\n\n" * n, 400) < 12
+    check_linear(edited, lambda n: "$ ls\na  b  c\n" * n, 100)
+    check_linear(edited, lambda n: "$ ls\n" + "a  b  c\n\n" * n, 100)

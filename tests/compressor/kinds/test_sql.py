@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moosproxy.compressor import CompressionSettings, Compressor
-from moosproxy.compressor.kinds.base import Asked, Rows, TextKind
-from moosproxy.compressor.kinds.blocks import split
+from moosproxy.compressor.kinds.base import TextKind
 from moosproxy.compressor.kinds.sql import Sql
-
-Shorten = Callable[..., str]
+from tests.compressor.kinds.kit import Shorten, check_claims, edited, kinds
+from tests.compressor.linear import check_linear
 
 SCHEMA = """\
 CREATE TABLE subscription (
@@ -92,23 +87,11 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def shorten(tiny_checkpoint: Path) -> Iterator[Shorten]:
-    """What is left where nothing that may go stays."""
-    with Compressor.load(tiny_checkpoint) as compressor:
-
-        def shorten(text: str, question: str = "off", ratio: float = 100) -> str:
-            asked = CompressionSettings(ratio=ratio, question=question, protect=frozenset())
-            return compressor.compress(text, asked).text
-
-        yield shorten
-
-
 @pytest.mark.parametrize("text", TEXTS)
 def test_statements_are_told_without_a_fence(text: str) -> None:
-    assert [block.kind for block in split(text)] == [TextKind.SQL]
-    around = split(f"This is what the colleague wrote last night.\n\n{text}\nIs it right? I do not think so.")
-    assert [block.kind for block in around] == [TextKind.PROSE, TextKind.SQL, TextKind.PROSE]
+    assert kinds(text) == [TextKind.SQL]
+    around = kinds(f"This is what the colleague wrote last night.\n\n{text}\nIs it right? I do not think so.")
+    assert around == [TextKind.PROSE, TextKind.SQL, TextKind.PROSE]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -151,8 +134,7 @@ def test_statements_go_whole_where_a_question_names_others(shorten: Shorten) -> 
 @pytest.mark.parametrize("hint", ["sql", "psql", "postgresql", "mysql"])
 def test_a_fence_that_says_sql_is_enough(hint: str) -> None:
     text = f"Look:\n\n```{hint}\nfrom shop select what it may be.\n```\n\nThat is all there is."
-    kinds = [block.kind for block in split(text)]
-    assert kinds == [TextKind.PROSE, TextKind.FENCE, TextKind.SQL, TextKind.FENCE, TextKind.PROSE]
+    assert kinds(text) == [TextKind.PROSE, TextKind.FENCE, TextKind.SQL, TextKind.FENCE, TextKind.PROSE]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +154,7 @@ def test_a_fence_that_says_sql_is_enough(hint: str) -> None:
     ],
 )
 def test_prose_that_looks_like_sql_is_none(text: str) -> None:
-    assert TextKind.SQL not in [block.kind for block in split(text)]
+    assert TextKind.SQL not in kinds(text)
 
 
 STRINGS = st.text(alphabet="ab -;'\n/*$(", max_size=20).map(lambda text: "'" + text.replace("'", "''") + "'")
@@ -187,7 +169,7 @@ STATEMENTS = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.one_of(STATEMENTS, REMARKS), min_size=1, max_size=6), st.integers(1, 3))
 def test_statements_stand_in_the_result_to_the_letter(shorten: Shorten, parts: list[str], breaks: int) -> None:
     short = shorten("```sql\n" + ("\n" * breaks).join(parts) + "\n```")
@@ -198,12 +180,10 @@ def test_statements_stand_in_the_result_to_the_letter(shorten: Shorten, parts: l
             at = short.index(part, at) + len(part)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.text(alphabet="SELECT fromab;'\"$(-/*)=\\ \t\r\n\x00\ud800", max_size=300), st.sampled_from(["", "sql"]))
 def test_whatever_stands_there_rows_are_claimed_in_order(text: str, hint: str) -> None:
-    editor, rows = Sql(), Rows(text)
-    for at in range(len(rows)):
-        assert at <= editor.claim(rows, at, hint) <= len(rows)
+    check_claims(Sql(), text, hint)
 
 
 @pytest.mark.parametrize(
@@ -222,13 +202,4 @@ def test_whatever_stands_there_rows_are_claimed_in_order(text: str, hint: str) -
     ],
 )
 def test_many_rows_take_linear_time(row: str) -> None:
-    def seconds(count: int) -> float:
-        text = f"SELECT *\n{row}\n" * count
-        began = time.process_time()
-        for block in split(text):
-            if block.kind is TextKind.SQL:
-                Sql().edit(text, block, Asked())
-        return time.process_time() - began
-
-    small, large = min(seconds(400) for _ in range(3)), seconds(3200)
-    assert large < 48 * small + 0.5  # a square would be 64 times
+    check_linear(edited, lambda count: f"SELECT *\n{row}\n" * count, 100)

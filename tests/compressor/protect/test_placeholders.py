@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.compressor.protect.placeholders import placeholder
+from tests.compressor.linear import check_linear
 
 Shorten = Callable[[str], str]
 
@@ -74,13 +74,7 @@ def test_variables_of_code_and_logs_hold_no_row(shorten: Shorten) -> None:
     "piece", ["{{", "{% if x %}", "[A_", "<A_B", "${", "%(", "__A", "{a_", "@@A", "{{ x }}", "$A "]
 )
 def test_a_text_of_one_sign_takes_linear_time(piece: str) -> None:
-    def seconds(count: int) -> float:
-        began = time.perf_counter()
-        assert isinstance(list(placeholder(piece * count)), list)
-        return time.perf_counter() - began
-
-    small, large = min(seconds(4000) for _ in range(3)), seconds(32000)
-    assert large < 40 * small + 0.2
+    check_linear(lambda text: list(placeholder(text)), lambda count: piece * count, 1000)
 
 
 @given(st.text(alphabet="{}%$[]<>_@ abAB\n\ud800", max_size=200))

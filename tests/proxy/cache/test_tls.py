@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from moosproxy.proxy.cache.opening import open_store
-from tests.proxy.cache.test_shared import CUT, KEY, PATIENT_MS, TEXT, faults, look_up
+from tests.proxy.cache.workers import CUT, KEY, PATIENT_MS, TEXT, faults, look_up
 from tests.proxy.redis_server import RedisServer
 
 PASSWORD = "kept-to-itself"

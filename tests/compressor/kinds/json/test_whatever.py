@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import json
+from itertools import pairwise, repeat
 from random import Random
 from typing import Any
 
@@ -70,17 +70,18 @@ def like(before: object, after: object, mode: Mode) -> bool:
     """Equal but for what the mode lets go."""
     if isinstance(before, dict) and isinstance(after, dict):
         return list(before) == list(after) and all(like(before[key], after[key], mode) for key in before)
+    if isinstance(before, list) and isinstance(after, list) and (mode != "rows" or len(before) < 8):
+        return len(before) == len(after) and all(map(like, before, after, repeat(mode)))
     if isinstance(before, list) and isinstance(after, list):
-        left = [item for item in after if not (mode == "rows" and isinstance(item, str) and item[:2] == "[…")]
+        left = [item for item in after if not (isinstance(item, str) and item[:2] == "[…")]
         rest = iter(before)
-        some = all(any(like(known, item, mode) for known in rest) for item in left)
-        return some and (len(left) == len(before) or (mode == "rows" and len(before) >= 8))
+        return all(any(like(known, item, mode) for known in rest) for item in left)
     if mode != "lossless" and isinstance(before, str) and isinstance(after, str) and len(before.split()) > 40:
         return True
     return before == after and type(before) is type(after)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50)
 @given(
     documents,
     st.sampled_from([None, 0, 3]),
@@ -125,7 +126,7 @@ def test_an_escape_is_never_parted(shift: int) -> None:
     assert not any(borders & {*range(found.start() + 1, found.end())} for found in ESCAPE.finditer(text))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     documents, st.integers(0, 400), st.integers(0, 400), st.sampled_from(["", "x: ", "[", '"a": ', "\r\n", "\x00"])
 )
@@ -144,7 +145,7 @@ def test_units_are_disjoint_and_hold_all_of_whatever_is_claimed(
             assert not text[cursor : unit.start].strip()
             cursor = unit.end
         assert not text[cursor : block.end].strip()
-        assert all(a[1] <= b[0] for a, b in itertools.pairwise(edited.drops))
+        assert all(a[1] <= b[0] for a, b in pairwise(edited.drops))
         assert all(unit.head < index for index, unit in enumerate(edited.units))
 
 
@@ -199,7 +200,7 @@ def test_rows_are_looked_at_a_bounded_number_of_times(row: str, last: str) -> No
             at = max(Json().claim(rows, at, ""), Json(anywhere=True).claim(rows, at, ""), at + 1)
         return looked + CountingText.copied
 
-    assert work(4000) < 2.5 * work(2000)
+    assert work(2000) < 2.25 * work(1000)
 
 
 def test_tens_of_thousands_of_drops_are_joined_in_linear_time(compressor: Compressor) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left
+from tests.compressor.kinds.kit import check_rows, index_of, kinds, left, units_of
 
 PYTHON = """\
 Traceback (most recent call last):
@@ -161,7 +161,7 @@ STAYS = {
 def test_each_trace_is_one_block_and_tells_what_went_wrong_at_any_ratio(name: str) -> None:
     text = ALL[name]
     assert kinds(text) == ["trace"]
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
     for ratio in (1.5, 3, 1000):
         kept = "\n".join(left(text, ratio))
         assert all(part in kept for part in STAYS[name])
@@ -200,10 +200,10 @@ def test_prose_and_lists_behind_a_trace_are_not_its_rows() -> None:
     ],
 )
 def test_own_frames_stay_longer_than_those_of_libraries(text: str, own: str, library: str) -> None:
-    units = edited(text)[1].units
-    rank = {name: next(u.rank for u in units if name in text[u.start : u.end]) for name in (own, library)}
+    units = units_of(text)
+    first, last = (units[index_of(text, units, name)].rank for name in (own, library))
 
-    assert rank[own] is not None and rank[library] is not None and rank[own] > rank[library]
+    assert first is not None and last is not None and first > last
 
 
 def test_a_frame_of_python_stays_or_goes_with_its_source_line() -> None:

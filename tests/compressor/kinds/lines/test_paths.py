@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left
+from tests.compressor.kinds.kit import check_rows, kinds, left, units_of
 
 FOLDERS = ("src/app", "src/errors", "tests/rules", "docs/guide", "scripts")
 NAMES = (
@@ -36,7 +36,7 @@ TREE = ".\n├── src\n│   ├── app.py\n│   └── loader.py\n└
 )
 def test_each_list_is_one_block(text: str) -> None:
     assert kinds(text) == ["paths"]
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
 
 
 def test_a_tree_is_a_list() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moosproxy.compressor import Compressor
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left, shortened, unmarked
+from tests.compressor.kinds.kit import check_rows, kinds, left, shortened, units_of, unmarked
 
 LOGINS = "\n".join(
     f"2026-09-14T04:{n:02}:07Z auth[{2200 + n}]: login of user {('root', 'deploy', 'ana', 'backup')[n % 4]} "
@@ -62,7 +62,7 @@ def test_each_form_is_one_block(head: str) -> None:
     text = "\n".join(f"{head.format(n=n)} job {n} done" for n in range(10))
 
     assert kinds(text) == ["log"]
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left
+from tests.compressor.kinds.kit import check_rows, kinds, left, units_of
 
 NOTES = ("", "gift wrap", "call first", "leave at door")
 ORDERS = "\n".join(
@@ -78,7 +78,7 @@ def test_records_keep_their_columns(cells: list[list[str]], ratio: float) -> Non
 
     assert read[0] == list("abcde")
     assert all(row in rows for row in read[1:])
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
 
 
 @given(st.text(st.sampled_from('a1,;\t"\n |'), max_size=200))

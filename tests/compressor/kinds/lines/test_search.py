@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left
+from tests.compressor.kinds.kit import check_rows, kinds, left, units_of
 
 NUMBERED = "\n".join(f"{412 + 17 * n}:    if (retryBudget <= {n}) return reject({n});" for n in range(20))
 FILED = "\n".join(
@@ -25,7 +25,7 @@ COMPILED = "\n".join(f"src/part{n}.c:{n + 3}:10: warning: unused variable 'x{n}'
 @pytest.mark.parametrize("text", [NUMBERED, FILED, HEADED, CONTEXT, COMPILED])
 def test_each_form_is_one_block(text: str) -> None:
     assert kinds(text) == ["search"]
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
 
 
 @pytest.mark.parametrize(

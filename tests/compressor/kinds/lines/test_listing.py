@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moosproxy.compressor.kinds.blocks import split
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left
+from tests.compressor.kinds.kit import check_rows, kinds, left, units_of
 
 FILES = "total 184\n" + "\n".join(
     f"{'drwxr-xr-x  14' if n % 7 == 3 else '-rw-r--r--   1'} mira  staff  {n * 911:6} Sep {n % 28 + 1:2} 09:26 "
@@ -41,7 +41,7 @@ PROCESSES = (
 @pytest.mark.parametrize("text", [FILES, FOLDERS, DISKS, PODS, CONTAINERS, PACKAGES, PROCESSES])
 def test_each_listing_is_one_block(text: str) -> None:
     assert kinds(text) == ["listing"]
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
 
 
 @pytest.mark.parametrize(

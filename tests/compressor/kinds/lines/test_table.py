@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.compressor.kinds.rows_kit import check_units, edited, kinds, left
+from tests.compressor.kinds.kit import check_rows, kinds, left, units_of
 
 HOSTS = "\n".join(
     ["| Host | Role | State |", "|---|:-:|---|"]
@@ -25,7 +25,7 @@ BOX = "┌────┬─────┐\n│ id │ who │\n├────
 @pytest.mark.parametrize("text", [HOSTS, PSQL, MYSQL, GRID, BOX, "a | b\n--- | ---\n1 | 2\n3 | 4"])
 def test_each_style_is_one_block(text: str) -> None:
     assert kinds(text) == ["table"]
-    check_units(text, edited(text)[1].units)
+    check_rows(text, units_of(text))
 
 
 @pytest.mark.parametrize(

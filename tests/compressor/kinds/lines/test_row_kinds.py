@@ -1,13 +1,12 @@
 """What holds for all kinds made of rows: the asked ratio is reached, nothing is invented, work is linear."""
 
-import time
-
 import pytest
 
 from moosproxy.compressor import Compressor
 from moosproxy.compressor.kinds.base import Asked, TextKind
 from moosproxy.compressor.kinds.blocks import EDITORS, split
-from tests.compressor.kinds import (
+from tests.compressor.kinds.kit import edited, kinds, shortened, unmarked
+from tests.compressor.kinds.lines import (
     test_csv_text,
     test_listing,
     test_log,
@@ -16,7 +15,7 @@ from tests.compressor.kinds import (
     test_table,
     test_trace,
 )
-from tests.compressor.kinds.rows_kit import kinds, shortened, unmarked
+from tests.compressor.linear import check_linear
 
 LONG = {
     "csv": "id,customer,state,note\n" + "\n".join(f"{n},customer {n},open,call {n % 9} first" for n in range(200)),
@@ -97,13 +96,7 @@ PILES = {
 
 @pytest.mark.parametrize("pile", PILES)
 def test_work_grows_with_the_text_and_no_faster(pile: str) -> None:
-    def seconds(count: int) -> float:
-        text = PILES[pile] * count
-        begun = time.process_time()
-        for block in split(text):
-            EDITORS[block.kind].edit(text, block, Asked("x", frozenset({"ana"})))
-        return time.process_time() - begun
+    def asked_about(text: str) -> None:
+        edited(text, "What about x1?")
 
-    small = max(30_000 // len(PILES[pile]), 1)
-    seconds(small)
-    assert seconds(8 * small) < 40 * seconds(small) + 0.2  # a square would be 64 times
+    check_linear(asked_about, lambda count: PILES[pile] * count, max(5000 // len(PILES[pile]), 1))

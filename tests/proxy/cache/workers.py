@@ -1,0 +1,61 @@
+"""Workers that share one Redis: what they know, how they look it up, what they count."""
+
+from __future__ import annotations
+
+import time
+
+from moosproxy.compressor import KeptSpans
+from moosproxy.proxy.cache.breaker import Breaker
+from moosproxy.proxy.cache.cut import Cut
+from moosproxy.proxy.cache.key import Key, KeySpace
+from moosproxy.proxy.cache.local import LocalCache
+from moosproxy.proxy.cache.record import Answer, Skip
+from moosproxy.proxy.cache.shared import SharedCache
+from moosproxy.proxy.cache.store import Store
+from moosproxy.proxy.reasons import SkipReason
+from tests.proxy.fakes import prose
+
+TEXT = prose(400)
+KEY = KeySpace(["team"]).key(TEXT.encode())
+CUT = Cut.of(TEXT, KeptSpans(((0, 2), (6, 8))), 400, 2)
+OTHER_CUT = Cut.of(TEXT, KeptSpans(((0, 2), (3, 5))), 400, 2)
+PATIENT_MS = 2_000.0
+"""A timeout for tests that are not about time: the machine may be busy."""
+
+
+def pin(seconds: int = 3600) -> Skip:
+    return Skip(SkipReason.DEADLINE, 400, int(time.time()) + seconds)
+
+
+class Workers:
+    """Stores of as many workers as a test asks for, all closed in the end."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._stores: list[Store] = []
+
+    async def __call__(self, timeout_ms: float = PATIENT_MS, breaker: Breaker | None = None) -> Store:
+        shared = SharedCache(self._url, timeout_ms=timeout_ms, breaker=breaker)
+        self._stores.append(Store(LocalCache(1_000_000), shared))
+        await shared.connect()
+        return self._stores[-1]
+
+    async def aclose(self) -> None:
+        for store in self._stores:
+            await store.aclose()
+
+
+async def look_up(store: Store, key: Key = KEY, text: str = TEXT) -> Answer | None:
+    found = (await store.find([(key, text)])).get(key)
+    return found.answer if found else None
+
+
+async def timed_look_up(store: Store) -> float:
+    started = time.perf_counter()
+    assert await look_up(store) is None
+    return time.perf_counter() - started
+
+
+def faults(store: Store) -> dict[str, int]:
+    assert store.shared
+    return dict(store.shared.faults)

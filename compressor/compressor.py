@@ -72,7 +72,7 @@ class Compressor:
         Raises ArgumentError for a wrong type, SettingsError for a span that ends before it starts.
         """
         from moosproxy.compressor.planning import plan
-        from moosproxy.compressor.selection.reach import most_saved
+        from moosproxy.compressor.selection.units.reach import most_saved
 
         text = arguments.text(text)
         settings = arguments.instance("settings", settings, CompressionSettings)

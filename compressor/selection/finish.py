@@ -15,10 +15,10 @@ from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
 from moosproxy.compressor.result import CompressionResult
 from moosproxy.compressor.scoring.metric import WindowScores
-from moosproxy.compressor.selection.by_units import by_kind, by_units
 from moosproxy.compressor.selection.by_words import by_words
 from moosproxy.compressor.selection.scores import word_scores
-from moosproxy.compressor.selection.units import collect
+from moosproxy.compressor.selection.units.by_units import by_kind, by_units
+from moosproxy.compressor.selection.units.collected import collect
 from moosproxy.compressor.selection.verify import Verifier
 
 BoolArray = npt.NDArray[np.bool_]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moosproxy.compressor import CompressionSettings, Compressor
-from moosproxy.compressor.selection.reach import most_saved
+from moosproxy.compressor.selection.units.reach import most_saved
 from tests.compressor.tiny import CORPUS
 
 YAML = "\n".join(f"service_{n}:\n  image: registry/app-{n}:1.{n}\n  restart: always" for n in range(60))

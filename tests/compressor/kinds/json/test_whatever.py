@@ -16,7 +16,7 @@ from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.compressor.kinds.base import Asked, Block, Rows, TextKind
 from moosproxy.compressor.kinds.blocks import split
 from moosproxy.compressor.kinds.json.editor import Json
-from moosproxy.compressor.selection.joining import join
+from moosproxy.compressor.selection.units.joining import join
 from moosproxy.compressor.text.json_grammar import ESCAPE
 from moosproxy.compressor.text.lexicon import words
 from tests.compressor.kinds.json.samples import (

@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from moosproxy.compressor.planning.plan import Plan
 from moosproxy.compressor.selection import ranking
-from moosproxy.compressor.selection.joining import Joined, join
 from moosproxy.compressor.selection.outcome import COUNT_TOLERANCE, Outcome
-from moosproxy.compressor.selection.units import Units, bare_tokens, collect
+from moosproxy.compressor.selection.units.collected import Units, bare_tokens, collect
+from moosproxy.compressor.selection.units.joining import Joined, join
 from moosproxy.compressor.selection.verify import Verifier
 
 BoolArray = npt.NDArray[np.bool_]

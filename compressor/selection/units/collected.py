@@ -12,8 +12,8 @@ from moosproxy.compressor.kinds.base import TextKind, Unit
 from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.pieces import Piece
 from moosproxy.compressor.planning.plan import Plan
-from moosproxy.compressor.selection.held import held
-from moosproxy.compressor.selection.joining import cuts
+from moosproxy.compressor.selection.units.held import held
+from moosproxy.compressor.selection.units.joining import cuts
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moosproxy.compressor.planning.plan import Plan
-from moosproxy.compressor.selection.units import bare_tokens, collect
+from moosproxy.compressor.selection.units.collected import bare_tokens, collect
 
 MARGIN = 1.25
 """Words are counted one by one and the white space between them with neither: the sum may be so far off."""

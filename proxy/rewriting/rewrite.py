@@ -19,6 +19,7 @@ from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
 from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.cache.key import Key
+from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.record import Answer, Skip
 from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
 from moosproxy.proxy.errors import CompressionRejected
@@ -32,8 +33,27 @@ from moosproxy.proxy.scheduling.single_flight import SingleFlight
 log = logging.getLogger(__name__)
 
 
+_LATE_BYTES = 8 * 1024 * 1024
+_GRACE_S = 0.05
+"""The service tells itself that a deadline is missed; only where it cannot, we do."""
+_SHORT_PROMPT_BYTES = 2048
+"""No provider caches a prompt below 1,024 tokens (OpenAI's documentation, "Prompt caching"): nothing holds on to its
+bytes. Two bytes a token are few in any text but noise."""
+_SHORT_PIN_S = 60
 _PARTS_AT_ONCE = 500
 """So many texts are looked at before others get their turn: a request may have hundreds of thousands."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What holds for every text of a request. deadline: in time.monotonic() seconds. pin_s: of what is forced."""
+
+    policy: Policy
+    team: str | None
+    overrides: Overrides
+    model: str | None
+    deadline: float
+    pin_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +63,7 @@ class _Ask:
     key: Key
     text: str
     settings: CompressionSettings
-    policy: Policy
-    team: str | None
-    deadline: float
+    request: _Request
 
 
 class Rewriter:
@@ -58,6 +76,7 @@ class Rewriter:
         self._store = store
         self._pin_ttl_s = pin_ttl_s
         self._flights: SingleFlight[Answer] = SingleFlight()
+        self._late = LocalCache(_LATE_BYTES)
 
     async def rewrite(
         self,
@@ -75,11 +94,16 @@ class Rewriter:
         messages = body.get("messages")
         many = isinstance(messages, list) and len(messages) > _PARTS_AT_ONCE
         parts = await off_loop(many, lambda: find_parts(body))
-        model = body.get("model")
-        asked = await off_loop(many, lambda: asked_before(body, parts)) if policy.question == "auto" else None
-        texts, outcomes = await self._treat(
-            parts, policy, team, overrides, model if isinstance(model, str) else None, worth, asked
+        request = _Request(
+            policy,
+            team,
+            overrides,
+            model if isinstance(model := body.get("model"), str) else None,
+            time.monotonic() + policy.deadline_ms / 1000,
+            min(self._pin_ttl_s, _SHORT_PIN_S) if _is_short(body, parts) else self._pin_ttl_s,
         )
+        asked = await off_loop(many, lambda: asked_before(body, parts)) if policy.question == "auto" else None
+        texts, outcomes = await self._treat(parts, request, worth, asked)
         changes = [
             (part, text)
             for part, text in zip(parts, texts, strict=True)
@@ -96,22 +120,19 @@ class Rewriter:
     async def _treat(
         self,
         parts: Sequence[TextPart],
-        policy: Policy,
-        team: str | None,
-        overrides: Overrides,
-        model: str | None,
-        worth: Worth | None = None,
-        asked: Sequence[str | None] | None = None,
+        request: _Request,
+        worth: Worth | None,
+        asked: Sequence[str | None] | None,
     ) -> tuple[list[str], list[PartOutcome]]:
         asks: dict[int, _Ask] = {}
         reasons: dict[int, SkipReason] = {}
-        deadline = time.monotonic() + policy.deadline_ms / 1000
+        policy = request.policy
         for index, part in enumerate(parts):
             if index % _PARTS_AT_ONCE == _PARTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            reason = _reason_at_sight(part, policy, overrides, worth)
+            reason = _reason_at_sight(part, policy, request.overrides, worth)
             before = asked[index] if asked else None
-            ask = None if reason else await self._ask(part, policy, team, overrides, model, deadline, before)
+            ask = None if reason else await self._ask(part, request, before)
             if ask:
                 asks[index] = ask
             else:
@@ -132,28 +153,20 @@ class Rewriter:
             outcomes.append(outcome)
         return texts, outcomes
 
-    async def _ask(
-        self,
-        part: TextPart,
-        policy: Policy,
-        team: str | None,
-        overrides: Overrides,
-        model: str | None,
-        deadline: float,
-        asked: str | None,
-    ) -> _Ask | None:
+    async def _ask(self, part: TextPart, request: _Request, asked: str | None) -> _Ask | None:
         if self._service is None:
             return None
+        policy, wished = request.policy, request.overrides
         try:
-            settings = settings_for(policy, overrides.ratio, overrides.alpha, model, part.role)
+            settings = settings_for(policy, wished.ratio, wished.alpha, request.model, part.role)
         except SettingsError as error:
             log.error("policy %s cannot be used for compression: %s", policy.name, error)
             return None
-        space = key_space(team, self._service.fingerprint, settings, policy.on_error, part.role)
+        space = key_space(request.team, self._service.fingerprint, settings, policy.on_error, part.role)
         key = await off_loop(
             len(part.text) >= VERY_LONG_CHARS, lambda: space.key(part.text.encode("utf-8", "surrogatepass"), asked)
         )
-        return _Ask(key, part.text, replace(settings, asked=asked) if asked else settings, policy, team, deadline)
+        return _Ask(key, part.text, replace(settings, asked=asked) if asked else settings, request)
 
     async def _answers(self, asks: dict[Key, _Ask]) -> dict[Key, Found]:
         found = await self._store.find([(key, ask.text) for key, ask in asks.items()])
@@ -163,7 +176,7 @@ class Rewriter:
 
     async def _answer(self, ask: _Ask) -> Answer:
         try:
-            async with asyncio.timeout(ask.deadline - time.monotonic()) as limit:
+            async with asyncio.timeout(ask.request.deadline + _GRACE_S - time.monotonic()) as limit:
                 return await self._flights.run(ask.key, lambda: self._compute(ask))
         except DeadlineMissed:
             reason = SkipReason.DEADLINE
@@ -174,8 +187,8 @@ class Rewriter:
             reason = SkipReason.DEADLINE if limit.expired() else SkipReason.FAILED
             if reason is SkipReason.FAILED:
                 log.warning("compression failed: %s", type(error).__name__)
-        pin = Skip(reason, estimate_tokens(ask.text), int(time.time()) + self._pin_ttl_s)
-        if ask.policy.shadow or ask.policy.on_error == "reject":
+        pin = Skip(reason, estimate_tokens(ask.text), int(time.time()) + ask.request.pin_s)
+        if ask.request.policy.shadow or ask.request.policy.on_error == "reject":
             return pin  # nothing depends on it: the original goes out in any case, or nothing does
         return await self._store.settle(ask.key, ask.text, pin)
 
@@ -183,15 +196,35 @@ class Rewriter:
         known = self._store.peek(ask.key)  # someone may have finished while we asked the shared cache
         if known is not None:
             return known
+        if (known := self._late.get(ask.key.seal)) is not None:
+            return await self._store.settle(ask.key, ask.text, known)
         assert self._service is not None
-        result = await self._service.compress(ask.text, ask.settings, ask.team, ask.deadline)
-        before, after, limit = result.tokens_before, result.tokens_after, _limit(result)
-        if result.text == ask.text:
-            reason = SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND
-            return await self._store.settle(ask.key, ask.text, Skip(reason, before, limit=limit))
-        kept = result.kept
-        cut = await off_loop(len(ask.text) >= LONG_CHARS, lambda: Cut.of(ask.text, kept, before, after, limit))
-        return await self._store.settle(ask.key, ask.text, cut)
+        result = await self._service.compress(
+            ask.text, ask.settings, ask.request.team, ask.request.deadline, lambda late: self._keep(ask, late)
+        )
+        answer = await off_loop(len(ask.text) >= LONG_CHARS, lambda: _answer_of(ask.text, result))
+        return await self._store.settle(ask.key, ask.text, answer)
+
+    def _keep(self, ask: _Ask, result: CompressionResult) -> None:
+        """What came late counts once the text that went out whole is no longer pinned."""
+        made = asyncio.get_running_loop().run_in_executor(None, _answer_of, ask.text, result)
+        made.add_done_callback(
+            lambda done: None if done.exception() else self._late.put_first(ask.key.seal, done.result())
+        )
+
+
+def _answer_of(text: str, result: CompressionResult) -> Answer:
+    before, limit = result.tokens_before, _limit(result)
+    if result.text == text:
+        return Skip(SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND, before, limit=limit)
+    return Cut.of(text, result.kept, before, result.tokens_after, limit)
+
+
+def _is_short(body: dict[str, Any], parts: Sequence[TextPart]) -> bool:
+    """Whether the whole prompt is shorter than any that a provider caches."""
+    if body.get("tools") or body.get("functions") or sum(len(part.text) for part in parts) > _SHORT_PROMPT_BYTES:
+        return False
+    return sum(len(part.text.encode("utf-8", "surrogatepass")) for part in parts) < _SHORT_PROMPT_BYTES
 
 
 def _reason_at_sight(

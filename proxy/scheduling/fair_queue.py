@@ -1,4 +1,7 @@
-"""A queue that is fair: round robin over teams, within a team over owners (requests), within an owner in order."""
+"""A queue that is fair: round robin over teams, within a team first come, first served.
+
+Owners (requests) of one team are not served in turn: all of them would be done late together.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +26,14 @@ class FairQueue(Generic[Owner, Item]):
             self._teams.setdefault(team, OrderedDict()).setdefault(owner, deque()).extend(waiting)
 
     def pop(self) -> tuple[Owner, Item] | None:
-        """The next item and its owner; team and owner go to the end of their rows."""
+        """The next item and its owner; the team goes to the end of the row."""
         if not self._teams:
             return None
         team, owners = self._teams.popitem(last=False)
-        owner, items = owners.popitem(last=False)
+        owner, items = next(iter(owners.items()))
         item = items.popleft()
-        if items:
-            owners[owner] = items
+        if not items:
+            del owners[owner]
         if owners:
             self._teams[team] = owners
         return owner, item

@@ -1,31 +1,52 @@
 """A few threads that serve a fair queue in batches. The queue lives on the event loop; only the work leaves it.
 
-The items of a caller that stopped waiting are passed over: a request that gave up leaves no work behind.
+The items of a caller that stopped waiting are passed over: a request that gave up leaves no work behind. Those of
+a caller that cannot be served in time make way for everyone else's, or are given up.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from moosproxy.proxy.scheduling.fair_queue import FairQueue
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
+Contra = TypeVar("Contra", contravariant=True)
 
 
 class LaneClosed(RuntimeError):
     """The lane was closed while the item waited."""
 
 
+class DeadlineMissed(Exception):
+    """The compression was not done in time, or cannot be."""
+
+
+class Errand(Protocol[Contra]):
+    """What a lane asks and tells about a caller's items."""
+
+    def late(self) -> bool:
+        """Whether the caller cannot be served in time any more."""
+
+    def goes_on(self) -> bool:
+        """Whether its items are wanted although it is late, once nobody else waits."""
+
+    def served(self, item: Contra) -> None:
+        """One of its items is done."""
+
+
 class _Job(Generic[Item, Outcome]):
     """The items of one caller. One future for all of them: there may be thousands."""
 
-    def __init__(self, items: Sequence[Item]) -> None:
+    def __init__(self, items: Sequence[Item], errand: Errand[Item] | None) -> None:
         self.items = items
+        self.errand = errand
         self.outcomes: dict[int, Outcome] = {}
         self.done: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
 
@@ -36,6 +57,8 @@ class _Job(Generic[Item, Outcome]):
         if isinstance(outcome, Exception):
             self.done.set_exception(outcome)
             return
+        if self.errand:
+            self.errand.served(self.items[index])
         self.outcomes[index] = outcome
         if len(self.outcomes) == len(self.items):
             self.done.set_result([self.outcomes[number] for number in range(len(self.items))])
@@ -45,24 +68,38 @@ class Lane(Generic[Item, Outcome]):
     """Runs work(items) -> one outcome per item, at most `batch` items at once, in at most `threads` threads."""
 
     def __init__(
-        self, name: str, work: Callable[[list[Item]], Sequence[Outcome]], *, batch: int, threads: int
+        self,
+        name: str,
+        work: Callable[[list[Item]], Sequence[Outcome]],
+        *,
+        batch: int,
+        threads: int,
+        observe: Callable[[Sequence[Item], float], None] | None = None,
     ) -> None:
-        """The threads start with the first item; they are no daemons and end in aclose."""
+        """The threads start with the first item; they are no daemons and end in aclose.
+
+        observe: told, on the event loop, which items took how many seconds together.
+        """
         self._work = work
         self._batch = batch
         self._free = threads
+        self._observe = observe
         self._queue: FairQueue[_Job[Item, Outcome], int] = FairQueue()
+        self._spare: FairQueue[_Job[Item, Outcome], int] = FairQueue()
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._running: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def run(self, team: Hashable, items: Sequence[Item]) -> list[Outcome]:
-        """Queue the items and wait for their outcomes. Raises what the work raised for one of them."""
+    async def run(
+        self, team: Hashable, items: Sequence[Item], errand: Errand[Item] | None = None
+    ) -> list[Outcome]:
+        """Queue the items and wait for their outcomes. Raises what the work raised for one of them, LaneClosed
+        after aclose, DeadlineMissed for an errand that is late and does not go on."""
         if self._closed:
             raise LaneClosed
         if not items:
             return []
-        job: _Job[Item, Outcome] = _Job(items)
+        job: _Job[Item, Outcome] = _Job(items, errand)
         self._queue.push(team, job, range(len(items)))
         self._pump()
         return await job.done
@@ -70,8 +107,9 @@ class Lane(Generic[Item, Outcome]):
     async def aclose(self) -> None:
         """Fail what waits, let running batches end, join the threads."""
         self._closed = True
-        while entry := self._queue.pop():
-            entry[0].take(entry[1], LaneClosed())
+        for queue in (self._queue, self._spare):
+            while entry := queue.pop():
+                entry[0].take(entry[1], LaneClosed())
         if self._running:
             await asyncio.wait(self._running)
         self._pool.shutdown()
@@ -84,18 +122,38 @@ class Lane(Generic[Item, Outcome]):
             task.add_done_callback(self._running.discard)
 
     def _take(self) -> list[tuple[_Job[Item, Outcome], int]]:
+        """The next batch: of those in time, and only where there are none of those that are late."""
         batch: list[tuple[_Job[Item, Outcome], int]] = []
         while len(batch) < self._batch and (entry := self._queue.pop()):
-            if not entry[0].done.done():  # else its caller has left, or one of its items has failed
+            if self._wanted(*entry):
+                batch.append(entry)
+        while not batch and (entry := self._spare.pop()):
+            if not entry[0].done.done():
                 batch.append(entry)
         return batch
 
+    def _wanted(self, job: _Job[Item, Outcome], index: int) -> bool:
+        """Whether an item is to be done now; one that is late waits among the spare ones, or ends its job."""
+        if job.done.done():  # its caller has left, or one of its items has failed
+            return False
+        if job.errand is None or not job.errand.late():
+            return True
+        if job.errand.goes_on():
+            self._spare.push(None, job, [index])
+        else:
+            job.take(index, DeadlineMissed())
+        return False
+
     async def _serve(self, batch: list[tuple[_Job[Item, Outcome], int]]) -> None:
         items = [(job, job.items[index]) for job, index in batch]
+        loop = asyncio.get_running_loop()
+        began = time.perf_counter()
         try:
-            outcomes = await asyncio.get_running_loop().run_in_executor(self._pool, self._attempt, items)
+            outcomes = await loop.run_in_executor(self._pool, self._attempt, items)
         finally:
             self._free += 1
+        if self._observe:
+            self._observe([item for _, item in items], time.perf_counter() - began)
         for (job, index), outcome in zip(batch, outcomes, strict=True):
             job.take(index, outcome)
         self._pump()

@@ -12,7 +12,7 @@ class SkipReason(StrEnum):
     BYPASS = "bypass"  # the request asked for it and the policy allows it
     ROLE = "role"  # the policy does not compress this role
     TOO_SHORT = "too_short"  # fewer tokens than the policy's min_tokens
-    OVERLOADED = "overloaded"  # the queue was full at the door
+    OVERLOADED = "overloaded"  # it could not have been done by its deadline, or the queue was full
     DEADLINE = "deadline"  # the compression did not finish in the policy's time
     FAILED = "failed"  # the compressor raised, or its result did not check out
     PROTECTED_KIND = "protected_kind"  # everything in the text is protected

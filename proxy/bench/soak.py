@@ -55,10 +55,10 @@ def bench_soak(seconds: float, clients: int, load: float, deadline_ms: int) -> N
         with ExitStack() as stack:
             upstream = stack.enter_context(sides.upstream())
             proxy = stack.enter_context(sides.moosproxy(upstream.port, "on", f"{{deadline_ms: {deadline_ms}}}"))
-            pace = asyncio.run(_pace(proxy.port))
-            think = clients * _mean_length() / (load * pace)
+            alone = asyncio.run(pace(proxy.port))
+            think = clients * _mean_length() / (load * alone)
             click.echo(
-                f"compressor alone: {pace:.0f} tokens/s; {clients} clients ask for {load:.0%} of it: a request "
+                f"compressor alone: {alone:.0f} tokens/s; {clients} clients ask for {load:.0%} of it: a request "
                 f"of {_SHORTEST} to {_LONGEST} new tokens (mean {_mean_length():.0f}) each, then {think:.1f} s of "
                 f"pause; {seconds:g} s",
             )
@@ -66,7 +66,7 @@ def bench_soak(seconds: float, clients: int, load: float, deadline_ms: int) -> N
             asyncio.run(_soak(proxy, run))
     except SideError as fault:
         raise click.ClickException(str(fault)) from None
-    summary = _summary(run, pace, load)
+    summary = _summary(run, alone, load)
     for name, value in summary.items():
         click.echo(f"{name:24}{value}")
     click.echo(json.dumps({"bench": "soak", **summary}))
@@ -82,13 +82,13 @@ def _mean_length() -> float:
     )
 
 
-async def _pace(port: int) -> float:
+async def pace(port: int, tokens: int = 4_000) -> float:
     """New tokens a second with four texts at a time, after a first round that counts for nothing."""
     texts = Texts(99)
     timeout = aiohttp.ClientTimeout(total=600)
     async with aiohttp.ClientSession(timeout=timeout) as session:
         for _ in range(2):
-            asked = [ask(session, port, [user(texts.of(4_000))], stream=False) for _ in range(4)]
+            asked = [ask(session, port, [user(texts.of(tokens))], stream=False) for _ in range(4)]
             began = time.perf_counter()
             replies = await asyncio.gather(*asked)
             took = time.perf_counter() - began
@@ -131,7 +131,7 @@ async def _watch_memory(proxy: Side, run: Soak, began: float) -> None:
         await asyncio.sleep(1)
 
 
-def _summary(run: Soak, pace: float, load: float) -> dict[str, Any]:
+def _summary(run: Soak, alone: float, load: float) -> dict[str, Any]:
     replies = run.replies
     took = sorted(reply.seconds for reply in replies)
     reasons = Counter(reason for reply in replies for reason in reply.reasons)
@@ -148,7 +148,7 @@ def _summary(run: Soak, pace: float, load: float) -> dict[str, Any]:
         "clients": run.clients,
         "pause_s": round(run.think_s, 2),
         "load": load,
-        "compressor_tokens_s": round(pace),
+        "compressor_tokens_s": round(alone),
         "requests": len(replies),
         "failed": sum(failed.values()),
         "tokens_before": sum(reply.before for reply in replies),

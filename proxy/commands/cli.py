@@ -44,6 +44,11 @@ _BENCHES: Final = {
         "bench_edge",
         "A local model with and without compression: time to first token.",
     ),
+    "overload": (
+        "moosproxy.proxy.bench.overload",
+        "bench_overload",
+        "More work than can be done: what gets through.",
+    ),
     "soak": ("moosproxy.proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
     "compress": ("moosproxy.compressor.commands.evaluate", "bench_compress", "The compressor beside llmlingua."),
 }

@@ -37,8 +37,8 @@ _LATE_BYTES = 8 * 1024 * 1024
 _GRACE_S = 0.05
 """The service tells itself that a deadline is missed; only where it cannot, we do."""
 _SHORT_PROMPT_BYTES = 2048
-"""No provider caches a prompt below 1,024 tokens (OpenAI's documentation, "Prompt caching"): nothing holds on to its
-bytes. Two bytes a token are few in any text but noise."""
+"""No provider caches a prompt below 1,024 tokens (OpenAI's documentation, "Prompt caching"): nothing holds on to
+its bytes. Two bytes a token are few in any text but noise."""
 _SHORT_PIN_S = 60
 _PARTS_AT_ONCE = 500
 """So many texts are looked at before others get their turn: a request may have hundreds of thousands."""

@@ -11,19 +11,19 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from moosproxy.proxy.scheduling.pace import Pace
+from moosproxy.proxy.scheduling.rate import Rate
 
 TEAM_SHARE = 4
 """A team may hold this many times what stays free: four fifths alone, four ninths beside one other, and so on."""
 CERTAINTY = 0.85
 """A text is let in if it is expected to be done in this share of its time: paces change."""
-_MODEL_GUESS, _TEXT_GUESS = 1 / 4_000, 1 / 100_000
-"""Seconds a token, until measured: a slow processor's."""
+_MODEL_GUESS, _TEXT_GUESS = 1 / 50_000, 1 / 500_000
+"""Seconds a token, until measured: who comes first is let in, and given up if it was too much."""
 
 
 @dataclass(eq=False, slots=True)
 class Ticket:
-    """A text that was let in. tokens: estimated. left: what the model still has to see of it.
+    """A text that was let in. tokens: estimated. left: pieces that the model still has to see of it.
 
     waits: for its plan. begun: the model has seen some of it. deadline: in seconds of the clock.
     """
@@ -41,7 +41,8 @@ class Admission:
 
     def __init__(self, max_tokens: int, clock: Callable[[], float] = time.monotonic) -> None:
         """max_tokens: bound on the estimated tokens under way, for memory's sake."""
-        self.model, self.text = Pace(_MODEL_GUESS), Pace(_TEXT_GUESS)
+        self.model, self.text = Rate(_MODEL_GUESS), Rate(_TEXT_GUESS)
+        self._pieces = Rate(1.0)
         self.tokens = 0
         """Under way, of all teams."""
         self._max_tokens = max_tokens
@@ -57,35 +58,36 @@ class Admission:
             return None
         if self.expected_s(team, tokens) > CERTAINTY * (deadline - self._clock()):
             return None
-        ticket = Ticket(team, tokens, tokens, deadline)
+        ticket = Ticket(team, tokens, self._pieces_of(tokens), deadline)
         self.tokens += tokens
         self._held[team] += tokens
-        self._left[team] += tokens
+        self._left[team] += ticket.left
         self._unplanned += tokens
         return ticket
 
     def expected_s(self, team: str | None, tokens: int) -> float:
         """Seconds until a text that comes now is done."""
-        own = self._left[team]
-        ahead = own + sum(min(left, own + tokens) for other, left in self._left.items() if other != team)
-        waits = max(ahead * self.model.seconds_per_token, self._unplanned * self.text.seconds_per_token)
-        return waits + tokens * (self.model.seconds_per_token + self.text.seconds_per_token)
+        own, pieces = self._left[team], self._pieces_of(tokens)
+        ahead = own + sum(min(left, own + pieces) for other, left in self._left.items() if other != team)
+        waits = max(ahead * self.model.per_token, self._unplanned * self.text.per_token)
+        return waits + pieces * self.model.per_token + tokens * self.text.per_token
 
     def planned(self, ticket: Ticket, left: int) -> None:
-        """The text is planned, and the model has to see so many tokens of it."""
+        """The text is planned, and the model has to see so many pieces of it."""
+        self._pieces.note(ticket.tokens, left)
         self._left[ticket.team] += left - ticket.left
         ticket.left = left
         self._start(ticket)
 
-    def served(self, ticket: Ticket, tokens: int) -> None:
-        """The model has seen so many more tokens of it."""
+    def served(self, ticket: Ticket, pieces: int) -> None:
+        """The model has seen so many more of them."""
         ticket.begun = True
-        self._left[ticket.team] -= tokens
-        ticket.left -= tokens
+        self._left[ticket.team] -= pieces
+        ticket.left -= pieces
 
     def lost(self, ticket: Ticket) -> bool:
         """Whether it would be late even if nobody else were there."""
-        return self._clock() + ticket.left * self.model.seconds_per_token > ticket.deadline
+        return self._clock() + ticket.left * self.model.per_token > ticket.deadline
 
     def leave(self, ticket: Ticket) -> None:
         """It is done, or given up."""
@@ -96,6 +98,10 @@ class Admission:
             if not count[ticket.team]:
                 del count[ticket.team]
         ticket.left = 0
+
+    def _pieces_of(self, tokens: int) -> int:
+        """What the model is likely to see of a text of so many estimated tokens."""
+        return round(tokens * self._pieces.per_token)
 
     def _start(self, ticket: Ticket) -> None:
         if ticket.waits:

@@ -142,3 +142,20 @@ async def test_a_failure_is_logged_without_the_text(rewriter: Rewriter, caplog: 
     await rewriter.rewrite(chat(user(f"{BOOM} {LONG}")), POLICY, None, NONE)
     assert "RuntimeError" in caplog.text
     assert "w1" not in caplog.text
+
+
+async def test_what_came_late_counts_once_the_pin_has_ended(
+    service: CompressionService, fake: FakeCompressor
+) -> None:
+    rewriter = Rewriter(service, Store(LocalCache(10_000_000)), pin_ttl_s=2)
+    fake.score_s = 0.2
+    body = chat(user(LONG))
+    missed = await rewriter.rewrite(body, Policy(deadline_ms=300), None, NONE)
+    await asyncio.sleep(0.5)
+    pinned = await rewriter.rewrite(body, POLICY, None, NONE)
+    await asyncio.sleep(2.0)
+    after = await rewriter.rewrite(body, POLICY, None, NONE)
+
+    assert reasons(missed) == reasons(pinned) == [SkipReason.DEADLINE]
+    assert reasons(after) == [None]
+    assert fake.planned == 1

@@ -238,9 +238,9 @@ async def test_tokens_are_counted_the_models_way_unless_the_policy_says_otherwis
     seen: list[str | None] = []
     original = service.compress
 
-    async def spy(text: str, settings: Any, team: str | None, deadline: float) -> Any:
+    async def spy(text: str, settings: Any, *others: Any) -> Any:
         seen.append(settings.tokenizer)
-        return await original(text, settings, team, deadline)
+        return await original(text, settings, *others)
 
     service.compress = spy  # type: ignore[method-assign]
     rewriter = Rewriter(service, Store(LocalCache(1_000_000)))

@@ -8,11 +8,8 @@ import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from moosproxy.compressor import CompressionResult, CompressionSettings
-from moosproxy.proxy.scheduling.door import Door
 from moosproxy.proxy.scheduling.fair_queue import FairQueue
 from moosproxy.proxy.scheduling.lane import Lane, LaneClosed
 from moosproxy.proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
@@ -89,7 +86,7 @@ async def test_a_team_with_one_short_text_does_not_wait_for_another_teams_long_o
     await asyncio.gather(*greedy)
 
 
-def test_the_queue_serves_teams_in_turn_and_within_a_team_requests_in_turn() -> None:
+def test_the_queue_serves_teams_in_turn_and_within_a_team_who_came_first() -> None:
     queue: FairQueue[str, str] = FairQueue()
     queue.push("x", "x1", ["x1a", "x1b", "x1c"])
     queue.push("x", "x2", ["x2a"])
@@ -97,7 +94,7 @@ def test_the_queue_serves_teams_in_turn_and_within_a_team_requests_in_turn() -> 
     order = []
     while entry := queue.pop():
         order.append(entry[1])
-    assert order == ["x1a", "y1a", "x2a", "y1b", "x1b", "x1c"]
+    assert order == ["x1a", "y1a", "x1b", "y1b", "x1c", "x2a"]
 
 
 async def test_a_full_queue_refuses_at_the_door_and_opens_again(
@@ -114,28 +111,10 @@ async def test_a_full_queue_refuses_at_the_door_and_opens_again(
     assert (await service.compress(text, SETTINGS, None, soon())).tokens_after == 5_000
 
 
-def test_a_team_that_fills_the_queue_leaves_room_for_one_that_comes_later() -> None:
-    door = Door(9_000)
-    taken = {team: sum(door.enter(team, 100) for _ in range(200)) for team in ("greedy", "second", "third")}
-    assert taken["greedy"] == 72  # four fifths
-    assert 10 <= taken["second"] and 1 <= taken["third"]
-    assert door.tokens <= 9_000
-
-
-@given(st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.integers(0, 500)), max_size=60))
-def test_what_went_in_comes_out_and_leaves_the_door_as_it_was(visits: list[tuple[str | None, int]]) -> None:
-    door = Door(2_000)
-    inside = [visit for visit in visits if door.enter(*visit)]
-    assert door.tokens == sum(tokens for _, tokens in inside) <= 2_000
-    for visit in inside:
-        door.leave(*visit)
-    assert door.tokens == 0
-    assert door.enter("a", 1_600)
-
-
 async def test_a_missed_deadline_is_told_in_time_and_leaves_no_windows(
     service: CompressionService, fake: FakeCompressor
 ) -> None:
+    await service.compress(prose(WINDOW_WORDS, "pace"), SETTINGS, None, soon())
     fake.gate.clear()
     started = time.monotonic()
     # The model answers only after this: without the deadline it would wait for ever. A busy machine may stall.
@@ -144,7 +123,7 @@ async def test_a_missed_deadline_is_told_in_time_and_leaves_no_windows(
     assert 0.1 <= time.monotonic() - started
     fake.gate.set()
     await service.compress(prose(WINDOW_WORDS, "next"), SETTINGS, None, soon())
-    assert [len(batch) for batch in fake.scored] == [4, 1]
+    assert [len(batch) for batch in fake.scored] == [1, 4, 1]
     assert service.queued_tokens == 0
 
 

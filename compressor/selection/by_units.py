@@ -15,7 +15,7 @@ from moosproxy.compressor.planning.pieces import Piece
 from moosproxy.compressor.planning.plan import Plan
 from moosproxy.compressor.selection import ranking
 from moosproxy.compressor.selection.held import held
-from moosproxy.compressor.selection.joining import Joined, cuts, join
+from moosproxy.compressor.selection.joining import Joined, cuts, gone, join
 from moosproxy.compressor.selection.outcome import COUNT_TOLERANCE, Outcome
 from moosproxy.compressor.selection.verify import Verifier
 
@@ -46,22 +46,23 @@ class _Units:
     whole: IntArray
     cost: IntArray
     held: BoolArray
-    head: IntArray
+    head: Sequence[int]
     score: ScoreArray
 
 
-def by_units(plan: Plan, verifier: Verifier, score: ScoreArray) -> Outcome:
-    """The outcome of keeping the best units. score: of every word, shape (words,)."""
+def by_units(plan: Plan, verifier: Verifier, score: ScoreArray, before: int) -> Outcome:
+    """The outcome of keeping the best units. score: of every word, shape (words,). before: tokens of the text."""
     units = _collect(plan, verifier, score)
     aim = ratio = plan.settings.ratio
-    aimed = _aimed(plan, units, ratio)
+    aimed = _aimed(plan, units, ratio) or before * _target(units, ratio)
+    inside = gone(plan)
     best: tuple[float, Joined, BoolArray] | None = None
     for _ in range(ROUNDS):
         kept = _choose(units, aim)
         if best is not None and bool((kept == best[2]).all()):
             break
-        joined = join(plan, units.units, kept, units.whole)
-        miss = joined.tokens / max(aimed or joined.before * _target(units, ratio), 1)
+        joined = join(plan, units.units, kept, units.whole, inside)
+        miss = joined.tokens / max(aimed, 1)
         if best is None or abs(miss - 1) < abs(best[0] - 1):
             best = (miss, joined, kept)
         if abs(miss - 1) <= COUNT_TOLERANCE:
@@ -129,7 +130,7 @@ def _collect(plan: Plan, verifier: Verifier, score: ScoreArray) -> _Units:
         whole=whole,
         cost=_sums(plan.costs * ~cut, first_word, last_word),
         held=held(plan, units, kinds, whole),
-        head=np.array(heads, np.int64),
+        head=heads,
         score=_ranks(units, score, verifier.content, first_word, last_word, asked=bool(plan.question_text)),
     )
 
@@ -179,23 +180,29 @@ def _choose(units: _Units, ratio: float) -> BoolArray:
     kept = units.held | (units.group < 0)
     for index in np.flatnonzero(kept).tolist():
         kept[_heads(units, index, kept)] = True
-    for group in np.unique(units.group[units.group >= 0]).tolist():
-        members = np.flatnonzero(units.group == group)
-        budget = units.whole[members].sum() / ratio - units.cost[members[kept[members]]].sum()
-        _fill(units, members, kept, float(budget))
+    for group in members(units.group):
+        budget = units.whole[group].sum() / ratio - units.cost[group[kept[group]]].sum()
+        _fill(units, group, kept, float(budget))
     if len(kept) and not kept.any():
         kept[int(np.argmax(units.score))] = True
     return kept
 
 
-def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget: float) -> None:
+def members(group: IntArray) -> list[npt.NDArray[np.intp]]:
+    """The units of every group that has a budget, ascending. Linear, however many groups there are."""
+    order = np.argsort(group, kind="stable")
+    order = order[int(np.searchsorted(group[order], 0)) :]
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []
+
+
+def _fill(units: _Units, group: npt.NDArray[np.intp], kept: BoolArray, budget: float) -> None:
     misses = 0
-    order = members[ranking.ranked(units.score[members])]
+    order = group[ranking.ranked(units.score[group])]
     for index in order.tolist():
         if kept[index] or units.units[index].heads:
             continue
         heads = _heads(units, index, kept)
-        cost = int(units.cost[index]) + int(units.cost[heads].sum())
+        cost = int(units.cost[index]) + sum(int(units.cost[head]) for head in heads)
         # The nearer of the two sides of the budget, once; a smaller unit may fit after that.
         if cost > budget and (misses or cost - budget >= budget):
             misses += 1
@@ -212,7 +219,7 @@ def _fill(units: _Units, members: npt.NDArray[np.intp], kept: BoolArray, budget:
 def _heads(units: _Units, index: int, kept: BoolArray) -> list[int]:
     """The heads of a unit that are not kept yet: its own, that one's own, and so on."""
     found: list[int] = []
-    while (index := int(units.head[index])) >= 0 and not kept[index]:
+    while (index := units.head[index]) >= 0 and not kept[index]:
         found.append(index)
     return found
 

@@ -52,6 +52,8 @@ def _asked(
     if plan.settings.material:
         return np.zeros(len(starts), bool)
     spans = _spans(plan, ASKED & plan.settings.protect)
+    if not spans and plan.question is None:
+        return np.zeros(len(starts), bool)
     found = blocks(plan.text)
     edge = (found[0][1], found[-1][0]) if found else (0, 0)
     between = [span for span in spans if span[0] >= edge[0] and span[1] <= edge[1]]

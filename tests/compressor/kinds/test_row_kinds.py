@@ -91,6 +91,10 @@ PILES = {
     "quotes": '"\n' * 40 + "a,b,c\n",
     "one line": "a/b:1,2|x\t" * 20,
     "colons": "1:" * 60 + "\n",
+    "fences": "``` (\n",
+    "pages": "<!DOCTYPE html\n",
+    "declarations": "<?xml \n",
+    "pieces": "<p></\n",
     "words": test_csv_text.ORDERS.replace("\n", " ") + test_table.HOSTS.replace("\n", " "),
 }
 

@@ -91,10 +91,6 @@ PILES = {
     "quotes": '"\n' * 40 + "a,b,c\n",
     "one line": "a/b:1,2|x\t" * 20,
     "colons": "1:" * 60 + "\n",
-    "fences": "``` (\n",
-    "pages": "<!DOCTYPE html\n",
-    "declarations": "<?xml \n",
-    "pieces": "<p></\n",
     "words": test_csv_text.ORDERS.replace("\n", " ") + test_table.HOSTS.replace("\n", " "),
 }
 
@@ -111,3 +107,14 @@ def test_work_grows_with_the_text_and_no_faster(pile: str) -> None:
     small = max(30_000 // len(PILES[pile]), 1)
     seconds(small)
     assert seconds(8 * small) < 40 * seconds(small) + 0.2  # a square would be 64 times
+
+
+@pytest.mark.parametrize("row", ["``` (\n", "<!DOCTYPE html\n"])
+def test_what_never_ends_is_not_sought_from_every_row(row: str) -> None:
+    def seconds(rows: int) -> float:
+        begun = time.process_time()
+        split(row * rows)
+        return time.process_time() - begun
+
+    seconds(50)
+    assert seconds(1600) < 20 * max(seconds(200), 0.01)  # 8 times as many rows; a square would be 64

@@ -1,4 +1,4 @@
-"""`moos eval` and `moos bench compress`. Importing this loads no model and needs no torch."""
+"""`moos eval`, `moos bench compress` and `moos bench stages`. Importing this loads no model and needs no torch."""
 
 from __future__ import annotations
 
@@ -218,3 +218,25 @@ def bench_compress(
     except ValueError:
         raise CompressorError(f"--lengths takes whole numbers, got {lengths!r}") from None
     bench.bench(bench.Choice(checkpoint, sizes, ratio, rounds, text, peer, engine, threads))
+
+
+@click.command("stages")
+@_checkpoint
+@click.option("--tokens", default=10_000, show_default=True, type=click.IntRange(1), help="Pieces of each text.")
+@click.option("--kind", "kinds", multiple=True, help="Only this kind of text. Repeatable.")
+@click.option("--ratio", default=3.0, show_default=True, type=click.FloatRange(min=1, min_open=True))
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="The fastest counts.")
+@click.option("--encoder/--no-encoder", default=None, help="Run the encoder; default up to 100,000 pieces.")
+@_one_line
+def bench_stages(
+    checkpoint: Path | None, tokens: int, kinds: tuple[str, ...], ratio: float, rounds: int, encoder: bool | None
+) -> None:
+    """Processor time of every stage of compression, by kind of text."""
+    from moosproxy.compressor.compressor import Compressor
+    from moosproxy.compressor.evaluation import kind_texts, stages
+
+    if unknown := set(kinds) - set(kind_texts.NAMES):
+        raise CompressorError(f"unknown kind {min(unknown)!r}; take one of {', '.join(kind_texts.NAMES)}")
+    encoder = tokens <= 100_000 if encoder is None else encoder
+    with Compressor.load(checkpoint, threads=1) as compressor:
+        stages.bench(compressor, kinds or kind_texts.NAMES, tokens, ratio, rounds, encoder=encoder)

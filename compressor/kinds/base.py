@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import accumulate, pairwise
 from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from moosproxy.compressor.kept import Noun, Span, Wrap
-from moosproxy.compressor.text.layout import lines
 
 _T = TypeVar("_T")
 
@@ -99,7 +99,12 @@ class Rows:
         """start, end: only that part of the text; it should begin and end at line borders."""
         stop = len(text) if end is None else end
         self.text = text
-        self.spans: list[Span] = [(s + start, e + start) for s, e in lines(text[start:stop])]
+        found = text[start:stop].split("\n")
+        ends = list(accumulate((len(line) + 1 for line in found), initial=start))
+        self.spans: list[Span] = [(s, e - 1) for s, e in pairwise(ends)]
+        # Editors look at a row many times, and at every row: cut once, a long one is not copied again.
+        self._lines = [line.rstrip("\r") for line in found] if "\r" in text else found
+        self._blank = [len(line) < 200 and not line.strip() for line in found]
         self._known: dict[str, Any] = {}
         self.told: dict[tuple[str, int], int] = {}
         """What an editor has found a row to be, by its own name for it, so that no row is looked at twice."""
@@ -116,13 +121,11 @@ class Rows:
 
     def line(self, row: int) -> str:
         """The row without its line break."""
-        start, end = self.spans[row]
-        return self.text[start:end].rstrip("\r")
+        return self._lines[row]
 
     def blank(self, row: int) -> bool:
         """Whether the row holds nothing but white space."""
-        start, end = self.spans[row]
-        return end - start < 200 and not self.text[start:end].strip()
+        return self._blank[row]
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,9 +96,7 @@ def _fenced(rows: Rows, at: int) -> Iterator[tuple[int, Block]]:
     if opened is None:
         return
     sign, hint = opened["sign"], opened["language"].lower() or _ANY_CODE
-    end = at + 1
-    while end < len(rows) and not _closes(rows.line(end), sign):
-        end += 1
+    end = _closed(rows, at, sign)
     if end >= len(rows) and hint == _ANY_CODE:
         return
     yield at + 1, Block(*rows.spans[at], TextKind.FENCE)
@@ -121,6 +119,19 @@ def _inside(rows: Rows, hint: str) -> Iterator[tuple[int, Block]]:
         else:
             at += 1
     yield from ((at, block) for block in _rest(rows, unclaimed, at, TextKind.LINES, hint))
+
+
+def _closed(rows: Rows, at: int, sign: str) -> int:
+    """The row that closes a fence, the number of rows if none does. What was sought in vain is remembered."""
+    missing: dict[str, int] = rows.once("fences", dict)
+    if len(sign) >= missing.get(sign[0], len(sign) + 1):
+        return len(rows)
+    end = at + 1
+    while end < len(rows) and not _closes(rows.line(end), sign):
+        end += 1
+    if end == len(rows):
+        missing[sign[0]] = len(sign)
+    return end
 
 
 def _closes(line: str, sign: str) -> bool:

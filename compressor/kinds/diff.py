@@ -36,9 +36,10 @@ _SHARE = 0.25
 
 @dataclass(slots=True)
 class _File:
-    """What is known of the file that is being read. unit: of its header, -1 before the first."""
+    """What is known of the file that is being read. unit: of its header, -1 before the first. worth: _worth."""
 
     name: str = ""
+    worth: float = 0.0
     unit: int = -1
     hunk: int = -1
     groups: int = 0
@@ -102,7 +103,7 @@ def _drafts(rows: Rows) -> list[_Draft]:
             row += 1
         elif HUNK.match(line_of(rows, row)):
             file.hunk = len(found)
-            found.append(_draft(rows, row, row + 1, file.unit, _HUNK_HEADER + _worth(file.name)))
+            found.append(_draft(rows, row, row + 1, file.unit, _HUNK_HEADER + file.worth))
             end = hunk_end(rows, row)
             signs = max(len(line_of(rows, row)) - len(line_of(rows, row).lstrip("@")) - 1, 1)
             _hunk(rows, row + 1, end, file, found, signs)
@@ -122,10 +123,11 @@ def _file(rows: Rows, at: int, file: _File, found: list[_Draft]) -> int:
     while end < len(rows) and in_header(rows, end) and not line_of(rows, end).startswith("diff --"):
         end += 1
     file.name = " ".join(line_of(rows, row) for row in range(at, end))
+    file.worth = _worth(file.name)
     file.unit = file.hunk = len(found)
     file.groups = 0
     changed = end < len(rows) and HUNK.match(line_of(rows, end))
-    rank = _HEADER + _worth(file.name) - (0.0 if changed else 5.0)
+    rank = _HEADER + file.worth - (0.0 if changed else 5.0)
     found.append(_draft(rows, at, end, -1, rank, file.name))
     return end
 
@@ -148,13 +150,13 @@ def _hunk(rows: Rows, at: int, end: int, file: _File, found: list[_Draft], signs
             while behind < end and kinds[behind - at]:
                 behind += 1
             file.groups += 1
-            rank = _GROUP + _worth(file.name) + _group_worth(rows, row, behind) - 0.1 * min(file.groups, 20)
+            rank = _GROUP + file.worth + _group_worth(rows, row, behind) - 0.1 * min(file.groups, 20)
             if _parted(rows, row, behind):
                 found += _statements(rows, row, behind, file, rank, len(found))
             else:
                 found.append(_draft(rows, row, behind, file.hunk, rank))
         elif not rows.blank(row):
-            rank = _CONTEXT + _worth(file.name) / 3 - 0.3 * min(near[row - at], 6)
+            rank = _CONTEXT + file.worth / 3 - 0.3 * min(near[row - at], 6)
             found.append(_draft(rows, row, behind, file.hunk, rank))
         row = behind
 

@@ -32,7 +32,7 @@ STAND_IN = "o200k_base"
 # The kinds of spans that the caller gives.
 CALLER_KINDS = frozenset({"pattern", "span"})
 # The kinds that verification knows how to put back.
-_VERIFIED = frozenset({Kind.NUMBER, Kind.NEGATION, Kind.ID, Kind.VERSION, Kind.SEVERITY, Kind.QUOTED})
+VERIFIED = frozenset({Kind.NUMBER, Kind.NEGATION, Kind.ID, Kind.VERSION, Kind.SEVERITY, Kind.QUOTED})
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
     encoding = checkpoint.encoder.encode(text)
     starts, ends = encoding.word_starts, encoding.word_ends
     clock.lap("tokenise")
-    found = [] if alone else protect.find(text, settings.protect | _VERIFIED, settings.patterns, spans)
+    found = [] if alone else protect.find(text, settings.protect | VERIFIED, settings.patterns, spans)
     forcing = settings.protect | CALLER_KINDS
     forced_spans = [(span.start, span.end) for span in found if span.kind in forcing]
     if asked is not None:

@@ -39,11 +39,13 @@ _CJK = words("""
 """)
 _ARABIC = words("خطأ فشل مرفوض رفض تحذير")
 
-_WORDS = re.compile(rf"{whole_word([*spellings([*_ALWAYS, *_PHRASES]), *_CAPITALS, *_ARABIC])}|{any_of(_CJK)}")
+_WORDS = re.compile(whole_word([*spellings([*_ALWAYS, *_PHRASES]), *_CAPITALS, *_ARABIC]))
+_EAST = re.compile(any_of(_CJK))
 _LEVEL_VALUE = re.compile(
     rf"(?:\[|<|(?:level|severity|priority|lvl)[\"']?\s?[=:]\s?[\"']?)(?P<value>{any_of(spellings(_LEVELS))})(?!\w)"
 )
-_LABEL_END = re.compile(r"[:\]]")
+# The end of a label, behind two letters that some level ends with: most colons are told in C to be no such end.
+_LABEL_END = re.compile(rf"[:\]](?<=(?:{'|'.join(sorted({level[-2:] for level in spellings(_LEVELS)}))}).)")
 _LEVEL_LABEL = re.compile(rf"(?<!\w)(?:{any_of(spellings(_LEVELS))})$")
 _LONGEST_LEVEL = max(map(len, _LEVELS))
 # FooError: the ending is sought; the word before it is the caller's to keep, since whole words are.
@@ -58,6 +60,9 @@ def severity(text: str) -> Iterator[Span]:
     """
     for match in matches(_WORDS, text):
         yield match.span()
+    if not text.isascii():
+        for match in matches(_EAST, text):
+            yield match.span()
     for match in matches(_LEVEL_VALUE, text):
         yield match.span("value")
     for match in matches(_CAMEL, text):

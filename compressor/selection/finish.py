@@ -33,7 +33,7 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
         return _identity(plan, before, fingerprint)
     verifier = Verifier(plan.text, plan.encoding.word_starts, plan.encoding.word_ends, plan.found)
     score = word_scores(plan, scores, verifier)
-    outcome = by_units(plan, verifier, score) if plan.pieces else by_words(plan, verifier, score)
+    outcome = by_units(plan, verifier, score, before) if plan.pieces else by_words(plan, verifier, score)
     return CompressionResult(
         text=outcome.text,
         kept=outcome.kept,

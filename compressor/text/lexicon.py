@@ -2,7 +2,8 @@
 
 Python's `re` skips to the next possible first character in C only if every branch of a pattern starts with a
 literal and case is not ignored. So the words are factored by their first letters, the test for a word start
-comes after the first letter, and the spellings (lower, Capitalised, UPPER) are listed.
+comes after the first letter, and the spellings (lower, Capitalised, UPPER) are listed. Where words begin with
+most letters there is nothing to skip: then the test for a word start comes first, and halves the time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import re
 from collections.abc import Iterable
 
 Trie = dict[str, "Trie"]
+
+FEW = 24
+"""So many first letters at most are skipped to."""
 
 
 def words(listed: str) -> list[str]:
@@ -39,6 +43,8 @@ def whole_word(words: Iterable[str]) -> str:
     starts: dict[str, set[str]] = {}
     for word in words:
         starts.setdefault(word[0], set()).add(word[1:])
+    if len(starts) > FEW:
+        return rf"(?<!\w)(?:{any_of(letter + rest for letter, ends in starts.items() for rest in ends)})(?!\w)"
     branches = [rf"{re.escape(letter)}(?<!\w.)(?:{any_of(rest)})" for letter, rest in sorted(starts.items())]
     return rf"(?:{'|'.join(branches)})(?!\w)"
 

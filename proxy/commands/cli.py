@@ -51,6 +51,11 @@ _BENCHES: Final = {
     ),
     "soak": ("moosproxy.proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
     "compress": ("moosproxy.compressor.commands.evaluate", "bench_compress", "The compressor beside llmlingua."),
+    "stages": (
+        "moosproxy.compressor.commands.evaluate",
+        "bench_stages",
+        "Processor time of each stage, by kind of text.",
+    ),
 }
 
 

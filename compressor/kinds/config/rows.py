@@ -36,6 +36,7 @@ _VALUE = re.compile(
     r"(?:(?:\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\n]|'')*+'|[^\s\"'\[{#&!|>-][^\n]*?|-[^\s][^\n]*?)\s?:(?:\s+|$))?"
     r"(?:[!&][^\s,\[\]{}]*\s+)*+(?P<value>[^\n]*)"
 )
+_OPENING = re.compile(r"['\"\[{]")
 _KEEPING = re.compile(r"[|>]\d?\+\d?\s*(?:\s#.*)?$")
 _QUOTED = {'"': re.compile(r"(?:[^\"\\]|\\.)*+\""), "'": re.compile(r"(?:[^']|'')*+'(?!')")}
 _FLOW = re.compile(r"\"(?:[^\"\\\n]|\\.)*+\"|'(?:[^'\n]|'')*+'|[\[\]{}\"']|\s#[^\n]*")
@@ -129,9 +130,13 @@ def _inside_yaml(rows: Rows, first: int) -> Iterator[bool]:
         if quote or depth:
             quote, depth = _flow(line, quote, depth)
         elif stripped and stripped[0] not in "#%":
-            if _BLOCK_SCALAR.search(line):
+            if ("|" in line or ">" in line) and _BLOCK_SCALAR.search(line):
                 scalar = -1 if stripped.startswith("---") else indent(line)
-            elif (match := _VALUE.match(line)) and match["value"][:1] in ("'", '"', "[", "{"):
+            elif (
+                _OPENING.search(line)
+                and (match := _VALUE.match(line))
+                and match["value"][:1] in ("'", '"', "[", "{")
+            ):
                 quote, depth = _flow(match["value"], "", 0)
 
 
@@ -168,7 +173,9 @@ def _inside_pairs(rows: Rows, first: int) -> Iterator[bool]:
         continued = line.endswith("\\")
         if depth:
             depth = _flow(" " + line, "", depth)[1]
-        elif (match := _TRIPLE.search(line)) and line.count(match["sign"]) % 2:
+        elif (
+            ('"""' in line or "'''" in line) and (match := _TRIPLE.search(line)) and line.count(match["sign"]) % 2
+        ):
             sign = match["sign"]
         elif "=" in line and line.partition("=")[2].lstrip()[:1] in ("[", "{"):
             depth = _flow(" " + line.partition("=")[2], "", 0)[1]

@@ -149,7 +149,6 @@ def _is_yaml(rows: Rows, first: int) -> bool:
     keys = [KEY.match(line) for line in ahead]
     odd = sum(not (key or ITEM.match(line) or DOCUMENT.match(line)) for key, line in zip(keys, ahead, strict=True))
     code = sum(line.rstrip().endswith((",", ";", "{", "(")) or " = " in line for line in ahead)
-    deep = _nested(ahead)
     found = [key for key in keys if key]
     small = sum(key["key"][:1].islower() or key["key"][:1] in "$\"'/{<" for key in found)
     prose = sum(bool(key["value"]) and is_prose(key["value"]) for key in found)
@@ -162,6 +161,7 @@ def _is_yaml(rows: Rows, first: int) -> bool:
         and not prose
         and len({key["key"] for key in found}) >= (3 if written else 4)
     )
+    deep = _nested(ahead)
     if deep >= 2:
         return small * 10 >= len(found) * 7 or deep >= 4
     return flat or (deep == 1 and written > 0 and small == len(found))
@@ -177,12 +177,20 @@ def _outside(rows: Rows, first: int) -> list[str]:
         line = rows.line(row)[:400]
         if line.strip() and not inside and not REMARK.match(line):
             found.append(line)
-            odd += not (KEY.match(line) or ITEM.match(line) or DOCUMENT.match(line))
+            odd += _odd(rows, row)
             if len(found) == AHEAD or odd > AHEAD // 8:
                 break
         elif not line.strip() and len(found) > 2 and _foreign(rows, row + 1):
             break
     return found
+
+
+def _odd(rows: Rows, row: int) -> int:
+    """1 for a row that is no key, item or document's border; looked at once though it is read ahead to often."""
+    if ("odd", row) not in rows.told:
+        line = rows.line(row)[:400]
+        rows.told["odd", row] = not (KEY.match(line) or ITEM.match(line) or DOCUMENT.match(line))
+    return rows.told["odd", row]
 
 
 def _foreign(rows: Rows, row: int) -> bool:

@@ -99,9 +99,11 @@ def _headers(rows: Rows) -> Iterator[tuple[int, int]]:
 def _columns(rows: Rows, at: int) -> int:
     """The row behind those that line up below the header at a row; that row itself if it is none."""
     header = rows.line(at)[:LINE].rstrip()
+    if not _GAP.search(header.strip()):
+        return at
     words = list(_WORD.finditer(header))
     ruled = at + 1 < len(rows) and bool(_DASHES.match(rows.line(at + 1)[:LINE]))
-    if len(words) < 2 or (len(words) < 3 and not ruled) or not _GAP.search(header.strip()):
+    if len(words) < 2 or (len(words) < 3 and not ruled):
         return at
     named = sum(bool(_NAME.match(word[0])) for word in words)
     if not ruled and (named < len(words) or len(words) > 40):

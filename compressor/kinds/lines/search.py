@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from typing import NamedTuple
 
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
@@ -55,7 +56,7 @@ class Search:
     def edit(self, text: str, block: Block, asked: Asked) -> Edited:
         """A row is a unit, below the heading of its file if there is one."""
         rows = Rows(text, block.start, block.end)
-        found: list[tuple[int, int]] = []  # the row of each hit, and of its heading, -1 for none
+        found: list[_Found] = []
         firsts: set[int] = set()
         seen: set[tuple[int, str]] = set()
         heading = -1
@@ -63,25 +64,34 @@ class Search:
             if rows.blank(row):
                 heading = -1
                 continue
+            beside = _beside(rows, row)
             if _heading(rows, row):
                 heading = row
-            elif not _beside(rows, row) and (place := (heading, _place(rows, row) or "")) not in seen:
+            elif not beside and (place := (heading, _place(rows, row) or "")) not in seen:
                 firsts.add(len(found))
                 seen.add(place)
-            found.append((row, heading))
+            found.append(_Found(row, heading, beside))
         return Edited(_units(rows, found, asked, firsts))
 
 
-def _units(rows: Rows, found: list[tuple[int, int]], asked: Asked, firsts: set[int]) -> list[Unit]:
-    pieces = [rows.line(row) for row, _ in found]
-    worth = ranks.worth(pieces, asked, _severe(rows, [row for row, _ in found]), firsts)
-    index = {row: place for place, (row, heading) in enumerate(found) if row == heading}
+class _Found(NamedTuple):
+    """A row, that of its heading, -1 for none, and whether it only stands around a hit."""
+
+    row: int
+    heading: int
+    beside: bool
+
+
+def _units(rows: Rows, found: list[_Found], asked: Asked, firsts: set[int]) -> list[Unit]:
+    pieces = [rows.line(one.row) for one in found]
+    worth = ranks.worth(pieces, asked, _severe(rows, [one.row for one in found]), firsts)
+    index = {one.row: place for place, one in enumerate(found) if one.row == one.heading}
     units = []
-    for (row, heading), rank in zip(found, worth, strict=True):
+    for (row, heading, beside), rank in zip(found, worth, strict=True):
         if row == heading:
             units.append(Unit(*rows.spans[row], rank=0.0, heads=True))
         else:
-            level = rank - _BESIDE * _beside(rows, row)
+            level = rank - _BESIDE * beside
             units.append(Unit(*rows.spans[row], rank=level, head=index.get(heading, -1), noun=Noun.LINES))
     return units
 

@@ -88,15 +88,15 @@ def units(rows: Rows, asked: Asked) -> list[Unit]:
         must = fixed and lasting < MESSAGE_ROWS and pieces[index] not in seen
         seen.add(pieces[index] if fixed else "")
         noun = Noun.FRAMES if what is Role.FRAME else Noun.LINES
-        rank = named[index] + _level(what, rows.line(first), near[index])
         own = what is Role.FRAME and not library(rows.line(first))
+        rank = named[index] + _level(what, rows.line(first), near[index], own=own)
         found.append(Unit(*spans[index], rank=None if must else rank, must=must, noun=noun, fact=own or must))
     return found
 
 
-def _level(what: Role, line: str, near: float) -> float:
+def _level(what: Role, line: str, near: float, *, own: bool) -> float:
     if what is Role.FRAME:
-        return (_LIBRARY if library(line) else OWN) + near
+        return (OWN if own else _LIBRARY) + near
     if what is Role.CODE:
         return _MARKED if MARKED.match(line[:HEAD]) else _CODE
     return _PASSED if what is Role.PASSED else _OTHER

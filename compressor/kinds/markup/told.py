@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterator
 
 from moosproxy.compressor.kinds.base import Rows
 from moosproxy.compressor.kinds.markup.tokens import Token, What, tokens
@@ -12,6 +13,8 @@ from moosproxy.compressor.text.lexicon import words
 
 LOOK = 6000
 """Characters looked at to tell a kind."""
+SIGNS = 120
+"""So many tags at most are looked at: every row of them may begin a piece."""
 TEXT = 600
 """XML with a longer stretch of text between two tags is a document for readers, or a prompt with tags."""
 
@@ -53,12 +56,12 @@ def page_end(rows: Rows, at: int) -> int:
     if not is_page(rows.text, start, _stop(rows)):
         return at
     last, depth, loose = at, 0, False  # loose: an element is open whose end tag may be missing
-    for token in tokens(rows.text, start, _stop(rows), html=True):
+    for token in _tokens(rows, start):
         if token.what is What.TEXT:
             if depth <= 0 and not whole and _other_text(rows.text, token, loose=loose):
                 break
-            if fence := _FENCE.search(rows.text, token.start, token.end):
-                return max(_row(rows, fence.start()), at)
+            if (fence := _fence(rows, token.start, token.end)) >= 0:
+                return max(_row(rows, fence), at)
             continue
         last = _row(rows, token.end - 1)
         if token.what in (What.START, What.END) and not token.closed:
@@ -69,13 +72,37 @@ def page_end(rows: Rows, at: int) -> int:
     return last + 1
 
 
+def _tokens(rows: Rows, start: int) -> Iterator[Token]:
+    """Tokens of HTML up to the last row. Where no tag comes any more is remembered: many pages may begin there."""
+    stop = _stop(rows)
+    bare: list[int] = rows.once("without tags", lambda: [stop])
+    if start >= bare[0]:
+        yield Token(What.TEXT, start, stop)
+        return
+    for token in tokens(rows.text, start, stop, html=True):
+        if token == (What.TEXT, start, stop, "", False):
+            bare[0] = start
+        yield token
+
+
+def _fence(rows: Rows, start: int, end: int) -> int:
+    """Where the first fence between two offsets begins, -1 for none. What was sought in vain is remembered."""
+    bare: list[int] = rows.once("without fences", lambda: [_stop(rows)])
+    if start >= bare[0]:
+        return -1
+    found = _FENCE.search(rows.text, start, end)
+    if found is None and end == _stop(rows):
+        bare[0] = start
+    return found.start() if found else -1
+
+
 def data_end(rows: Rows, at: int) -> int:
     """The row behind the XML that begins at a row; the row itself if none does."""
     start, stop = rows.spans[at][0], _stop(rows)
     first = _FIRST.match(rows.line(at)[:200])
     if first is None or (first["name"].lower() in _HTML and not _DECLARED.match(rows.text, start, stop)):
         return at
-    if not is_data(rows.text, start, min(stop, start + LOOK)):
+    if not is_data(rows.text, start, _reach(rows.text, start, stop)):
         return at
     last, depth = at, 0
     for token in tokens(rows.text, start, stop, html=False):
@@ -94,13 +121,24 @@ def data_end(rows: Rows, at: int) -> int:
 
 def is_page(text: str, start: int, stop: int) -> bool:
     """Whether a page or a piece of one begins there, and neither running text with tags in it nor XML."""
-    stop = min(stop, start + LOOK)
+    stop = _reach(text, start, stop)
     if _PAGE.match(text, start, stop):
         return True
     first = _FIRST.match(text, start, stop)
     if first is None or first["name"].lower() in _INLINE or _DECLARED.match(text, start, stop):
         return False
     return _is_piece(text, start, stop)
+
+
+def _reach(text: str, start: int, stop: int) -> int:
+    """Where the look ends that begins at an offset."""
+    stop = min(stop, start + LOOK)
+    at = start
+    for _ in range(SIGNS):
+        at = text.find("<", at, stop) + 1
+        if not at:
+            return stop
+    return max(text.find("<", at, stop), at)
 
 
 def _is_piece(text: str, start: int, stop: int) -> bool:

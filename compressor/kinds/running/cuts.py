@@ -147,7 +147,7 @@ def _touchy(piece: str) -> bool:
 
 
 def _language(piece: str) -> Language | None:
-    if _OTHER_SCRIPT.search(piece):
+    if not piece.isascii() and _OTHER_SCRIPT.search(piece):
         return None
     counts = [len(language.own.findall(piece)) for language in _LANGUAGES]
     best = max(counts)

@@ -44,11 +44,11 @@ class Dialogue:
             return at
         if (end := subtitles.claim(rows, at)) > at:
             return end
-        if turns.start(rows.line(at)) is None:
+        if _start(rows, at) is None:
             return at
         ahead = (row for row in range(at, min(len(rows), at + 3 * AHEAD)) if not rows.blank(row))
         seen = list(islice(ahead, AHEAD))
-        found = [(row, begun) for row in seen if (begun := turns.start(rows.line(row)))]
+        found = [(row, begun) for row in seen if (begun := _start(rows, row))]
         if not _converse([begun for _, begun in found], len(seen), [rows.line(row) for row, _ in found]):
             return at
         return _end(rows, at, {begun.name for _, begun in found})
@@ -66,6 +66,14 @@ class Dialogue:
             answer = number > 0 and turns.answers(text[turn.said : turn.end], SHORT_WORDS)
             _add(units, turn, spans, answer=answer, alone=bool(asked.terms))
         return Edited(units, cuts=list(cuts(text, cuttable)))
+
+
+def _start(rows: Rows, row: int) -> turns.Start | None:
+    """Who begins to speak in a row, looked at once though many rows are read ahead from each."""
+    known: dict[int, turns.Start | None] = rows.once("turns", dict)
+    if row not in known:
+        known[row] = turns.start(rows.line(row))
+    return known[row]
 
 
 def _converse(begun: Sequence[turns.Start], rows: int, lines: Sequence[str]) -> bool:

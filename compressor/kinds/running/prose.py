@@ -104,7 +104,7 @@ class _Outline:
         self.cuttable += spans
         for span in spans:
             self._unit(*span, head if head >= 0 else self._head())
-        start, end = spans[-1]
+        start, end = spans[-1] if spans else (piece.end, piece.end)  # none in a long row of white space
         if _LEADS_IN.search(self._text, max(start, end - 8), end):
             self._units[-1] = replace(self._units[-1], heads=True)
             self._above.append((-1, len(self._units) - 1))

@@ -24,8 +24,8 @@ _SIGNATURE = regex.compile(r"-- ?$")
 
 
 def line_of(rows: Rows, row: int) -> str:
-    start, end = rows.spans[row]
-    return rows.text[start : min(end, start + CUT)].rstrip("\r")
+    line = rows.line(row)
+    return line if len(line) <= CUT else line[:CUT].rstrip("\r")
 
 
 def opens(rows: Rows, row: int) -> bool:
@@ -83,7 +83,7 @@ def hunk_end(rows: Rows, at: int) -> int:
     while row < len(rows):
         line = line_of(rows, row)
         counted = new > 0 or old > 0
-        if _FENCE.match(line) or (not counted and _SIGNATURE.match(line)):
+        if (line.lstrip()[:1] in ("`", "~") and _FENCE.match(line)) or (not counted and _SIGNATURE.match(line)):
             break
         if not counted and (opens(rows, row) or (rows.blank(row) and not line)):
             break

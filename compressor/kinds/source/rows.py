@@ -19,7 +19,7 @@ BRACKETS = 400
 TAB = 8
 
 NUMBERED = regex.compile(r"[ \t]*+(?P<number>\d{1,7})(?:\t|→|: (?=\s|\S)|[ ]?[|│] ?)")
-_INDENT = regex.compile(r"[ \t]*+")
+_NUMBER = regex.compile(r"[ \t]*+(?P<number>\d{1,7})")
 _AGAIN = regex.compile(
     r"^(?:[ \t]*+\d+[\t→])?(?P<indent>[ \t]*+)"
     r"(?:(?:async )?def \w+\(|class \w+[:(]|import [\w.]+$|from [\w.]+ import )",
@@ -55,9 +55,8 @@ def numbered(rows: Rows, first: int = 0, last: int | None = None) -> bool:
     for row in range(first, min(stop, first + 20)):
         if rows.blank(row):
             continue
-        match = NUMBERED.match(rows.line(row)[:40]) or regex.fullmatch(
-            r"[ \t]*+(?P<number>\d{1,7})", rows.line(row)[:40]
-        )
+        line = rows.line(row)[:40]
+        match = NUMBERED.match(line) or _NUMBER.fullmatch(line) if line.lstrip(" \t")[:1].isdecimal() else None
         if match is None or (before is not None and int(match["number"]) != before + 1):
             return False
         before = int(match["number"])
@@ -84,8 +83,8 @@ class _Reader:
         start, end = self._rows.spans[number]
         end = start + len(self._text[start:end].rstrip()) if end - start < LONGEST else end
         first = self._first(start, end)
-        indent = _INDENT.match(self._text, first, min(end, first + LONGEST))
-        at = indent.end() if indent else first
+        front = self._text[first : min(end, first + LONGEST)]
+        at = first + len(front) - len(front.lstrip(" \t"))
         column = _width(self._text[first:at])
         if self._until >= end:
             return Row(start, end, column, "", "", inside=True)

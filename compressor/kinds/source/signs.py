@@ -127,11 +127,15 @@ def sign(line: str) -> Sign:
 
 def _fenced(rows: Rows, at: int) -> int:
     end = at
-    while end < len(rows) and not _FENCE.match(rows.line(end)[:CUT]):
+    while end < len(rows) and not _fence(rows.line(end)[:CUT]):
         end += 1
     while end > at and rows.blank(end - 1):
         end -= 1
     return end
+
+
+def _fence(line: str) -> bool:
+    return line.lstrip()[:1] in ("`", "~") and bool(_FENCE.match(line))
 
 
 def _line(rows: Rows, row: int, prefixed: bool) -> str:
@@ -170,7 +174,7 @@ class _Passing:
             if line.count(quotes) % 2:
                 self._closing, self.since = quotes, 0
                 return line.strip().startswith(quotes)
-        if _POD.match(line):
+        if line.startswith("=") and _POD.match(line):
             self._closing, self.since = "=cut", 0
             return True
         if "/*" in line and "*/" not in line:
@@ -189,7 +193,7 @@ def _begins(rows: Rows, at: int, prefixed: bool, fenced: bool) -> bool:
         return False  # The rest of a comment: its first row has been looked at.
     if first is Sign.WEAK and not quoted and not _followed(rows, at, prefixed):
         return False
-    strong, told, other = _tally(rows, at, prefixed)
+    strong, told, other = _tally(rows, at, prefixed, MOST)
     if strong < (1 if fenced else SURE) or told + other < (1 if fenced else FEWEST):
         return False
     return told >= MOST * (told + other) and 8 * strong >= told
@@ -201,10 +205,11 @@ def _followed(rows: Rows, at: int, prefixed: bool) -> bool:
     return any(_sign(rows, row, prefixed) is Sign.STRONG for row in behind[:2])
 
 
-def _tally(rows: Rows, at: int, prefixed: bool, *, inside: bool = False) -> tuple[int, int, int]:
+def _tally(rows: Rows, at: int, prefixed: bool, share: float, *, inside: bool = False) -> tuple[int, int, int]:
     """Of the next rows those that are code, those that could be, those included, and the others.
 
-    inside: of code, where indented rows that are none say nothing.
+    share: of rows that could be code; no more are looked at once it cannot be reached. inside: of code, where
+    indented rows that are none say nothing.
     """
     counts = dict.fromkeys(Sign, 0)
     passing = _Passing()
@@ -212,11 +217,11 @@ def _tally(rows: Rows, at: int, prefixed: bool, *, inside: bool = False) -> tupl
         line = _line(rows, row, prefixed)
         if not line.strip() or passing.over(line):
             continue
-        if _FENCE.match(line):
+        if _fence(line):
             break
         told = _sign(rows, row, prefixed)
         counts[Sign.NOTHING if inside and told is Sign.OTHER and line[:1].isspace() else told] += 1
-        if sum(counts.values()) - counts[Sign.NOTHING] == AHEAD:
+        if sum(counts.values()) - counts[Sign.NOTHING] == AHEAD or counts[Sign.OTHER] > (1 - share) * AHEAD:
             break
     return counts[Sign.STRONG], counts[Sign.STRONG] + counts[Sign.WEAK], counts[Sign.OTHER]
 
@@ -227,7 +232,7 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
     passing = _Passing()
     for row in range(at, len(rows)):
         line = _line(rows, row, prefixed)
-        if _FENCE.match(line) or (line.startswith(("diff ", "@@ ")) and opens(rows, row)):
+        if _fence(line) or (line.startswith(("diff ", "@@ ")) and opens(rows, row)):
             break
         if not line.strip():
             continue
@@ -237,9 +242,9 @@ def _end(rows: Rows, at: int, prefixed: bool) -> int:
             end = end if passing.open else row + 1
             continue
         told = _sign(rows, row, prefixed)
-        doubtful = told is Sign.OTHER or _HEADING.match(line)
+        doubtful = told is Sign.OTHER or (line.startswith("#") and _HEADING.match(line))
         if doubtful and not line[:1].isspace() and (_apart(rows, row) or _PROSE.match(line)):
-            strong, could, other = _tally(rows, row, prefixed, inside=True)
+            strong, could, other = _tally(rows, row, prefixed, GOES_ON, inside=True)
             if not strong or could < GOES_ON * (could + other):
                 break
         end = row + 1

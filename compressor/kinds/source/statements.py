@@ -20,6 +20,7 @@ NOTES = 40
 
 
 _DECORATOR = regex.compile(r"@[\w.]+(?:\(|$)|@\w[\w.]*\s*$|\#!?\[|template\s*<[^;{]*$|\[[A-Z]\w*[(\]]")
+_DECORATING = frozenset("@#t[")
 _BARE = regex.compile(r"\{|then|do|begin|\($")
 _TYPE = regex.compile(r"(?:[\w:<>,]++[\s*&]++)*+(?:[\w:<>,]*+[*&]*+|inline|static)")
 _NAME = regex.compile(r"[\w:~<>]+\s*\(")
@@ -82,9 +83,11 @@ def _extent(rows: Sequence[Row], at: int, language: Language) -> int:
 
 def _decorates(rows: Sequence[Row]) -> bool:
     """Whether the rows are a decorator and nothing else."""
-    return (
-        bool(_DECORATOR.match(rows[0].code)) and not rows[-1].code.endswith((";", "{")) and not open_brackets(rows)
-    )
+    return _decorator(rows[0]) and not rows[-1].code.endswith((";", "{")) and not open_brackets(rows)
+
+
+def _decorator(row: Row) -> bool:
+    return row.code[:1] in _DECORATING and bool(_DECORATOR.match(row.code))
 
 
 def _further(rows: Sequence[Row], at: int, end: int, language: Language) -> int:
@@ -144,7 +147,7 @@ def _behind_decorators(rows: Sequence[Row]) -> int:
     at = first = 0
     while at < min(len(rows), 2 * JOIN):
         if not _decorates(rows[first : at + 1]):
-            if not _DECORATOR.match(rows[first].code):
+            if not _decorator(rows[first]):
                 return first
         else:
             first = at + 1

@@ -38,14 +38,14 @@ class Units:
     whole: IntArray
     cost: IntArray
     held: BoolArray
-    head: IntArray
+    head: Sequence[int]
     first: WordArray
     last: WordArray
 
     def heads(self, index: int, kept: BoolArray) -> list[int]:
         """The heads of a unit that are not kept yet: its own, that one's own, and so on."""
         found: list[int] = []
-        while (index := int(self.head[index])) >= 0 and not kept[index]:
+        while (index := self.head[index]) >= 0 and not kept[index]:
             found.append(index)
         return found
 
@@ -82,7 +82,7 @@ def collect(plan: Plan) -> Units:
         whole=whole,
         cost=_sums(plan.costs * ~cut, first_word, last_word),
         held=held(plan, units, kinds, whole),
-        head=np.array(heads, np.int64),
+        head=heads,
         first=first_word,
         last=last_word,
     )

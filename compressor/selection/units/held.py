@@ -16,7 +16,7 @@ from moosproxy.compressor.kinds.base import TextKind, Unit
 from moosproxy.compressor.planning import structure
 from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
 from moosproxy.compressor.settings import Kind
-from moosproxy.compressor.text.layout import blocks
+from moosproxy.compressor.text.layout import paragraphs, trimmed
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -55,8 +55,9 @@ def _asked(
     if plan.settings.material:
         return np.zeros(len(starts), bool)
     spans = _spans(plan, ASKED & plan.settings.protect)
-    found = blocks(plan.text)
-    edge = (found[0][1], found[-1][0]) if found else (0, 0)
+    if not spans and plan.question is None:
+        return np.zeros(len(starts), bool)
+    edge = _edge(plan.text)
     between = [span for span in spans if span[0] >= edge[0] and span[1] <= edge[1]]
     inner = structure.covered(between, starts, ends) & spoken
     if cost[inner].sum() > BETWEEN_SHARE * cost.sum():
@@ -64,6 +65,18 @@ def _asked(
     if plan.question is not None:
         spans.append(plan.question)
     return structure.covered(spans, starts, ends)
+
+
+def _edge(text: str) -> Span:
+    """Where the first block ends and the last one begins: paragraphs, in a text without blank lines its lines."""
+    found = paragraphs(text)
+    if len(found) != 1:
+        return (found[0][1], found[-1][0]) if found else (0, 0)
+    start, end = found[0]
+    first = text.find("\n", start, end)
+    if first < 0:
+        return end, start
+    return trimmed(text, start, first)[1], trimmed(text, text.rfind("\n", start, end) + 1, end)[0]
 
 
 def _spans(plan: Plan, kinds: Iterable[str]) -> list[Span]:

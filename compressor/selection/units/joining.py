@@ -16,6 +16,8 @@ from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
+Gone = tuple[Span, bool]
+"""A span that is left out, and whether nothing at all takes its place."""
 COUNTED = 60
 """In running text a gap of fewer tokens has a mark without a number, which is one token."""
 MARK_TOKENS = {True: 6, False: 2}
@@ -24,23 +26,21 @@ MARK_TOKENS = {True: 6, False: 2}
 
 @dataclass(frozen=True)
 class Joined:
-    """tokens: of the joined text; before: of the whole one. words: whether each word is in it, shape (words,)."""
+    """tokens: of the joined text. words: whether each word is in it, shape (words,)."""
 
     kept: KeptSpans
     text: str
     tokens: int
-    before: int
     words: BoolArray
 
 
 class _Slices:
-    """Slices as they come, with the marks in front of them. gone: what lies inside of units and is left out, each
-    with whether nothing at all takes its place; ascending."""
+    """Slices as they come, with the marks in front of them. inside: what gone() finds."""
 
-    def __init__(self, gone: Sequence[tuple[Span, bool]]) -> None:
+    def __init__(self, inside: Sequence[Gone]) -> None:
         self.spans: list[Span] = []
         self.marks: list[Mark] = []
-        self._gone, self._next = gone, 0
+        self._gone, self._next = inside, 0
 
     def add(self, start: int, end: int, mark: Mark | None) -> None:
         """text[start:end] without what is gone in it; mark: what stands in front of it."""
@@ -65,10 +65,10 @@ class _Slices:
         self.spans.append((start, end))
 
 
-def join(plan: Plan, units: Sequence[Unit], chosen: BoolArray, cost: IntArray) -> Joined:
-    """The text that the chosen units make. chosen, cost: shape (units,)."""
+def join(plan: Plan, units: Sequence[Unit], chosen: BoolArray, cost: IntArray, inside: Sequence[Gone]) -> Joined:
+    """The text that the chosen units make. chosen, cost: shape (units,). inside: gone(plan)."""
     kept = _with_small_gaps(units, chosen, cost)
-    out = _Slices(_gone(plan))
+    out = _Slices(inside)
     edges = np.flatnonzero(np.diff(np.concatenate(([False], kept, [False])).astype(np.int8))).tolist()
     behind = 0
     for first, stop in zip(edges[::2], edges[1::2], strict=True):
@@ -81,8 +81,8 @@ def join(plan: Plan, units: Sequence[Unit], chosen: BoolArray, cost: IntArray) -
     words = structure.covered(list(spans.spans), plan.encoding.word_starts, plan.encoding.word_ends)
     if plan.counter is None:
         marked = sum(MARK_TOKENS[mark.count > 0] for mark in out.marks if mark.noun is not Noun.NOTHING)
-        return Joined(spans, text, int(plan.costs[words].sum()) + marked, int(plan.costs.sum()), words)
-    return Joined(spans, text, plan.counter.count(text), plan.counter.count(plan.text), words)
+        return Joined(spans, text, int(plan.costs[words].sum()) + marked, words)
+    return Joined(spans, text, plan.counter.count(text), words)
 
 
 def trims(plan: Plan) -> bool:
@@ -90,7 +90,8 @@ def trims(plan: Plan) -> bool:
     return plan.settings.unit == "auto" and not plan.question_text
 
 
-def _gone(plan: Plan) -> list[tuple[Span, bool]]:
+def gone(plan: Plan) -> list[Gone]:
+    """What lies inside of units and is left out whatever is chosen, ascending."""
     found = [(span, True) for span in _droppable(plan)]
     return sorted(found + [(span, False) for span in cuts(plan)])
 

@@ -16,7 +16,7 @@ from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.compressor.kinds.base import Asked, Block, Rows, TextKind
 from moosproxy.compressor.kinds.blocks import split
 from moosproxy.compressor.kinds.json.editor import Json
-from moosproxy.compressor.selection.units.joining import join
+from moosproxy.compressor.selection.units.joining import gone, join
 from moosproxy.compressor.text.json_grammar import ESCAPE
 from moosproxy.compressor.text.lexicon import words
 from tests.compressor.kinds.json.samples import (
@@ -105,7 +105,7 @@ def test_any_choice_of_units_leaves_json_of_the_same_shape(
     units = plan.pieces[0].units
     chance = Random(seed)
     chosen = np.array([unit.must or chance.random() < 0.5 for unit in units], bool)
-    joined = join(plan, units, chosen, np.full(len(units), 50))
+    joined = join(plan, units, chosen, np.full(len(units), 50), gone(plan))
 
     assert like(value, json.loads(joined.text), mode)
     if mode == "lossless":

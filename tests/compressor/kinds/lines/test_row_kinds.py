@@ -100,3 +100,8 @@ def test_work_grows_with_the_text_and_no_faster(pile: str) -> None:
         edited(text, "What about x1?")
 
     check_linear(asked_about, lambda count: PILES[pile] * count, max(5000 // len(PILES[pile]), 1))
+
+
+@pytest.mark.parametrize("row", ["``` (\n", "<!DOCTYPE html\n"])
+def test_what_never_ends_is_not_sought_from_every_row(row: str) -> None:
+    check_linear(split, lambda rows: row * rows, 200)

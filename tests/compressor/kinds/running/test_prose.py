@@ -193,6 +193,11 @@ def test_units_hold_every_character_and_heads_come_before(text: str) -> None:
         assert all(unit.start >= end for unit, end in zip(found[1:], ends, strict=False))
 
 
+def test_a_long_row_of_white_space_holds_no_sentence() -> None:
+    for text in (" " * 3000, "\n" + "\t" * 300 + "\nIt says so.", "One.\n\n" + " " * 300):
+        assert [text[unit.start : unit.end] for unit in units(text)] == [part for part in [text.strip()] if part]
+
+
 @pytest.mark.parametrize(
     "row", [LONG, "- item", "# Title", "> quoted", "It leads in to:", "  " * 9 + "- deep", "x" * 60]
 )

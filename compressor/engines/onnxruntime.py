@@ -4,14 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from moosproxy.compressor.checkpoint import FUSED_GRAPH, Checkpoint
-from moosproxy.compressor.engines.base import Reduce, padded_inputs, reduce_outputs, unpadded_inputs
+from moosproxy.compressor.engines.base import (
+    Reduce,
+    padded_inputs,
+    reduce_outputs,
+    sums_8_bit_products_exactly,
+    unpadded_inputs,
+)
 from moosproxy.compressor.errors import CheckpointError
 from moosproxy.compressor.planning.windows import Window
 
 T = TypeVar("T")
+
+
+def session_options() -> Any:
+    """Options of a session on this processor (onnxruntime.SessionOptions)."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not sums_8_bit_products_exactly():
+        # 8-bit kernels that never clip their sums, about a tenth slower. With VNNI or AMX no kernel clips, logits
+        # are the same to the last bit, and this would choose kernels that are no faster than fp32.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    options.log_severity_level = 3
+    return options
 
 
 class OnnxRuntimeEngine:
@@ -22,12 +43,7 @@ class OnnxRuntimeEngine:
     def __init__(self, checkpoint: Checkpoint, threads: int):
         import onnxruntime
 
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Without VNNI: 8-bit kernels that never clip their sums, about a tenth slower.
-        options.add_session_config_entry("session.x64quantprecision", "1")
-        options.log_severity_level = 3
+        options = session_options()
         fused = checkpoint.directory / FUSED_GRAPH
         path = fused if fused.is_file() else checkpoint.directory / "model.onnx"
         # The arena never gives back its peak, which is small with the fused graph, and it saves some time.

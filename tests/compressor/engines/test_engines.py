@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor, SettingsError, checkpoint
-from moosproxy.compressor.engines import open_engine
+from moosproxy.compressor.engines import onnxruntime, open_engine
 from moosproxy.compressor.engines.choosing import NAMES
 from moosproxy.compressor.scoring.metric import WindowScores
 from tests.compressor import tiny
@@ -138,3 +138,17 @@ def test_a_directory_with_the_graph_of_standard_operators_alone_gives_the_same_s
 def test_the_default_engine_is_onnxruntime(tiny_checkpoint: Path) -> None:
     with Compressor.load(tiny_checkpoint) as compressor:
         assert "onnxruntime" == compressor.engine.name
+
+
+@pytest.mark.parametrize(("exact", "expected"), [(False, "1"), (True, None)])
+def test_kernels_that_never_clip_are_asked_for_only_where_others_would(
+    monkeypatch: pytest.MonkeyPatch, *, exact: bool, expected: str | None
+) -> None:
+    monkeypatch.setattr(onnxruntime, "sums_8_bit_products_exactly", lambda: exact)
+    options = onnxruntime.session_options()
+
+    if expected is None:
+        with pytest.raises(RuntimeError, match="x64quantprecision"):
+            options.get_session_config_entry("session.x64quantprecision")
+    else:
+        assert options.get_session_config_entry("session.x64quantprecision") == expected

@@ -11,17 +11,20 @@ RUN case ",$EXTRAS," in *,local,*) \
         apt-get update -qq && apt-get install -y -qq --no-install-recommends g++ && rm -rf /var/lib/apt/lists/* ;; \
     esac
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
-# Before the sources, so that a change of ours does not build llama.cpp anew.
-RUN python -m venv /opt/moos \
-    && case ",$EXTRAS," in *,local,*) \
-        /opt/moos/bin/pip install --no-cache-dir -c constraints.txt llama-cpp-python ;; \
-    esac
+# Before the sources, so that a change of ours installs nothing anew. Every file is checked against its hash (`make lock`).
+COPY requirements requirements
+RUN python -m venv /opt/moos && python -m venv /opt/build \
+    && /opt/build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+    && for each in base $(echo "$EXTRAS" | tr ',' ' '); do \
+        /opt/moos/bin/pip install --no-cache-dir --require-hashes -r "requirements/$each.txt" || exit 1; \
+    done
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY moosproxy moosproxy
 COPY proxy proxy
 COPY compressor compressor
 COPY policies policies
-RUN /opt/moos/bin/pip install --no-cache-dir -c constraints.txt ".${EXTRAS:+[$EXTRAS]}"
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation -w /wheels . \
+    && /opt/moos/bin/pip install --no-cache-dir --no-deps /wheels/*.whl && /opt/moos/bin/pip check
 
 FROM python:3.11-slim-bookworm
 ARG EXTRAS

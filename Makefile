@@ -24,7 +24,7 @@ define install
 	@began=$$(date +%s); $(INSTALL) $(1) && { mkdir -p '$(CACHE)' && echo $$(($$(date +%s) - began)) >'$(TOOK)' || true; }
 endef
 
-.PHONY: serve demo providers local wheel test test-slow lint types layers format clean
+.PHONY: serve demo providers local wheel test test-slow lint types layers format lock sbom clean
 
 # llama.cpp for x86-64 processors with AVX2 (arm64 ignores the AVX lines), without its server, tools and tests.
 # A default build takes longer and runs on no other processor than the one it was built on.
@@ -103,3 +103,20 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(call install,$(TORCH))
 	$(call install,$(DEV))
 	@touch $(VENV)/.base $@
+
+# What the image installs, with a hash for every file, from pyproject.toml and constraints.txt. Needs uv.
+LOCK := $(or $(UV),uv) pip compile pyproject.toml -q -c constraints.txt --generate-hashes --python-version 3.11 \
+	--no-header --no-annotate
+
+lock:
+	$(LOCK) -o requirements/base.txt
+	$(LOCK) --extra providers -o requirements/providers.txt
+	$(LOCK) --extra local -o requirements/local.txt
+	echo hatchling | $(subst pyproject.toml,-,$(LOCK)) -o requirements/build.txt
+
+# A list of what the image is made of (CycloneDX), for whoever checks it against advisories.
+SBOM ?= cyclonedx-bom==7.5.0
+sbom:
+	mkdir -p dist
+	$(or $(UV),uv) tool run --from '$(SBOM)' cyclonedx-py requirements requirements/providers.txt --pyproject pyproject.toml \
+		--output-reproducible -o dist/sbom.json

@@ -22,7 +22,7 @@ ALGORITHM_VERSION = 7
 
 BUNDLED = Path(__file__).parent / "checkpoints" / "moos-minilm"
 WEIGHT_FILES = ("model.onnx", "model.safetensors", "pytorch_model.bin")
-# The graph of model.onnx with onnxruntime's own attention; its weights are those of model.safetensors.
+# The graph of model.onnx with onnxruntime's own attention, optimised once: it holds weights as they are used.
 FUSED_GRAPH = "model_fused.onnx"
 _SEALED = ("config.json", "tokenizer.json", *WEIGHT_FILES, FUSED_GRAPH)
 

@@ -12,13 +12,15 @@ import torch
 from safetensors.torch import save_file
 
 from moosproxy.compressor import checkpoint
+from moosproxy.compressor.training.sealing.folded import fold
 from moosproxy.compressor.training.sealing.graph import Grids, bert_token_classifier
 
 
 def write(
     model: Any, tokenizer_file: Path, directory: Path, facts: dict[str, Any], grids: Grids | None = None
 ) -> str:
-    """Writes config.json, tokenizer.json, model.safetensors (fp16), both graphs and moos.json.
+    """Writes config.json, tokenizer.json, model.safetensors (fp16), both graphs (the fused one as
+    onnxruntime optimises it) and moos.json.
 
     model: a BertForTokenClassification with labels {0: discard, 1: preserve}. facts: what moos.json says beside
     the seal; "question_aware" decides whether serving may put a question in front. grids: of the linear layers
@@ -38,6 +40,8 @@ def write(
     for name, fused in (("model.onnx", False), (checkpoint.FUSED_GRAPH, True)):
         graph = bert_token_classifier(directory / "model.safetensors", config, grids, fused=fused)
         onnx.save(graph, directory / name)
+        if fused:
+            fold(directory / name)
     manifest = {**facts, "files": checkpoint.digest_files(directory)}
     manifest_text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     (directory / "moos.json").write_text(manifest_text, encoding="utf-8")

@@ -197,6 +197,7 @@ def logs_command(**chosen: Any) -> None:
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(1), help="Alternating rounds.")
 @click.option("--text", type=_FILE, help="Text to repeat to length; default words of the tokenizer's vocabulary.")
 @click.option("--peer/--no-peer", default=True, show_default=True, help="Run the llmlingua package beside.")
+@click.option("--against", metavar="REF", help="Run an earlier state of this clone beside, such as HEAD~1.")
 @click.option("--engine", default="auto", show_default=True, help="auto, onnxruntime, openvino or torch.")
 @_threads
 @_one_line
@@ -207,6 +208,7 @@ def bench_compress(
     rounds: int,
     text: Path | None,
     peer: bool,
+    against: str | None,
     engine: str,
     threads: int | None,
 ) -> None:
@@ -217,7 +219,7 @@ def bench_compress(
         sizes = [int(length) for length in lengths.split(",")]
     except ValueError:
         raise CompressorError(f"--lengths takes whole numbers, got {lengths!r}") from None
-    bench.bench(bench.Choice(checkpoint, sizes, ratio, rounds, text, peer, engine, threads))
+    bench.bench(bench.Choice(checkpoint, sizes, ratio, rounds, text, peer, engine, threads, against))
 
 
 @click.command("stages")

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.earlier import built
 from moosproxy.compressor.settings import CompressionSettings
 from moosproxy.compressor.text.encoding import TextEncoder
 
@@ -68,6 +70,7 @@ class Choice:
     peer: bool
     engine: str
     threads: int | None
+    against: str | None = None
 
 
 @dataclass
@@ -97,8 +100,13 @@ def bench(choice: Choice) -> None:
     texts = {length: to_length(encoder, source, length) for length in choice.lengths}
     peer_length = min(texts, key=lambda length: abs(length - PEER_PIECES))
     settings = CompressionSettings(ratio=choice.ratio)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         peers = _peers(compressor, Path(folder), choice) if choice.peer else {}
+        if choice.against:
+            earlier = built(choice.against, choice.ratio, choice.engine, choice.threads)
+            peers[f"moosproxy at {choice.against}"] = stack.enter_context(earlier)
+        for peer in peers.values():
+            peer(texts[min(texts)])
         measured = Measured()
         compressor.compress(texts[min(texts)], settings)
         with Progress() as progress:

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from moosproxy.compressor.checkpoint import load
 from moosproxy.compressor.commands.evaluate import bench_compress
-from moosproxy.compressor.evaluation import bench, outlier_ablation, planting
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation import bench, earlier, outlier_ablation, planting
 from tests.compressor.tiny import CORPUS
 
 
@@ -37,6 +38,22 @@ def test_the_benchmark_ends_with_one_line_of_json(tiny_checkpoint: Path) -> None
     assert all(row["tokens_per_s"] > 0 for row in told["moosproxy"].values())
     assert 20 < told["peak_mb"] < 2000
     assert told["cold_start_s"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (earlier.ROOT / ".git").exists(), reason="no clone: there is no earlier state")
+def test_an_earlier_state_runs_beside() -> None:
+    words = ["--lengths", "200", "--rounds", "1", "--no-peer", "--threads", "1", "--against", "HEAD"]
+    done = CliRunner().invoke(bench_compress, words)
+    told = json.loads(done.output.strip().splitlines()[-1])
+
+    assert done.exit_code == 0
+    assert told["peers"]["moosproxy at HEAD"]["tokens_per_s"] > 0
+
+
+def test_a_ref_that_is_none_is_a_clear_error() -> None:
+    with pytest.raises(CompressorError, match="no-such-ref"), earlier.built("no-such-ref", 2, "auto", 1):
+        pass
 
 
 def test_long_texts_are_measured_once_and_told_per_token(

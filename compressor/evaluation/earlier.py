@@ -45,28 +45,21 @@ def built(ref: str, ratio: float, engine: str, threads: int | None) -> Iterator[
 
 @contextmanager
 def _started(tree: Path, options: str) -> Iterator[Callable[[str], object]]:
-    child = subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", _CHILD, options],
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert child.stdin and child.stdout
-    told, ask = child.stdout, child.stdin
+    command = [sys.executable, "-c", _CHILD, options]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tree, env=environment, stdin=pipe, stdout=pipe, text=True) as child:  # noqa: S603
+        assert child.stdin and child.stdout
+        told, ask = child.stdout, child.stdin
 
-    def compress(text: str) -> object:
-        ask.write(json.dumps(text) + "\n")
-        ask.flush()
-        return _line(told.readline())
+        def compress(text: str) -> object:
+            ask.write(json.dumps(text) + "\n")
+            ask.flush()
+            return _line(told.readline())
 
-    try:
         _line(told.readline())
         yield compress
-    finally:
         ask.close()
-        child.wait()
 
 
 def _line(line: str) -> str:

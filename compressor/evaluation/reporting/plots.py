@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from moosproxy.compressor.evaluation.reporting.report import F1, OURS, RIVAL, WORDS, estimate
+from moosproxy.compressor.evaluation.reporting.report import OURS, RIVAL, WORDS
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, Results
+from moosproxy.compressor.evaluation.reporting.tables import F1, estimate, headline_measure
 from moosproxy.compressor.evaluation.tasks import TASKS
 
 # Colours that stay apart in grey and for the colour-blind; ours are the saturated ones.
@@ -69,8 +70,7 @@ def _quality(results: Results, tasks: list[str], path: Path) -> str:
 
 
 def _curves(axes: Any, results: Results, task: str) -> dict[str, Any]:
-    full = results.sums[task].get(FULL_TEXT, {}).get("1", {})
-    headline = F1 if F1 in full else "intact" if TASKS[task].headline == F1 else TASKS[task].headline
+    headline = headline_measure(results, task)
     handles = {}
     for method in reversed(results.methods(task)):
         points = []

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from moosproxy.compressor.evaluation.measures import statistics
 from moosproxy.compressor.evaluation.measures.statistics import Estimate
+from moosproxy.compressor.evaluation.reporting.headline import headline
 from moosproxy.compressor.evaluation.reporting.results import FULL_TEXT, REALISED, Results
+from moosproxy.compressor.evaluation.reporting.tables import F1, estimate, headline_measure
+from moosproxy.compressor.evaluation.reporting.tables import rows as table_of
 from moosproxy.compressor.evaluation.tasks import TASKS
 
-# The measure of judged answers: shown as a share of what the judge gets right on the full text.
-F1 = "f1"
 OURS = "moosproxy"
 WORDS = ", words"
 RIVAL = "LLMLingua-2 recipe"
@@ -26,20 +27,9 @@ bootstrap over texts, 1,000 draws). Every method gets the same budget in encoder
 default policy may leave more, as the realised ratios say."""
 
 
-def estimate(results: Results, task: str, method: str, ratio: str, measure: str) -> Estimate | None:
-    """The measure with its interval; F1 relative to the full text. None if it was not measured."""
-    sums = results.table(task, method, ratio, measure)
-    if sums is None or not sums[:, 1].sum():
-        return None
-    if measure != F1:
-        return statistics.share(sums)
-    ceiling = results.table(task, FULL_TEXT, "1", F1)
-    return statistics.share_kept(sums, ceiling) if ceiling is not None else None
-
-
 def markdown(results: Results, plots: Sequence[str]) -> str:
     """The whole document."""
-    parts = [_head(results), *(f"![{name}](plots/{name})" for name in plots)]
+    parts = [_head(results), headline(results), *(f"![{name}](plots/{name})" for name in plots)]
     parts += [_task(results, name) for name in results.tasks(TASKS)]
     parts += [_critical(results), _paired(results), _realised(results), _method_notes()]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -75,7 +65,7 @@ def _task(results: Results, name: str) -> str:
     task = TASKS[name]
     measured = results.sums[name].get(FULL_TEXT, {}).get("1", {})
     judged = F1 in measured
-    headline = F1 if judged else ("intact" if task.headline == F1 else task.headline)
+    measure = headline_measure(results, name)
     groups = len(measured.get(REALISED, {}))
     lines = [f"## {name}: {task.what}", ""]
     if judged:
@@ -84,10 +74,10 @@ def _task(results: Results, name: str) -> str:
         lines += [f"{groups} texts. On the full text the judge reaches {reached}."]
         lines += ["Share of that F1 kept:", ""]
     else:
-        lines += [f"{groups} texts. {headline}:", ""]
-    lines.append(_table(results, name, headline))
-    for measure in ("intact",) if judged else ():
-        lines += ["", "Answer still intact in the text:", "", _table(results, name, measure)]
+        lines += [f"{groups} texts. {measure}:", ""]
+    lines.append(_table(results, name, measure))
+    if judged:
+        lines += ["", "Answer still intact in the text:", "", _table(results, name, "intact")]
     for measure, what in task.extra.items():
         lines += ["", f"{what}:", "", _table(results, name, measure)]
     if "solved" in measured:
@@ -106,7 +96,7 @@ def _whole(results: Results, task: str, measure: str) -> npt.NDArray[np.float64]
 
 def _table(results: Results, task: str, measure: str) -> str:
     ratios = results.ratios(task)
-    return _rows(
+    return table_of(
         ["method", *(f"{ratio}x" if ratio != "own" else "own rate" for ratio in ratios)],
         (
             [method, *(_cell(estimate(results, task, method, ratio, measure)) for ratio in ratios)]
@@ -117,7 +107,7 @@ def _table(results: Results, task: str, measure: str) -> str:
 
 
 def _by_measure(results: Results, task: str, measures: Sequence[str]) -> str:
-    return _rows(
+    return table_of(
         ["method", *(measure.removeprefix("intact ") for measure in measures)],
         (
             [method, *(_cell(estimate(results, task, method, SURVIVAL_RATIO, measure)) for measure in measures)]
@@ -137,7 +127,7 @@ def _critical(results: Results) -> str:
                 if method != FULL_TEXT and any(cell != "–" for cell in cells):
                     yield [task, method, *cells]
 
-    table = _rows(["task", "method", *CRITICAL], rows())
+    table = table_of(["task", "method", *CRITICAL], rows())
     return (
         f"## What kept sentences may not lose, at ratio {SURVIVAL_RATIO}\n\n"
         "Of the numbers, ids, severities and negations in sentences of which at least half of the content words "
@@ -150,8 +140,7 @@ def _paired(results: Results) -> str:
 
     def rows() -> Iterator[list[str]]:
         for task in results.tasks(TASKS):
-            full = results.sums[task].get(FULL_TEXT, {}).get("1", {})
-            measure = F1 if F1 in full else "intact" if TASKS[task].headline == F1 else TASKS[task].headline
+            measure = headline_measure(results, task)
             for method in results.methods(task):
                 if method.startswith(OURS) and method.endswith(WORDS):
                     yield [task, method, *(_difference(results, task, method, r, measure) for r in ratios)]
@@ -159,7 +148,7 @@ def _paired(results: Results) -> str:
     ratios = max((results.ratios(task) for task in results.tasks(TASKS)), key=len, default=[])
     if not any(RIVAL in results.methods(task) for task in results.tasks(TASKS)):
         return ""
-    table = _rows(["task", "method", *(f"{ratio}x" for ratio in ratios)], rows())
+    table = table_of(["task", "method", *(f"{ratio}x" for ratio in ratios)], rows())
     return (
         f"## Points above the {RIVAL}\n\nDifference of each task's headline measure (absolute points, paired by "
         f"text), against the better of the rival's two variants.\n\n{table}"
@@ -193,7 +182,7 @@ def _realised(results: Results) -> str:
                     yield [task, method, *(f"{one.value:.2f}" if one else "–" for one in found)]
 
     ratios = max((results.ratios(task) for task in results.tasks(TASKS)), key=len, default=[])
-    table = _rows(["task", "method", *(f"{ratio}x" for ratio in ratios)], rows())
+    table = table_of(["task", "method", *(f"{ratio}x" for ratio in ratios)], rows())
     return (
         "## Realised ratios\n\nPieces before / pieces after, over all texts of a task, as the default policy "
         "sends them: in a short text that nobody asks about what holds a fact stays, and one sentence always."
@@ -205,7 +194,8 @@ def _method_notes() -> str:
     return """## How to read this
 
 - *full text*: the ceiling. *random words*, *head and tail*: the floors. *stop words and IDF*: stop words go first,
-  then the words most texts hold. *BM25 sentences*: whole sentences by BM25 against the question.
+  then the words most texts hold. *BM25 sentences*: whole sentences by BM25 against the question. *llmslim*: the
+  package of that name, sentences by TF-IDF against the question, asked until the whole text has the ratio.
 - *LLMLingua-2 recipe*: the same encoder and data without questions, cross entropy alone, alpha = 1, and in each
   window of 510 pieces the words above its percentile; sentence marks and words with digits forced, as published,
   or nothing forced. How long it was trained stands above.
@@ -224,9 +214,3 @@ def _cell(found: Estimate | None) -> str:
     if found is None or found.value != found.value:
         return "–"
     return f"{100 * found.value:.1f} ({100 * found.low:.0f}–{100 * found.high:.0f})"
-
-
-def _rows(head: list[str], rows: Any) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from moosproxy.compressor.engines.base import available_threads, sums_8_bit_products_exactly
-from moosproxy.compressor.evaluation.bench import _CHILD
+from moosproxy.compressor.evaluation.speed.bench import _CHILD
 from moosproxy.policies.fields.local import GgufModel
 from moosproxy.proxy import machine
 from moosproxy.proxy.bench.sides import Side, free_port, running

@@ -213,7 +213,7 @@ def bench_compress(
     threads: int | None,
 ) -> None:
     """Tokens per second, latency by length, memory and cold start, beside llmlingua in the same run."""
-    from moosproxy.compressor.evaluation import bench
+    from moosproxy.compressor.evaluation.speed import bench
 
     try:
         sizes = [int(length) for length in lengths.split(",")]
@@ -235,7 +235,7 @@ def bench_stages(
 ) -> None:
     """Processor time of every stage of compression, by kind of text."""
     from moosproxy.compressor.compressor import Compressor
-    from moosproxy.compressor.evaluation import kind_texts, stages
+    from moosproxy.compressor.evaluation.speed import kind_texts, stages
 
     if unknown := set(kinds) - set(kind_texts.NAMES):
         raise CompressorError(f"unknown kind {min(unknown)!r}; take one of {', '.join(kind_texts.NAMES)}")

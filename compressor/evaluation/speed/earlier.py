@@ -13,7 +13,7 @@ from pathlib import Path
 
 from moosproxy.compressor.errors import CompressorError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 # Its package had another name before it could be published.
 _CHILD = """
 import json, sys

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation.earlier import built
+from moosproxy.compressor.evaluation.speed.earlier import built
 from moosproxy.compressor.settings import CompressionSettings
 from moosproxy.compressor.text.encoding import TextEncoder
 
@@ -178,7 +178,7 @@ def _child(choice: Choice, text: str) -> tuple[float, dict[str, Any]]:
 def _peers(compressor: Compressor, folder: Path, choice: Choice) -> dict[str, Callable[[str], object]]:
     """llmlingua with a model of the LLMLingua-2-small shape, and with this very checkpoint; {} without it."""
     try:
-        from moosproxy.compressor.evaluation import peer
+        from moosproxy.compressor.evaluation.speed import peer
 
         return peer.contenders(compressor.checkpoint, folder, choice.ratio, choice.threads or os.cpu_count() or 1)
     except ModuleNotFoundError as fault:

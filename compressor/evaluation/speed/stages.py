@@ -14,7 +14,7 @@ import numpy as np
 from moosproxy.compressor import protect
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.compressor import Compressor
-from moosproxy.compressor.evaluation import kind_texts
+from moosproxy.compressor.evaluation.speed import kind_texts
 from moosproxy.compressor.kinds.base import Asked
 from moosproxy.compressor.kinds.blocks import EDITORS, split
 from moosproxy.compressor.planning.plan import VERIFIED, Plan

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.compressor.commands.evaluate import bench_stages
-from moosproxy.compressor.evaluation import kind_texts, stages
+from moosproxy.compressor.evaluation.speed import kind_texts, stages
 from moosproxy.compressor.kinds.blocks import split
 
 

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from moosproxy.compressor.checkpoint import load
 from moosproxy.compressor.commands.evaluate import bench_compress
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import bench, earlier, outlier_ablation, planting
+from moosproxy.compressor.evaluation import outlier_ablation, planting
+from moosproxy.compressor.evaluation.speed import bench, earlier
 from tests.compressor.tiny import CORPUS
 
 

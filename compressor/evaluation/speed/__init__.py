@@ -1,0 +1,1 @@
+"""How fast the compressor is, stage by stage and beside others."""

@@ -100,6 +100,9 @@ class _Running:
         await stack.enter_async_context(session)
         compression = await open_compression(settings, self._compressor, stack)
         metrics = Metrics()
+        if compression.store is not None and compression.store.shared is not None:
+            shared = compression.store.shared
+            shared.on_fault = partial(metrics.shared_cache_fault, shared.layer)
         if several_workers():
             sharing = asyncio.create_task(metrics.share())
             stack.callback(sharing.cancel)
@@ -117,7 +120,7 @@ class _Running:
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,
             "policies": partial(policies_check, source),
-            "redis": compression.redis_check,
+            "shared_cache": compression.shared_cache_check,
             "upstreams": partial(upstreams_check, source),
         }
         required = frozenset({"checkpoint"} if settings.require_compressor else ())

@@ -33,13 +33,13 @@ class Compression:
         """Whether there is a compressor."""
         return self.checkpoint
 
-    async def redis_check(self) -> Check:
+    async def shared_cache_check(self) -> Check:
         """Whether the shared cache answers."""
         if self.store is None or self.store.shared is None:
-            return Check("off", "MOOS_REDIS_URL is not set: each worker caches for itself")
+            return Check("off", "this process caches for itself; `moos serve --workers` and MOOS_REDIS_URL share")
         reason = self.store.shared.degraded
         if reason is None:
-            return Check("ok")
+            return Check("ok", self.store.shared.layer)
         return Check("degraded", f"{reason}; each worker caches for itself until it is back")
 
 
@@ -63,10 +63,14 @@ async def open_compression(
     store = open_store(
         local_bytes=settings.local_cache_bytes,
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
-        redis_timeout_ms=settings.redis_timeout_ms,
+        folder=settings.cache_dir,
+        file_bytes=settings.cache_file_bytes,
+        timeout_ms=settings.redis_timeout_ms,
         ttl_s=settings.cache_ttl_s,
     )
     stack.push_async_callback(store.aclose)
+    if store.shared is not None:
+        await store.shared.connect()  # a second at most; else the first requests would miss what others know
     return Compression(Rewriter(service, store, pin_ttl_s=settings.pin_ttl_s), store, check, service)
 
 

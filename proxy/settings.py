@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """Policy file or directory; without one the built-in defaults and the `echo` upstream apply."""
     redis_url: SecretStr | None = None
     """`redis://` or `rediss://` URL of the cache shared between workers."""
+    cache_dir: Path | None = None
+    """Folder on a local disk where workers share a cache file; `--workers` makes one where there is no Redis."""
     checkpoint: Path | None = None
     """Checkpoint directory; the bundled one where none is given."""
     compressor: Literal["on", "off"] = "on"
@@ -41,11 +43,13 @@ class Settings(BaseSettings):
     local_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=MEBIBYTE)
     """Bytes of the in-process cache of kept spans."""
     cache_ttl_s: int = Field(default=7 * 24 * 3600, ge=1)
-    """Seconds that kept spans stay in Redis."""
+    """Seconds that kept spans stay in the shared cache."""
     pin_ttl_s: int = Field(default=3600, ge=1)
     """Seconds that a text which a deadline or overload left whole stays whole."""
     redis_timeout_ms: float = Field(default=10.0, gt=0)
-    """Milliseconds that a request waits for Redis; after that it counts as a miss."""
+    """Milliseconds that a request waits for Redis or the cache file; after that it counts as a miss."""
+    cache_file_bytes: int = Field(default=256 * MEBIBYTE, ge=MEBIBYTE)
+    """Bytes of the cache file; what ran out, then the oldest goes first."""
     max_queued_tokens: int = Field(default=2_000_000, ge=1)
     """Encoder pieces that may wait for the compressor; beyond that requests go out as they came."""
     compressor_threads: int = Field(default=0, ge=0)

@@ -120,7 +120,7 @@ def edge_box(model: Path, window: int) -> Iterator[Side]:
         defaults = {"max_ratio": 100, "deadline_ms": 600_000, "min_tokens": 100, "break_even": False}
         policies.write_text(json.dumps({"defaults": defaults, "upstreams": {"local": upstream}}))
         command = serve_command(port, "--config", str(policies))
-        environment = {**os.environ, "MOOS_STATE_DIR": folder, "MOOS_REDIS_URL": ""}
+        environment = {**os.environ, "MOOS_STATE_DIR": folder, "MOOS_REDIS_URL": "", "MOOS_CACHE_DIR": ""}
         with running("moosproxy", command, port, "/readyz", environment) as pid:
             yield Side("moosproxy", port, pid)
 

@@ -6,14 +6,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from moosproxy.proxy.cache.key import Key
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.record import Answer, Record, Skip
-from moosproxy.proxy.cache.shared import SharedCache
-
-Layer = Literal["local", "redis"]
+from moosproxy.proxy.cache.shared import Layer, SharedCache
 
 LONG_CHARS = 32_768
 LONG_BYTES = 4_096
@@ -69,7 +67,7 @@ class Store:
         for (key, text), value in zip(missing, values, strict=True):
             answer = await self._open(key, text, value)
             if answer is not None:
-                found[key] = Found(self.local.put_first(key.seal, answer), "redis")
+                found[key] = Found(self.local.put_first(key.seal, answer), self.shared.layer)
         return found
 
     async def settle(self, key: Key, text: str, answer: Answer) -> Answer:

@@ -14,10 +14,9 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-Command = tuple[bytes | str | int, ...]
+from moosproxy.proxy.cache.shared import BACKGROUND_S
 
-BACKGROUND_S = 1.0
-"""How long a round trip may take, connecting included; callers may stop waiting earlier."""
+Command = tuple[bytes | str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

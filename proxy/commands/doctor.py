@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -63,7 +64,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
             else:
                 yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, upstream))
     yield "checkpoint", _guarded(lambda: asyncio.run(_checkpoint(settings)))
-    yield "redis", _guarded(lambda: asyncio.run(_redis(settings)))
+    yield "shared cache", _guarded(lambda: asyncio.run(_shared_cache(settings)))
     yield "event loop", _event_loop()
     yield "litellm", _litellm()
 
@@ -138,24 +139,54 @@ async def _checkpoint(settings: Settings) -> Check:
     from moosproxy.proxy.compression import open_compression
 
     async with AsyncExitStack() as stack:
-        compression = await open_compression(settings.model_copy(update={"redis_url": None}), None, stack)
+        compression = await open_compression(
+            settings.model_copy(update={"redis_url": None, "cache_dir": None}), None, stack
+        )
         return compression.checkpoint
 
 
-async def _redis(settings: Settings) -> Check:
-    if settings.redis_url is None:
-        return Check("off", "MOOS_REDIS_URL is not set: each worker caches for itself")
+async def _shared_cache(settings: Settings) -> Check:
+    if settings.redis_url is not None:
+        return await _redis(settings.redis_url.get_secret_value())
+    if settings.cache_dir is not None:
+        return await _cache_file(settings.cache_dir, str(settings.cache_dir))
+    try:
+        with tempfile.TemporaryDirectory(prefix="moos-doctor-") as folder:
+            return await _cache_file(Path(folder), tempfile.gettempdir())
+    except OSError as fault:
+        return Check("degraded", f"no temporary folder ({fault}): `moos serve --workers` needs one; set TMPDIR")
+
+
+async def _cache_file(folder: Path, place: str) -> Check:
+    """Opens it as a worker would."""
+    from moosproxy.proxy.cache.file_cache import FileCache
+
+    cache = FileCache(folder)
+    try:
+        works = await cache.connect()
+    finally:
+        await cache.aclose()
+    if works:
+        return Check("ok", f"workers share a file in {place}; several machines need MOOS_REDIS_URL")
+    return Check(
+        "degraded",
+        f"no cache file can be kept in {place}: each worker caches for itself; "
+        "name a folder on a local disk that can be written, as MOOS_CACHE_DIR or TMPDIR",
+    )
+
+
+async def _redis(url: str) -> Check:
     from redis.asyncio import Redis
     from redis.exceptions import RedisError
 
-    client = Redis.from_url(settings.redis_url.get_secret_value(), socket_timeout=2, socket_connect_timeout=2)
+    client = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
     try:
         await client.ping()
     except (RedisError, OSError) as fault:
-        return Check("degraded", f"no answer ({type(fault).__name__}): each worker caches for itself")
+        return Check("degraded", f"redis does not answer ({type(fault).__name__}): each worker caches for itself")
     finally:
         await client.aclose()
-    return Check("ok", "answers")
+    return Check("ok", "redis answers")
 
 
 def _event_loop() -> Check:

@@ -93,9 +93,20 @@ def _run(settings: Settings, workers: int) -> None:
         configure_logging(settings.log_level)
         uvicorn.run("moosproxy.proxy.commands.serve:worker_app", factory=True, **options)
         return
-    with tempfile.TemporaryDirectory(prefix="moos-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # before the workers import the client library
+    # Windows removes no file that a worker still closes: what is left then is the temporary folder's to clear.
+    with tempfile.TemporaryDirectory(prefix="moos-workers-", ignore_cleanup_errors=True) as folder:
+        _share(settings, Path(folder))
         uvicorn.run("moosproxy.proxy.commands.serve:worker_app", factory=True, workers=workers, **options)
+
+
+def _share(settings: Settings, folder: Path) -> None:
+    """What workers share lies in a folder that only this user enters; they read its place from the environment."""
+    metrics, cache = folder / "metrics", folder / "cache"
+    metrics.mkdir()
+    cache.mkdir()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # before the workers import the client library
+    if settings.redis_url is None and settings.cache_dir is None:
+        os.environ["MOOS_CACHE_DIR"] = str(cache)
 
 
 def worker_app() -> Any:

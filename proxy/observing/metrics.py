@@ -50,6 +50,9 @@ class Metrics:
             registry=registry,
         )
         self._hits = Counter("moos_cache_hits", "Parts found in a cache.", ["layer"], registry=registry)
+        self._faults = Counter(
+            "moos_shared_cache_faults", "Faults of the shared cache.", ["layer", "kind"], registry=registry
+        )
         self._compression = Histogram(
             "moos_compression_seconds",
             "Time that a request spent in compression.",
@@ -92,6 +95,7 @@ class Metrics:
             "parts": self._parts,
             "tokens": self._tokens,
             "hits": self._hits,
+            "faults": self._faults,
             "attempts": self._attempts,
             "provider": self._provider,
             "gone": self._gone,
@@ -110,6 +114,10 @@ class Metrics:
         if known is None:
             known = self._by_upstream[upstream] = self._upstream.labels(upstream)
         return known
+
+    def shared_cache_fault(self, layer: str, kind: str) -> None:
+        """The shared cache did not do what it should; the request went on without it."""
+        self._counts["faults", layer, kind] += 1
 
     def usage(self, upstream: str, usage: Usage) -> None:
         """What the provider reported."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
 from moosproxy.proxy.cache.cut import Limit
-from moosproxy.proxy.cache.store import Layer
+from moosproxy.proxy.cache.shared import Layer
 from moosproxy.proxy.reasons import SkipReason
 
 Worth = Callable[[int, float], bool]

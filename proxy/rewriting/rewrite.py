@@ -21,7 +21,8 @@ from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.cache.key import Key
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.record import Answer, Skip
-from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Layer, Store, off_loop
+from moosproxy.proxy.cache.shared import Layer
+from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Store, off_loop
 from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import FORCED, SkipReason
 from moosproxy.proxy.rewriting.asked import key_space, settings_for

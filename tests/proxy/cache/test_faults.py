@@ -143,7 +143,7 @@ def silent_port() -> Iterator[int]:
 
 
 async def test_a_server_that_never_answers_costs_no_more_than_the_timeout(silent_port: int) -> None:
-    store = open_store(redis_url=f"redis://127.0.0.1:{silent_port}", redis_timeout_ms=10)
+    store = open_store(redis_url=f"redis://127.0.0.1:{silent_port}", timeout_ms=10)
     assert await timed_look_up(store) < 2
     started = time.perf_counter()
     assert await store.settle(KEY, TEXT, CUT) == CUT
@@ -154,8 +154,8 @@ async def test_a_server_that_never_answers_costs_no_more_than_the_timeout(silent
 async def test_no_server_at_all_and_a_wrong_password_are_misses(redis_server: RedisServer) -> None:
     with redis_server.client() as client:
         client.config_set("requirepass", "right")
-    wrong = open_store(redis_url=redis_server.url.replace("//", "//:wrong@"), redis_timeout_ms=PATIENT_MS)
-    right = open_store(redis_url=redis_server.url.replace("//", "//:right@"), redis_timeout_ms=PATIENT_MS)
+    wrong = open_store(redis_url=redis_server.url.replace("//", "//:wrong@"), timeout_ms=PATIENT_MS)
+    right = open_store(redis_url=redis_server.url.replace("//", "//:right@"), timeout_ms=PATIENT_MS)
     assert await look_up(wrong) is None
     assert await wrong.settle(KEY, TEXT, CUT) == CUT
     assert set(faults(wrong)) == {"down"}
@@ -163,7 +163,7 @@ async def test_no_server_at_all_and_a_wrong_password_are_misses(redis_server: Re
     assert faults(right) == {}
     await right.aclose()
     redis_server.kill()
-    nobody = open_store(redis_url=redis_server.url, redis_timeout_ms=PATIENT_MS)
+    nobody = open_store(redis_url=redis_server.url, timeout_ms=PATIENT_MS)
     assert await look_up(nobody) is None
     assert faults(nobody) == {"down": 1}
     await nobody.aclose()
@@ -174,7 +174,7 @@ async def test_many_faults_make_one_warning_that_holds_no_secret(
     redis_server: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     redis_server.kill()
-    store = open_store(redis_url=redis_server.url.replace("//", "//:secret@"), redis_timeout_ms=PATIENT_MS)
+    store = open_store(redis_url=redis_server.url.replace("//", "//:secret@"), timeout_ms=PATIENT_MS)
     with caplog.at_level(logging.WARNING):
         for _ in range(10):
             await look_up(store)

@@ -1,4 +1,4 @@
-"""The shared layer against a real Redis: shared, full, holding garbage, and never any text."""
+"""The shared layer in a real Redis or a real file: shared, full, holding garbage, and never any text."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from tests.proxy.redis_server import RedisServer
 
 
 @pytest.mark.parametrize("answer", [CUT, pin(), Skip(SkipReason.PROTECTED_KIND, 400)], ids=["cut", "pin", "skip"])
-async def test_what_one_worker_learns_the_other_knows(worker: Workers, answer: Answer) -> None:
-    one, two = await worker(), await worker()
+async def test_what_one_worker_learns_the_other_knows(any_worker: Workers, answer: Answer) -> None:
+    one, two = await any_worker(), await any_worker()
     assert await one.settle(KEY, TEXT, answer) == answer
     found = await two.find([(KEY, TEXT)])
-    assert (found[KEY].answer, found[KEY].layer) == (answer, "redis")
+    assert (found[KEY].answer, found[KEY].layer) == (answer, any_worker.layer)
     assert (await two.find([(KEY, TEXT)]))[KEY].layer == "local"
     assert faults(one) == faults(two) == {}
 
 
 @pytest.mark.parametrize(("first", "second"), [(CUT, OTHER_CUT), (CUT, pin()), (pin(), CUT)])
-async def test_the_first_writer_wins_for_every_worker(worker: Workers, first: Answer, second: Answer) -> None:
-    one, two, three = await worker(), await worker(), await worker()
+async def test_the_first_writer_wins_for_every_worker(any_worker: Workers, first: Answer, second: Answer) -> None:
+    one, two, three = await any_worker(), await any_worker(), await any_worker()
     assert await one.settle(KEY, TEXT, first) == first
     assert await two.settle(KEY, TEXT, second) == first
     assert await look_up(two) == first
     assert await look_up(three) == first
 
 
-async def test_workers_that_write_at_the_same_time_agree(worker: Workers) -> None:
-    stores = [await worker() for _ in range(4)]
+async def test_workers_that_write_at_the_same_time_agree(any_worker: Workers) -> None:
+    stores = [await any_worker() for _ in range(4)]
     answers: list[Answer] = [CUT, OTHER_CUT, pin(), CUT]
     settled = await asyncio.gather(
         *(store.settle(KEY, TEXT, answer) for store, answer in zip(stores, answers, strict=True))
@@ -72,13 +72,13 @@ async def test_values_expire(worker: Workers, redis_server: RedisServer) -> None
         assert 50 < client.ttl(other.name) <= 60
 
 
-async def test_a_pin_that_ran_out_makes_room_for_the_compressed_form(worker: Workers) -> None:
-    one, two = await worker(), await worker()
+async def test_a_pin_that_ran_out_makes_room_for_the_compressed_form(any_worker: Workers) -> None:
+    one, two = await any_worker(), await any_worker()
     late = Skip(SkipReason.DEADLINE, 400, int(time.time()) - 1)  # as a worker whose clock is behind wrote it
     await one.settle(KEY, TEXT, late)
     assert await look_up(two) is None
     assert await two.settle(KEY, TEXT, CUT) == CUT
-    assert await look_up(await worker()) == CUT
+    assert await look_up(await any_worker()) == CUT
 
 
 GARBAGE = {
@@ -94,15 +94,14 @@ GARBAGE = {
 
 @pytest.mark.parametrize("garbage", GARBAGE.values(), ids=GARBAGE.keys())
 async def test_garbage_under_our_key_is_a_counted_miss_and_then_written_over(
-    worker: Workers, redis_server: RedisServer, garbage: bytes
+    any_worker: Workers, garbage: bytes
 ) -> None:
-    one = await worker()
-    with redis_server.client() as client:
-        client.set(KEY.name, garbage)
+    one = await any_worker()
+    any_worker.plant(KEY.name, garbage)
     assert await look_up(one) is None
     assert faults(one) == {"garbage": 1}
     assert await one.settle(KEY, TEXT, CUT) == CUT
-    assert await look_up(await worker()) == CUT
+    assert await look_up(await any_worker()) == CUT
 
 
 async def test_a_foreign_list_under_our_key_is_written_over(worker: Workers, redis_server: RedisServer) -> None:

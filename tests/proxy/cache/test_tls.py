@@ -56,7 +56,7 @@ def url(server: RedisServer, authority: Path | None, password: str = PASSWORD) -
 async def test_two_workers_share_answers_over_tls_with_a_password(
     tls_server: RedisServer, certificate: tuple[Path, Path]
 ) -> None:
-    one, two = (open_store(redis_url=url(tls_server, certificate[0]), redis_timeout_ms=PATIENT_MS) for _ in "ab")
+    one, two = (open_store(redis_url=url(tls_server, certificate[0]), timeout_ms=PATIENT_MS) for _ in "ab")
     await one.settle(KEY, TEXT, CUT)
 
     assert await look_up(two) == CUT
@@ -75,7 +75,7 @@ async def test_a_server_that_cannot_be_trusted_or_does_not_trust_us_is_a_miss(
         "password": url(tls_server, certificate[0], "guessed"),
         "plain": good.replace("rediss://", "redis://").partition("?")[0],
     }
-    store = open_store(redis_url=urls[wrong], redis_timeout_ms=PATIENT_MS)
+    store = open_store(redis_url=urls[wrong], timeout_ms=PATIENT_MS)
 
     assert await look_up(store) is None
     assert await store.settle(KEY, TEXT, CUT) == CUT

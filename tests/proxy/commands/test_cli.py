@@ -138,8 +138,18 @@ def test_the_doctor_finishes_its_round(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "cannot connect to http://127.0.0.1:9/v1" in done.stdout
-    assert "[!!] redis" in done.stdout
+    assert "[!!] shared cache: redis does not answer" in done.stdout
     assert "checkpoint" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_doctor_tries_the_file_that_workers_share(tmp_path: Path) -> None:
+    temporary, named = moos("doctor", TMPDIR=str(tmp_path)), moos("doctor", MOOS_CACHE_DIR="/nowhere")
+
+    assert f"[ok] shared cache: workers share a file in {tmp_path}" in temporary.stdout
+    assert "[!!] shared cache: no cache file can be kept in /nowhere" in named.stdout
+    assert named.returncode == 0
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

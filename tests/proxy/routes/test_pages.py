@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,7 +61,7 @@ async def test_readiness_of_the_defaults_names_what_is_degraded() -> None:
     assert answer.status == 200
     assert answer.json()["status"] == "degraded"
     states = {name: check["state"] for name, check in answer.json()["checks"].items()}
-    assert states == {"checkpoint": "ok", "policies": "ok", "redis": "off", "upstreams": "degraded"}
+    assert states == {"checkpoint": "ok", "policies": "ok", "shared_cache": "off", "upstreams": "degraded"}
     assert "nothing goes to a model" in answer.json()["checks"]["upstreams"]["detail"]
 
 
@@ -79,6 +80,25 @@ async def test_a_missing_checkpoint_is_named_and_requests_pass_whole(
     assert "nowhere" in ready.json()["checks"]["checkpoint"]["detail"]
     assert answer.json()["choices"][0]["message"]["content"] == text
     assert answer.headers["x-moos-skipped"] == "0=failed"
+
+
+async def test_a_lost_cache_file_is_named_and_counted_and_requests_are_shortened(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    with LiveProxy(create_app(Settings(cache_dir=folder), compressor=FakeCompressor())) as live:
+        before = (await ask(live.port, b"", "/readyz", "GET")).json()["checks"]["shared_cache"]
+        shutil.rmtree(folder)
+        for _ in range(4):
+            body = {"model": "m", "messages": [{"role": "user", "content": long_text(600, fresh("lost"))}]}
+            answer = await ask(live.port, body)
+            assert int(answer.headers["x-moos-tokens-after"]) < int(answer.headers["x-moos-tokens-before"])
+        after = (await ask(live.port, b"", "/readyz", "GET")).json()["checks"]["shared_cache"]
+        metrics = (await ask(live.port, b"", "/metrics", "GET")).body.decode()
+
+    assert before == {"state": "ok", "detail": "file"}
+    assert after["state"] == "degraded"
+    assert str(folder) in after["detail"]
+    assert 'moos_shared_cache_faults_total{kind="down",layer="file"} 3.0' in metrics
 
 
 async def test_a_broken_edit_keeps_the_last_good_policies_and_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A whole proxy in a process of its own, with a compressor that stalls while a file is there.
 
-Run as `python -m tests.proxy.stability.proxy_process OPTIONS`, one JSON object with policies, redis_url and
-stall_file. Says its port on standard output, and ends when its standard input does.
+Run as `python -m tests.proxy.stability.proxy_process OPTIONS`, one JSON object with policies, stall_file
+and redis_url or cache_dir. Says its port on standard output, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ class ProxyProcess:
         self.close()
         self._start()
 
+    def kill(self) -> None:
+        """End the process in the middle of whatever it does, and start a fresh one, on another port."""
+        self._child.kill()
+        self._child.communicate()
+        self._start()
+
     def close(self) -> None:
         """End the process."""
         assert self._child.stdin and self._child.stdout
@@ -71,9 +77,9 @@ class ProxyProcess:
         self.close()
 
 
-async def serve(policies: str, redis_url: str, stall_file: str) -> None:
+async def serve(policies: str, stall_file: str, **shared: str) -> None:
     """The child's side."""
-    settings = Settings.model_validate({"redis_url": redis_url, "redis_timeout_ms": 2_000})
+    settings = Settings.model_validate({**shared, "redis_timeout_ms": 2_000})
     app = create_app(settings, load(Path(policies)), StallingCompressor(Path(stall_file)))
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)
     server = uvicorn.Server(config)

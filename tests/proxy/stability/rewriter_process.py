@@ -1,6 +1,7 @@
 """A rewriter in a process of its own: JSON lines in on standard input, JSON lines out.
 
-Run as `python -m tests.proxy.stability.rewriter_process OPTIONS`, one JSON object with redis_url, skew and real.
+Run as `python -m tests.proxy.stability.rewriter_process OPTIONS`, one JSON object with redis_url or folder, skew
+and real.
 In: {"body": ..., "stall": whether the compressor is to be too slow this time}.
 Out: {"body": ..., "reasons": [...]}.
 """
@@ -11,6 +12,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Self
 
 from moosproxy.compressor import Compressor
@@ -49,6 +51,12 @@ class RewriterProcess:
         self.close()
         self._child = self._start()
 
+    def kill(self) -> None:
+        """End the process in the middle of whatever it does, and start a fresh one."""
+        self._child.kill()
+        self._child.communicate()
+        self._child = self._start()
+
     def close(self) -> None:
         """End the process; it has to end well."""
         assert self._child.stdin and self._child.stdout
@@ -64,13 +72,15 @@ class RewriterProcess:
         self.close()
 
 
-async def serve(redis_url: str | None, skew: int = 0, real: bool = False) -> None:
+async def serve(
+    redis_url: str | None = None, folder: str | None = None, skew: int = 0, real: bool = False
+) -> None:
     """The child's side."""
     compressor: Any = FakeCompressor(skew=skew)
     if real:
         compressor = Compressor.load(Settings().checkpoint)
     service = CompressionService(compressor)
-    store = open_store(redis_url=redis_url, redis_timeout_ms=PATIENT_MS)
+    store = open_store(redis_url=redis_url, folder=Path(folder) if folder else None, timeout_ms=PATIENT_MS)
     rewriter = Rewriter(service, store)
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):

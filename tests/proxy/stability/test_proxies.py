@@ -1,4 +1,4 @@
-"""The stability rule end to end: two proxies in processes of their own, one Redis, bytes on the wire."""
+"""The stability rule end to end: two proxies in processes of their own, what they share, bytes on the wire."""
 
 from __future__ import annotations
 
@@ -88,5 +88,31 @@ def test_bytes_sent_stay_sent_over_two_proxies_a_missed_deadline_restarts_and_th
         (tmp_path / "stall").unlink(missing_ok=True)
         assert talk.skipped.count("=deadline") == (number >= 6)
     assert len(upstream.all("stable-talk")) == TURNS
+    assert_cut_but_for_the_late_one(upstream)
+
+
+@pytest.mark.slow
+def test_bytes_sent_stay_sent_without_redis_over_a_missed_deadline_and_killed_proxies(
+    upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    policies, stall, shared = tmp_path / "moos.yaml", tmp_path / "stall", tmp_path / "shared"
+    policies.write_text(POLICIES.format(url=upstream.url))
+    shared.mkdir()
+    options = {"policies": str(policies), "stall_file": str(stall), "cache_dir": str(shared)}
+    with ProxyProcess(**options) as one, ProxyProcess(**options) as two:
+        talk = Talk(upstream, "stable-talk")
+        for number in range(TURNS):
+            proxy = (one, two)[number % 2]
+            if number in (12, 13):
+                proxy.kill()
+            if number == 6:
+                stall.touch()
+            talk.next(proxy.port)
+            stall.unlink(missing_ok=True)
+            assert ("=deadline" in talk.skipped) == (number >= 6)
+    assert_cut_but_for_the_late_one(upstream)
+
+
+def assert_cut_but_for_the_late_one(upstream: ScriptedUpstream) -> None:
     assert b"doc3_1 " not in upstream.last("stable-talk").body  # every second word of it is gone
     assert b"doc6_1 " in upstream.last("stable-talk").body  # but for the one that went out whole

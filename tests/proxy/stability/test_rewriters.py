@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from moosproxy.proxy.cache.file_cache import FILE_NAME
 from tests.proxy.fakes import prose, report
 from tests.proxy.redis_server import RedisServer, running_server  # noqa: F401
 from tests.proxy.stability.rewriter_process import RewriterProcess
@@ -88,6 +90,22 @@ def test_history_stays_as_it_was_over_workers_a_missed_deadline_restarts_and_the
         if number >= 6:
             assert talk.reasons.count("deadline") == 1
     assert talk.shortened == 30 + 10 - 1  # a document in each turn, ten tool results, the one that was pinned
+
+
+def test_history_stays_as_it_was_without_redis_over_a_missed_deadline_killed_workers_and_the_loss_of_the_file(
+    tmp_path: Path,
+) -> None:
+    with RewriterProcess(folder=str(tmp_path)) as one, RewriterProcess(folder=str(tmp_path)) as two:
+        talk = Conversation()
+        for number in range(TURNS):
+            if number in (12, 13):
+                (one, two)[number % 2].kill()
+            if number == 20:
+                (tmp_path / FILE_NAME).unlink()
+            talk.next((one, two)[number % 2], stall=number == 6)
+            if number >= 6:
+                assert talk.reasons.count("deadline") == 1
+        assert talk.shortened == 30 + 10 - 1
 
 
 def test_workers_whose_compressors_differ_send_what_the_first_of_them_wrote(redis_server: RedisServer) -> None:

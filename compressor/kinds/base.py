@@ -6,6 +6,7 @@ model: units whose worth only the model can tell leave `rank` open.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,9 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 from moosproxy.compressor.kept import Noun, Span, Wrap
 
 _T = TypeVar("_T")
+
+SHORT_CHARS = 24
+"""Rows of more characters are long."""
 
 TERM_CHARS = 3
 """A word of a question of fewer characters names nothing."""
@@ -108,6 +112,8 @@ class Rows:
         self._known: dict[str, Any] = {}
         self.told: dict[tuple[str, int], int] = {}
         """What an editor has found a row to be, by its own name for it, so that no row is looked at twice."""
+        self.refused: Counter[tuple[str, ...]] = Counter()
+        """How often short rows, with those behind them, were claimed by nobody."""
 
     def __len__(self) -> int:
         return len(self.spans)
@@ -118,6 +124,13 @@ class Rows:
             self._known[name] = find()
         found: _T = self._known[name]
         return found
+
+    def short(self, row: int, count: int) -> tuple[str, ...]:
+        """The row and those behind it, so many together; nothing if they are long, or fewer."""
+        last = row + count - 1
+        if last >= len(self.spans) or self.spans[last][1] - self.spans[row][0] > SHORT_CHARS * count:
+            return ()
+        return tuple(self._lines[row : last + 1])
 
     def line(self, row: int) -> str:
         """The row without its line break."""

@@ -44,6 +44,11 @@ _CLAIMING: tuple[Editor, ...] = (
 EDITORS: dict[TextKind, Editor] = {editor.kind: editor for editor in (*_CLAIMING, Lines(), Prose(), Fence())}
 """Who edits a block of which kind."""
 
+SAME_ROWS = 6
+REFUSALS = 8
+"""Short rows that no editor claims so often, with the same rows behind, are not asked about again: a megabyte of
+brackets on lines of their own would take a minute."""
+
 _FENCE = re.compile(r"\s{0,3}(?P<sign>`{3,}|~{3,})\s*(?P<language>[\w.+#-]*)[^`]*$")
 _ANY_CODE = "code"
 
@@ -83,11 +88,16 @@ def _claimed(rows: Rows, at: int, hint: str) -> Iterator[tuple[int, Block]]:
     """The block that begins at a row, with the row behind it; nothing if no editor claims the row."""
     if rows.blank(at):
         return
+    ahead = rows.short(at, SAME_ROWS)
+    if ahead and rows.refused[ahead] >= REFUSALS:
+        return
     for editor in _CLAIMING:
         end = editor.claim(rows, at, hint)
         if end > at:
             yield end, Block(rows.spans[at][0], rows.spans[end - 1][1], editor.kind, hint)
             return
+    if ahead:
+        rows.refused[ahead] += 1
 
 
 def _fenced(rows: Rows, at: int) -> Iterator[tuple[int, Block]]:

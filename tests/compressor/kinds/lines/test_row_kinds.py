@@ -3,8 +3,9 @@
 import pytest
 
 from moosproxy.compressor import Compressor
-from moosproxy.compressor.kinds.base import Asked, TextKind
+from moosproxy.compressor.kinds.base import Asked, Rows, TextKind
 from moosproxy.compressor.kinds.blocks import EDITORS, split
+from moosproxy.compressor.kinds.config.editor import Config
 from tests.compressor.kinds.kit import edited, kinds, shortened, unmarked
 from tests.compressor.kinds.lines import (
     test_csv_text,
@@ -105,3 +106,19 @@ def test_work_grows_with_the_text_and_no_faster(pile: str) -> None:
 @pytest.mark.parametrize("row", ["``` (\n", "<!DOCTYPE html\n"])
 def test_what_never_ends_is_not_sought_from_every_row(row: str) -> None:
     check_linear(split, lambda rows: row * rows, 200)
+
+
+@pytest.mark.parametrize("row", ["[", "a: &x", "{", "a \\"])
+def test_the_same_short_rows_are_not_asked_about_for_ever(row: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    claim = Config.claim
+
+    def counted(self: Config, rows: Rows, at: int, hint: str) -> int:
+        asked.append(at)
+        return claim(self, rows, at, hint)
+
+    monkeypatch.setattr(Config, "claim", counted)
+    text = f"{row}\n" * 4000
+
+    assert "".join(text[block.start : block.end] for block in split(text)).count(row) == 4000
+    assert len(asked) < 100

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 
 from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
+from moosproxy.proxy.connections.lobby import STATE, open_lobby
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
 from moosproxy.proxy.observing.readiness import Probe, Readiness
@@ -59,6 +61,7 @@ class _Running:
         self._policy_set = policy_set
         self._compressor = compressor
         self._on_started = on_started
+        self._lobby = open_lobby(settings)
         self._open: tuple[Services, Readiness] | None = None
 
     def services(self) -> Services:
@@ -79,14 +82,14 @@ class _Running:
         return self._open
 
     @asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
-        """Opens everything, and closes it in the opposite order."""
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        """Opens everything, and closes it in the opposite order. Yields what the server's connections share."""
         async with AsyncExitStack() as stack:
             self._open = await self._start(stack)
             if self._on_started is not None:
                 self._on_started()
             try:
-                yield
+                yield {STATE: self._lobby}
             finally:
                 self._open = None
 
@@ -96,6 +99,8 @@ class _Running:
         reason = refusal(settings.host, source.current)
         if reason is not None:
             raise RuntimeError(reason)
+        watching = asyncio.create_task(self._lobby.watch())
+        stack.push_async_callback(_ended, watching)
         session = RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle)
         await stack.enter_async_context(session)
         compression = await open_compression(settings, self._compressor, stack)
@@ -116,7 +121,7 @@ class _Running:
         break_even = BreakEven(compression.service, settings.state_dir)
         measuring = asyncio.create_task(break_even.measure_all(source.current, pool))
         stack.push_async_callback(_ended, measuring)
-        services = Services(settings, source, metrics, pool, compression.rewriter, break_even)
+        services = Services(settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held)
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,
             "policies": partial(policies_check, source),

@@ -5,7 +5,10 @@ ProxyError
 ├── InvalidKey             401  no key or an unknown one
 ├── ContextTooLong         400  longer than the model's window, even at the largest allowed ratio
 ├── NotFound               404  no such path, no route for the model
+├── RequestTimeout         408  a head or a body that does not come
 ├── BodyTooLarge           413
+├── HeadTooLarge           431
+├── Overloaded             503  more connections or bytes at once than the proxy may hold
 ├── CompressionRejected    503  compression failed and the policy says reject
 ├── UpstreamUnreachable    502  no upstream of the route answered
 └── UpstreamTimeout        504  the last upstream took too long
@@ -71,6 +74,29 @@ class BodyTooLarge(ProxyError):
     status = 413
     kind = "invalid_request_error"
     default_code = "request_too_large"
+
+
+class HeadTooLarge(ProxyError):
+    """Request line and header fields are above the configured bounds."""
+
+    status = 431
+    kind = "invalid_request_error"
+    default_code = "request_head_too_large"
+
+
+class RequestTimeout(ProxyError):
+    """The request did not come in its time."""
+
+    status = 408
+    kind = "invalid_request_error"
+    default_code = "request_timeout"
+
+
+class Overloaded(ProxyError):
+    """The proxy holds as much as it may."""
+
+    status = 503
+    default_code = "overloaded"
 
 
 class UnknownCoding(ProxyError):

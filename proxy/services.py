@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.connections.held import Held
 from moosproxy.proxy.decisions import Decisions
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.rewriting.break_even import BreakEven
@@ -55,5 +56,6 @@ class Services:
     pool: UpstreamPool
     rewriter: RewriterLike
     break_even: BreakEven
+    held: Held
     decisions: Decisions = field(default_factory=Decisions)
     fit_context: FitContext = field(default_factory=FitContext)

@@ -38,6 +38,24 @@ class Settings(BaseSettings):
     """Report not ready, instead of degraded, while there is no compressor."""
     max_body_bytes: int = Field(default=100 * MEBIBYTE, ge=1024)
     """Largest request body; a larger one is answered with 413."""
+    max_bytes_in_flight: int = Field(default=256 * MEBIBYTE, ge=1024)
+    """Bytes of request bodies held at once by one worker, memory is about five times that; beyond it 503."""
+    body_timeout_s: float = Field(default=20.0, gt=0)
+    """Seconds that a body may be slower than `MOOS_BODY_BYTES_PER_S`; after that it is answered with 408."""
+    body_bytes_per_s: int = Field(default=1024, ge=1)
+    """Least rate of a request body, averaged over `MOOS_BODY_TIMEOUT_S`."""
+    max_head_bytes: int = Field(default=32 * 1024, ge=1024)
+    """Request line and header fields, without the body; a longer head is answered with 431."""
+    max_head_fields: int = Field(default=200, ge=8)
+    """Header fields of a request; more are answered with 431."""
+    head_timeout_s: float = Field(default=10.0, gt=0)
+    """Seconds for the head of a request to be whole; a slower one is answered with 408."""
+    idle_timeout_s: float = Field(default=75.0, gt=0)
+    """Seconds that a connection without a request stays open."""
+    write_timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds after which a client that takes nothing of its answer is let go."""
+    max_connections: int = Field(default=10_000, ge=1)
+    """Connections of one worker, at most half of its files; whoever waits longest without a request makes room."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Lowest level of the JSON log on standard output; requests are logged at info."""
     local_cache_bytes: int = Field(default=64 * MEBIBYTE, ge=MEBIBYTE)

@@ -86,7 +86,9 @@ def _run(settings: Settings, workers: int) -> None:
         "server_header": False,
         "date_header": False,
         "proxy_headers": False,
-        "timeout_keep_alive": 75,
+        "http": "moosproxy.proxy.connections.protocol:BoundedProtocol",
+        "ws": "none",  # the API has none, and another protocol would have no bounds
+        "timeout_keep_alive": settings.idle_timeout_s,
         "timeout_graceful_shutdown": 30,
     }
     if workers == 1:
@@ -113,10 +115,12 @@ def worker_app() -> Any:
     """The application of one worker process."""
     from moosproxy.proxy.app import create_app
     from moosproxy.proxy.commands.interpreter import freeze, tune_interpreter
+    from moosproxy.proxy.connections.lobby import raise_file_limit
     from moosproxy.proxy.log import configure_logging
     from moosproxy.proxy.settings import Settings
 
     settings = Settings()
     configure_logging(settings.log_level)
+    raise_file_limit()
     tune_interpreter()
     return create_app(settings, on_started=freeze)

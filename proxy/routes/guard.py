@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from starlette.types import Receive, Scope, Send
 
 from moosproxy.proxy import headers
-from moosproxy.proxy.errors import ProxyError, envelope
+from moosproxy.proxy.connections.held import Share
+from moosproxy.proxy.errors import BodyTooLarge, Overloaded, ProxyError, RequestTimeout, envelope
 from moosproxy.proxy.log import LOG, log_request
 from moosproxy.proxy.observing.record import Record
 from moosproxy.proxy.routes.auth import Caller, authenticate
-from moosproxy.proxy.routes.reading import ClientGone, DisconnectWatch, decoded, read_body
+from moosproxy.proxy.routes.reading import ClientGone, DisconnectWatch, read_body, unpacked
 from moosproxy.proxy.services import Services
 
 _LINGER_S = 5.0
@@ -79,12 +80,13 @@ async def guarded(
     fields = headers.readable(scope["headers"])
     record = Record(headers.request_id(fields), scope["method"], endpoint)
     exchange = Exchange(scope, receive, send, path, services, fields, record)
+    share = services.held.share()
     services.metrics.in_flight += 1
     try:
         exchange.caller = authenticate(services.policies.current, fields, scope["headers"])
         record.team = exchange.caller.team
-        exchange.body = await read_body(receive, fields, services.settings.max_body_bytes)
-        await _undo_coding(exchange)
+        exchange.body = await read_body(receive, fields, services.settings, share)
+        await _undo_coding(exchange, share)
         exchange.watch = DisconnectWatch(receive)
         await handle(exchange)
     except ProxyError as error:
@@ -101,18 +103,19 @@ async def guarded(
         await _fail(exchange)
     finally:
         exchange.unwatch()
+        share.release()
         services.metrics.in_flight -= 1
         services.metrics.finished(record)
         log_request(record.fields)
 
 
-async def _undo_coding(exchange: Exchange) -> None:
+async def _undo_coding(exchange: Exchange, share: Share) -> None:
     """A packed body is unpacked once and for all: what goes upstream is plain."""
     coding = exchange.headers.pop("content-encoding", "identity").strip().lower()
     if coding == "identity" or not exchange.body:
         return
     bound = exchange.services.settings.max_body_bytes
-    exchange.body = await asyncio.to_thread(decoded, exchange.body, coding, bound)
+    exchange.body = await unpacked(exchange.body, coding, bound, share)
     raw = [(name, value) for name, value in exchange.scope["headers"] if name != b"content-encoding"]
     exchange.scope = {**exchange.scope, "headers": raw}
 
@@ -127,8 +130,8 @@ async def _refuse(exchange: Exchange, error: ProxyError) -> None:
     exchange.record.error = error.code or error.kind
     if exchange.started:
         return  # the server closes the connection, so the client sees that the answer is not whole
-    if error.status == 413:
-        await _refuse_body(exchange, error.envelope())
+    if isinstance(error, BodyTooLarge | RequestTimeout | Overloaded):
+        await _refuse_body(exchange, error)
     else:
         await exchange.reply(error.status, error.envelope())
 
@@ -140,14 +143,17 @@ async def _fail(exchange: Exchange) -> None:
         await exchange.reply(500, envelope(text, "api_error", None, "internal_error"))
 
 
-async def _refuse_body(exchange: Exchange, body: bytes) -> None:
+async def _refuse_body(exchange: Exchange, error: ProxyError) -> None:
     """Answers at once, then reads on for a moment without keeping anything.
 
     A connection closed under a client that is still sending is reset, and the answer is lost with it.
     """
+    body = error.envelope()
     length = str(len(body)).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", length), (b"connection", b"close")]
-    await exchange.start(413, head)
+    if error.status == 503:
+        head.append((b"retry-after", b"1"))
+    await exchange.start(error.status, head)
     await exchange.send({"type": "http.response.body", "body": body, "more_body": True})
     try:
         async with asyncio.timeout(_LINGER_S):

@@ -33,7 +33,7 @@ _COMPRESS = {
 
 
 def make_pages(
-    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[dict[str, Any]]],
     readiness: Callable[[], Readiness],
     metrics: Callable[[], Metrics],
     version: str,

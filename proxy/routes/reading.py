@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import zlib
 from collections.abc import Mapping
@@ -11,38 +12,80 @@ from typing import Any, Never
 import orjson
 from starlette.types import Receive
 
-from moosproxy.proxy.errors import BadRequest, BodyTooLarge, UnknownCoding
+from moosproxy.proxy.connections.held import Share
+from moosproxy.proxy.errors import BadRequest, BodyTooLarge, RequestTimeout, UnknownCoding
+from moosproxy.proxy.settings import Settings
 
 CODINGS = ("gzip", "deflate")
 _WATCH_AFTER_S = 0.05
+_LENGTH_DIGITS = 18
+"""More digits than any length has; int() refuses some thousands of them."""
+_DEFLATE_MOST = 1032
+"""Bytes that one packed byte can become at most."""
 
 
 class ClientGone(Exception):
     """The client left before its request was complete."""
 
 
-async def read_body(receive: Receive, headers: Mapping[str, str], bound: int) -> bytes:
-    """The whole body. Raises BodyTooLarge as soon as that is known, ClientGone."""
+async def read_body(receive: Receive, headers: Mapping[str, str], limits: Settings, share: Share) -> bytes:
+    """The whole body. Raises BodyTooLarge as soon as that is known, RequestTimeout, Overloaded, ClientGone.
+
+    share: gets the body's bytes as they come.
+    """
+    bound = limits.max_body_bytes
     announced = headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > bound:
+    if announced.isdigit() and (len(announced) > _LENGTH_DIGITS or int(announced) > bound):
         raise _too_large(bound)
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        raise ClientGone
-    body: bytes = message.get("body", b"")
-    if not message.get("more_body"):
-        return body
-    parts = [body]
-    size = len(body)
-    while message.get("more_body"):
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > bound:
-            raise _too_large(bound)
-    return b"".join(parts)
+    try:
+        return await _read_parts(receive, limits, share)
+    except TimeoutError:
+        raise RequestTimeout(
+            f"The request body came slower than {limits.body_bytes_per_s} bytes a second over "
+            f"{limits.body_timeout_s:g} s, the bounds of MOOS_BODY_BYTES_PER_S and MOOS_BODY_TIMEOUT_S."
+        ) from None
+
+
+async def _read_parts(receive: Receive, limits: Settings, share: Share) -> bytes:
+    """The parts as one. Raises TimeoutError where they come too slowly.
+
+    One growing buffer, since a list of the parts would be as large once more when they are joined.
+    """
+    period = limits.body_timeout_s
+    least = period * limits.body_bytes_per_s
+    loop = asyncio.get_running_loop()
+    whole = io.BytesIO()
+    lately = 0
+    async with asyncio.timeout(period) as patience:
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            part: bytes = message.get("body", b"")
+            if share.size + len(part) > limits.max_body_bytes:
+                raise _too_large(limits.max_body_bytes)
+            share.take(len(part))
+            if not message.get("more_body") and share.size == len(part):
+                return part
+            whole.write(part)
+            if not message.get("more_body"):
+                return whole.getvalue()
+            lately += len(part)
+            if lately >= least:
+                lately = 0
+                patience.reschedule(loop.time() + period)
+
+
+async def unpacked(body: bytes, coding: str, bound: int, share: Share) -> bytes:
+    """A body without its content coding, in a thread; share holds as much as it may become, then what it is.
+
+    Raises what `decoded` raises, and Overloaded.
+    """
+    most = min(bound, len(body) * _DEFLATE_MOST)
+    share.take(most)
+    plain = await asyncio.to_thread(decoded, body, coding, bound)
+    share.give(len(body) + most - len(plain))
+    return plain
 
 
 def decoded(body: bytes, coding: str, bound: int) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from moosproxy.proxy.connections.protocol import BoundedProtocol
+
 
 class LoopThread:
     """An event loop in a thread, until stop()."""
@@ -45,6 +47,7 @@ class LiveProxy:
         config = uvicorn.Config(
             app, host="127.0.0.1", port=0, log_config=None, access_log=False,
             server_header=False, date_header=False, proxy_headers=False, timeout_graceful_shutdown=2,
+            http=BoundedProtocol, ws="none",
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)

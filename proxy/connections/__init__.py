@@ -1,0 +1,1 @@
+"""What callers may hold: connections, heads, bytes, time. Knows uvicorn and no routes."""

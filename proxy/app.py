@@ -17,10 +17,9 @@ from moosproxy.proxy.connections.lobby import STATE, open_lobby
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
 from moosproxy.proxy.observing.readiness import Probe, Readiness
-from moosproxy.proxy.policy_source import open_policies, policies_check, upstreams_check
+from moosproxy.proxy.policy_source import keyless, open_policies, policies_check, upstreams_check
 from moosproxy.proxy.rewriting.break_even import BreakEven
 from moosproxy.proxy.routes import pages
-from moosproxy.proxy.routes.auth import refusal
 from moosproxy.proxy.routes.front import Front
 from moosproxy.proxy.scheduling.scheduler import CompressorLike
 from moosproxy.proxy.services import Services
@@ -96,7 +95,7 @@ class _Running:
     async def _start(self, stack: AsyncExitStack) -> tuple[Services, Readiness]:
         settings = self._settings
         source = await open_policies(settings, self._policy_set, stack)
-        reason = refusal(settings.host, source.current)
+        reason = keyless(settings, source.current)
         if reason is not None:
             raise RuntimeError(reason)
         watching = asyncio.create_task(self._lobby.watch())

@@ -16,6 +16,11 @@ from moosproxy.proxy.routes.auth import refusal
 from moosproxy.proxy.services import PolicySource
 from moosproxy.proxy.settings import Settings
 
+_LAST_KEY = (
+    "holds no key any more, and without one everybody would be let in: put a key back (`moos key new`), or "
+    "restart the proxy to serve without keys on loopback."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FixedPolicies:
@@ -28,17 +33,35 @@ class FixedPolicies:
 async def open_policies(settings: Settings, given: PolicySet | None, stack: AsyncExitStack) -> PolicySource:
     """The source for one application. Raises PolicyError.
 
-    A set that must not be served here, such as one without keys on an open address, does not come into force.
+    A set that must not be served here, such as one without keys on an open address, does not come into force; nor
+    does one that takes away the last key, wherever the proxy listens: a folder may be gone for a moment.
     """
     if given is not None or settings.policies is None:
         return FixedPolicies(given or default_set(os.environ))
-    watcher = PolicyWatcher(settings.policies, accept=lambda found: objection(settings, found))
+    keyed = settings.require_keys
+
+    def accept(found: PolicySet) -> str | None:
+        nonlocal keyed
+        if keyed and not found.has_keys:
+            return _LAST_KEY
+        reason = objection(settings, found)
+        keyed = found.has_keys if reason is None else keyed
+        return reason
+
+    watcher = PolicyWatcher(settings.policies, accept=accept)
     return await stack.enter_async_context(watcher)
 
 
 def objection(settings: Settings, found: PolicySet) -> str | None:
     """Why this set, faultless in itself, must not be served here, with the fix; None if it may."""
-    return refusal(settings.host, found) or lacking(found)
+    return keyless(settings, found) or lacking(found)
+
+
+def keyless(settings: Settings, found: PolicySet) -> str | None:
+    """The same of its keys alone."""
+    if settings.require_keys and not found.has_keys:
+        return "MOOS_REQUIRE_KEYS is set and there is no key: make one with `moos key new --team NAME`."
+    return refusal(settings.host, found)
 
 
 def read_policies(settings: Settings) -> PolicySet:

@@ -24,6 +24,8 @@ class Settings(BaseSettings):
     """Port to listen on; 0 takes a free one."""
     policies: Path | None = None
     """Policy file or directory; without one the built-in defaults and the `echo` upstream apply."""
+    require_keys: bool = False
+    """Never serve without keys, on loopback neither; a `moos serve` that starts with keys sets it for itself."""
     redis_url: SecretStr | None = None
     """`redis://` or `rediss://` URL of the cache shared between workers."""
     cache_dir: Path | None = None

@@ -101,7 +101,7 @@ class PolicyWatcher:
             return
         self._seen, self.faults = seen, faults
         for fault in faults:
-            log.warning("policies not taken over: %s", fault)
+            log.error("policies not taken over: %s", fault)
 
     async def _watch(self) -> None:
         while not self._stop.is_set():

@@ -31,6 +31,8 @@ def serve(policies: Path | None, host: str | None, port: int | None, workers: in
         if value is not None:
             os.environ[f"MOOS_{name}"] = str(value)  # worker processes read it from there
     settings, in_force = _checked()
+    if in_force.has_keys:
+        os.environ["MOOS_REQUIRE_KEYS"] = "true"  # a worker that is started anew must not come up without them
     _announce(settings, in_force)
     sys.stderr.flush()
     _run(settings, workers)

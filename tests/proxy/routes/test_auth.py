@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,9 +16,11 @@ from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.app import create_app
 from moosproxy.proxy.errors import InvalidKey
+from moosproxy.proxy.policy_source import objection
 from moosproxy.proxy.routes.auth import authenticate, refusal
 from moosproxy.proxy.settings import Settings
 from tests.proxy.conftest import TEAM_KEYS, UPSTREAM_KEY
+from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy, ScriptedUpstream
 from tests.proxy.wire import ask, chat, fresh, long_text
 
@@ -212,3 +216,45 @@ def test_the_scheme_may_be_spelled_in_any_case() -> None:
     assert not caller.forwards_key(Policy(forward_caller_key=True))
     with pytest.raises(InvalidKey):
         authenticate(policies, {"x-moos-key": "", "authorization": "bearer sk"})
+
+
+@pytest.mark.parametrize("gone", ["folder", "file"])
+async def test_a_reload_that_takes_away_the_last_key_does_not_let_everybody_in(
+    upstream: ScriptedUpstream, tmp_path: Path, caplog: pytest.LogCaptureFixture, gone: str
+) -> None:
+    main, teams = tmp_path / "moos.yaml", tmp_path / "teams"
+    teams.mkdir()
+    main.write_text(
+        f"upstreams: {{main: {{kind: openai, base_url: '{upstream.url}', api_key: {UPSTREAM_KEY}}}}}\n"
+    )
+    (teams / "hard.yaml").write_text(f"keys: ['{hash_key(TEAM_KEYS['hard'])}']\n")
+    model = fresh("keyless")
+    with LiveProxy(create_app(Settings(policies=main), compressor=FakeCompressor())) as live:
+        if gone == "folder":
+            teams.rename(tmp_path / "elsewhere")
+        else:
+            (teams / "hard.yaml").unlink()
+        for _ in range(80):
+            ready = (await ask(live.port, b"", "/readyz", "GET", authorization=HARD)).json()["checks"]["policies"]
+            if ready["state"] != "ok":
+                break
+            await asyncio.sleep(0.1)
+        refused = await ask(live.port, chat(model))
+        served = await ask(live.port, chat(model), authorization=HARD)
+        main.write_text(main.read_text() + f"teams: {{hard: {{keys: ['{hash_key('sk-moos-new')}']}}}}\n")
+        for _ in range(80):
+            if (await ask(live.port, chat(model), authorization="Bearer sk-moos-new")).status == 200:
+                break
+            await asyncio.sleep(0.1)
+        old = await ask(live.port, chat(model), authorization=HARD)
+
+    assert ready["state"] == "degraded"
+    assert "no key" in ready["detail"]
+    assert (refused.status, served.status, old.status) == (401, 200, 401)
+    said = [record for record in caplog.records if "not taken over" in record.getMessage()]
+    assert [record.levelname for record in said] == ["ERROR"]
+
+
+def test_a_proxy_that_must_have_keys_does_not_start_without_any(tmp_path: Path) -> None:
+    assert "MOOS_REQUIRE_KEYS" in str(objection(Settings(require_keys=True), default_set({})))
+    assert objection(Settings(), default_set({})) is None

@@ -133,6 +133,14 @@ def asked_alpha(headers: Mapping[str, str]) -> float | None:
     return checked_number(headers.get("x-moos-alpha"), "x-moos-alpha", low=0, high=1)
 
 
+def _as_float(number: float) -> float:
+    """Infinite where a whole number has more digits than a float can hold."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
@@ -145,7 +153,7 @@ def checked_number(
     if isinstance(value, str):
         number = float(value) if _NUMBER.fullmatch(value.strip()) else math.nan
     elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
+        number = _as_float(value)
     else:
         number = math.nan
     if math.isfinite(number) and low <= number <= high:

@@ -35,7 +35,7 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Settin
     """
     bound = limits.max_body_bytes
     announced = headers.get("content-length", "")
-    if announced.isdigit() and (len(announced) > _LENGTH_DIGITS or int(announced) > bound):
+    if announced.isdecimal() and (len(announced) > _LENGTH_DIGITS or int(announced) > bound):
         raise _too_large(bound)
     try:
         return await _read_parts(receive, limits, share)

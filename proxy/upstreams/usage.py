@@ -14,6 +14,8 @@ from moosproxy.proxy.upstreams.base import RawHeader
 _BODY_BOUND = 1024 * 1024
 _TAIL = 16 * 1024
 _INFLATED_BOUND = 4 * 1024 * 1024
+_MOST = 2**53
+"""More tokens than this are no count: metrics hold floats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def _last_usage(tail: bytes) -> bytes:
     text = tail[tail.rfind(b'"usage"') :].partition(b":")[2].decode("utf-8", "replace").lstrip()
     try:
         return orjson.dumps({"usage": json.JSONDecoder().raw_decode(text)[0]})
-    except ValueError:
+    except (RecursionError, TypeError, ValueError):  # a whole number of more than 64 bits is a TypeError
         return b""
 
 
@@ -114,4 +116,4 @@ def _usage(document: bytes) -> Usage | None:
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MOST else 0

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 MAX_ALTERNATIVES = 20
+_TOKENS = 2**31
+"""Beyond any vocabulary, and still a number for everyone on the way."""
 
 # field -> name for the sampler, lowest, highest
 _NUMBERS: Mapping[str, tuple[str, float, float]] = {
@@ -134,7 +136,7 @@ def _sampling(body: dict[str, Any]) -> dict[str, Any]:
 def _biases(given: Any) -> dict[str, float]:
     try:
         biases = {str(int(token)): float(bias) for token, bias in given.items()}
-    except (AttributeError, TypeError, ValueError):
+    except (AttributeError, OverflowError, TypeError, ValueError):
         raise _wrong("logit_bias", "must map token numbers to numbers") from None
     if not all(-100 <= bias <= 100 for bias in biases.values()):
         raise _wrong("logit_bias", "must hold numbers between -100 and 100")
@@ -182,7 +184,7 @@ def _is_tokens(value: Any) -> bool:
     return (
         isinstance(value, list)
         and bool(value)
-        and all(isinstance(t, int) and not isinstance(t, bool) for t in value)
+        and all(isinstance(t, int) and not isinstance(t, bool) and abs(t) < _TOKENS for t in value)
     )
 
 

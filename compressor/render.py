@@ -31,14 +31,37 @@ def as_json(result: CompressionResult) -> str:
 
 
 def coloured(text: str, result: CompressionResult) -> None:
-    """The original on the terminal: protected words bold, kept words plain, dropped words dim and struck."""
+    """The original on the terminal: protected words bold, kept words plain, dropped words dim and struck.
+
+    Where there are no colours, as in a file, dropped words stand between `[-` and `-]`.
+    """
     from rich.console import Console
     from rich.text import Text
 
+    console = Console(soft_wrap=True, highlight=False)
+    if console.color_system is None:
+        console.print(_marked(text, result), markup=False)
+        return
     out = Text(text)
     for word in result.words or ():
         if not word.kept:
             out.stylize("dim strike red", word.start, word.end)
         elif word.protected:
             out.stylize("bold green", word.start, word.end)
-    Console(soft_wrap=True, highlight=False).print(out)
+    console.print(out)
+
+
+def _marked(text: str, result: CompressionResult) -> str:
+    dropped: list[tuple[int, int]] = []
+    for word in result.words or ():
+        if word.kept:
+            continue
+        if dropped and not text[dropped[-1][1] : word.start].strip():
+            dropped[-1] = dropped[-1][0], word.end
+        else:
+            dropped.append((word.start, word.end))
+    out, at = [], 0
+    for start, end in dropped:
+        out += [text[at:start], "[-", text[start:end], "-]"]
+        at = end
+    return "".join([*out, text[at:]])

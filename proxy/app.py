@@ -13,17 +13,17 @@ from fastapi import FastAPI
 from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
-from moosproxy.proxy.connections.lobby import STATE, open_lobby
+from moosproxy.proxy.connections.lobby import STATE, Lobby, open_lobby
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
-from moosproxy.proxy.observing.readiness import Probe, Readiness
-from moosproxy.proxy.policy_source import keyless, open_policies, policies_check, upstreams_check
+from moosproxy.proxy.observing.readiness import Check, Probe, Readiness
+from moosproxy.proxy.policy_source import keyless, open_policies, policies_check, state_check, upstreams_check
 from moosproxy.proxy.rewriting.break_even import BreakEven
 from moosproxy.proxy.routes import pages
 from moosproxy.proxy.routes.front import Front
 from moosproxy.proxy.scheduling.scheduler import CompressorLike
 from moosproxy.proxy.services import Services
-from moosproxy.proxy.settings import Settings
+from moosproxy.proxy.settings import Settings, proxy_hint
 from moosproxy.proxy.upstreams.litellm_sdk import import_litellm
 from moosproxy.proxy.upstreams.pool import UpstreamPool
 from moosproxy.proxy.upstreams.relay import RelaySession
@@ -33,13 +33,13 @@ def create_app(
     settings: Settings | None = None,
     policy_set: PolicySet | None = None,
     compressor: CompressorLike | None = None,
-    on_started: Callable[[], None] | None = None,
+    on_started: Callable[[Lobby], None] | None = None,
 ) -> Front:
     """The ASGI application. Nothing is opened before its lifespan starts.
 
     settings: from the environment if not given. policy_set: instead of the files that the settings name.
     compressor: instead of the checkpoint that the settings name; the caller closes it.
-    on_started: called once everything is loaded, before the first request.
+    on_started: called once everything is loaded, before the first request, with what the connections share.
     """
     running = _Running(settings or Settings(), policy_set, compressor, on_started)
     app = pages.make_pages(running.lifespan, running.readiness, running.metrics, __version__)
@@ -54,7 +54,7 @@ class _Running:
         settings: Settings,
         policy_set: PolicySet | None,
         compressor: CompressorLike | None,
-        on_started: Callable[[], None] | None,
+        on_started: Callable[[Lobby], None] | None,
     ) -> None:
         self._settings = settings
         self._policy_set = policy_set
@@ -86,7 +86,7 @@ class _Running:
         async with AsyncExitStack() as stack:
             self._open = await self._start(stack)
             if self._on_started is not None:
-                self._on_started()
+                self._on_started(self._lobby)
             try:
                 yield {STATE: self._lobby}
             finally:
@@ -124,12 +124,30 @@ class _Running:
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,
             "policies": partial(policies_check, source),
+            "serving": self._serving_check,
             "shared_cache": compression.shared_cache_check,
+            "state": partial(state_check, settings, source),
             "upstreams": partial(upstreams_check, source),
         }
-        required = frozenset({"checkpoint"} if settings.require_compressor else ())
+        required = frozenset({"serving", *(["checkpoint"] if settings.require_compressor else [])})
+        readiness = Readiness(probes, required)
+        await _tell(readiness, settings)
         LOG.info("started", extra={"fields": {"upstreams": sorted(source.current.upstreams)}})
-        return services, Readiness(probes, required)
+        return services, readiness
+
+    async def _serving_check(self) -> Check:
+        """Whether new requests may come."""
+        return Check("missing", "the proxy is about to end") if self._lobby.draining else Check("ok")
+
+
+async def _tell(readiness: Readiness, settings: Settings) -> None:
+    """What is wrong from the start stands in the log, for those who do not ask for readiness."""
+    for name, check in (await readiness.report())["checks"].items():
+        if check["state"] in ("degraded", "missing"):
+            LOG.warning("not as configured", extra={"fields": {"check": name, "reason": check.get("detail", "")}})
+    hint = proxy_hint(settings)
+    if hint:
+        LOG.warning("proxy not used", extra={"fields": {"reason": hint}})
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

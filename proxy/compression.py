@@ -11,6 +11,7 @@ from moosproxy.proxy.cache.opening import open_store
 from moosproxy.proxy.cache.store import Store
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.readiness import Check
+from moosproxy.proxy.observing.redis_ping import RedisPing
 from moosproxy.proxy.rewriting.rewrite import Rewriter
 from moosproxy.proxy.rewriting.uncompressed import Uncompressed
 from moosproxy.proxy.scheduling.scheduler import CompressionService, CompressorLike
@@ -28,6 +29,7 @@ class Compression:
     store: Store | None
     checkpoint: Check
     service: CompressionService | None = None
+    redis: RedisPing | None = None
 
     async def checkpoint_check(self) -> Check:
         """Whether there is a compressor."""
@@ -37,7 +39,9 @@ class Compression:
         """Whether the shared cache answers."""
         if self.store is None or self.store.shared is None:
             return Check("off", "this process caches for itself; `moos serve --workers` and MOOS_REDIS_URL share")
-        reason = self.store.shared.degraded
+        reason = await self.redis.reason() if self.redis is not None else None
+        if reason is None and self.store.shared.degraded is not None:
+            reason = self.store.shared.degraded
         if reason is None:
             return Check("ok", self.store.shared.layer)
         return Check("degraded", f"{reason}; each worker caches for itself until it is back")
@@ -71,7 +75,9 @@ async def open_compression(
     stack.push_async_callback(store.aclose)
     if store.shared is not None:
         await store.shared.connect()  # a second at most; else the first requests would miss what others know
-    return Compression(Rewriter(service, store, pin_ttl_s=settings.pin_ttl_s), store, check, service)
+    rewriter = Rewriter(service, store, pin_ttl_s=settings.pin_ttl_s)
+    ping = RedisPing(settings.redis_url.get_secret_value()) if settings.redis_url else None
+    return Compression(rewriter, store, check, service, ping)
 
 
 async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLike | None, Check]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from time import gmtime, strftime, time
 from typing import Any
 
@@ -14,6 +16,9 @@ import orjson
 
 REQUESTS = logging.getLogger("moos.request")
 LOG = logging.getLogger("moos")
+_SEEN_BY_ALL = "moosproxy.policies"
+_SAME_S = 10
+"""Seconds in which a second worker's line of the same words is the same event."""
 
 
 class JsonFormatter(logging.Formatter):
@@ -79,12 +84,42 @@ def _put_out(line: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def configure_logging(level: str = "info") -> None:
-    """Sends every logger of the process to standard output as JSON. Called by `moos serve`, never at import."""
+class OncePerMachine(logging.Filter):
+    """Lets one of several worker processes say what all of them see at the same time, such as a fault in a file.
+
+    folder: where the workers leave notes for each other.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_SEEN_BY_ALL):
+            return True
+        name, now = hashlib.sha256(record.getMessage().encode()).hexdigest()[:32], int(record.created // _SAME_S)
+        if (self._folder / f"said-{name}-{now - 1}").exists():
+            return False
+        try:
+            (self._folder / f"said-{name}-{now}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def configure_logging(level: str = "info", notes: Path | None = None) -> None:
+    """Sends every logger of the process to standard output as JSON. Called by `moos serve`, never at import.
+
+    notes: a folder that all workers share, None where there is one worker.
+    """
     global _lines
     _lines = RequestLines(_put_out)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(JsonFormatter())
+    if notes is not None:
+        handler.addFilter(OncePerMachine(notes))
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # nothing here shows them
     root = logging.getLogger()
     root.handlers[:] = [handler]

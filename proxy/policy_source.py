@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from moosproxy.policies.builtin import default_set
 from moosproxy.policies.extras import lacking
@@ -12,6 +14,7 @@ from moosproxy.policies.files.load import load
 from moosproxy.policies.files.watch import PolicyWatcher
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.observing.readiness import Check
+from moosproxy.proxy.rewriting.break_even import default_folder
 from moosproxy.proxy.routes.auth import refusal
 from moosproxy.proxy.services import PolicySource
 from moosproxy.proxy.settings import Settings
@@ -83,10 +86,42 @@ async def upstreams_check(source: PolicySource) -> Check:
     if {upstream.kind for upstream in upstreams.values()} == {"echo"}:
         detail = "only the echo upstream: nothing goes to a model; set OPENAI_API_KEY or MOOS_POLICIES"
         return Check("degraded", detail)
-    missing = lacking(source.current)
+    missing = lacking(source.current) or await asyncio.to_thread(_missing_files, source.current)
     if missing is not None:
         return Check("degraded", missing)
     keyless = [
         name for name, upstream in upstreams.items() if upstream.kind == "openai" and upstream.api_key is None
     ]
     return Check("ok", f"without a key of their own: {', '.join(sorted(keyless))}" if keyless else "")
+
+
+def _missing_files(found: PolicySet) -> str | None:
+    """Model files of this machine that are not there; one that a repository names is fetched when it is needed."""
+    faults = [
+        f"upstream {upstream.name}: model {name}: there is no file {model.path}; put it there or correct its path"
+        for upstream in found.upstreams.values()
+        for name, model in upstream.models.items()
+        if model.path is not None and not model.path.expanduser().is_file()
+    ]
+    return "; ".join(faults) or None
+
+
+async def state_check(settings: Settings, source: PolicySource) -> Check:
+    """Whether what is measured of local models can be kept."""
+    if not any(upstream.kind == "llama_cpp" for upstream in source.current.upstreams.values()):
+        return Check("off", "only models on this machine have a state that is kept")
+    return await asyncio.to_thread(folder_check, settings)
+
+
+def folder_check(settings: Settings) -> Check:
+    """The same, whatever the upstreams are."""
+    folder = settings.state_dir or default_folder()
+    if _writable(folder):
+        return Check("ok", str(folder))
+    text = f"{folder} cannot be written, so each start measures anew: make it writable, or set MOOS_STATE_DIR"
+    return Check("degraded", text)
+
+
+def _writable(folder: Path) -> bool:
+    nearest = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    return nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +17,11 @@ class Settings(BaseSettings):
     """One process's settings. Unknown MOOS_ variables are left to other programs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MOOS_", frozen=True, use_attribute_docstrings=True, env_ignore_empty=True
+        env_prefix="MOOS_",
+        frozen=True,
+        use_attribute_docstrings=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     host: str = "127.0.0.1"
@@ -56,6 +62,10 @@ class Settings(BaseSettings):
     """Seconds that a connection without a request stays open."""
     write_timeout_s: float = Field(default=60.0, gt=0)
     """Seconds after which a client that takes nothing of its answer is let go."""
+    unready_s: float = Field(default=1.0, ge=0)
+    """Seconds from SIGTERM, when `/readyz` turns unready, until new connections are refused."""
+    drain_s: float = Field(default=30.0, ge=0)
+    """Seconds that answers under way have left after that."""
     max_connections: int = Field(default=10_000, ge=1)
     """Connections of one worker, at most half of its files; whoever waits longest without a request makes room."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -81,7 +91,31 @@ class Settings(BaseSettings):
     ca_bundle: Path | None = None
     """PEM file of certificate authorities to trust for upstreams, beside the system's."""
 
+    @field_validator("redis_url")
+    @classmethod
+    def _an_url(cls, value: SecretStr | None) -> SecretStr | None:
+        """What redis itself says of a wrong one comes late, and quotes the password."""
+        if value is None:
+            return value
+        text = "must be a URL such as redis://localhost:6379/0, rediss:// for TLS, or unix:///path"
+        try:
+            url = urlsplit(value.get_secret_value())
+            sound = url.scheme == "unix" or (url.scheme in ("redis", "rediss") and url.port != 0)
+        except ValueError:
+            raise ValueError(text) from None
+        if not sound:
+            raise ValueError(text)
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+
+def proxy_hint(settings: Settings) -> str:
+    """What to know where the environment names an HTTP proxy that is not used; empty where it names none."""
+    named = [name for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if os.environ.get(name)]
+    if not named or settings.trust_env:
+        return ""
+    return f"{named[0]} is set, but only MOOS_TRUST_ENV=true makes the proxy use it"

@@ -86,6 +86,7 @@ def compress(
             question=question,
             tokenizer=tokenizer,
         )
+        _check_tokenizer(tokenizer)
         text = _read(file)
         result = _run(text, settings, checkpoint, engine, threads, words=show or html is not None)
     except CompressorError as fault:
@@ -99,6 +100,22 @@ def compress(
         except OSError as fault:
             _fail(f"{html} cannot be written: {fault.strerror}")
     _print(text, result, as_json=as_json, show=show)
+
+
+def _check_tokenizer(name: str | None) -> None:
+    """Where tokens cannot be counted as asked they would be counted otherwise, and nobody would know."""
+    if name is None:
+        return
+    import tiktoken
+
+    from moosproxy.compressor.text.tokens import counter_for
+
+    if counter_for(name) is None:
+        known = ", ".join(tiktoken.list_encoding_names())
+        _fail(
+            f"no tokenizer {name!r} on this machine. Encodings: {known}, or an OpenAI model's name; files of "
+            "those that are not bundled are read from TIKTOKEN_CACHE_DIR"
+        )
 
 
 def _print(text: str, result: CompressionResult, *, as_json: bool, show: bool) -> None:

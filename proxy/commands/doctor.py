@@ -53,6 +53,9 @@ def _checks() -> Iterator[tuple[str, Check]]:
         yield "settings", settings
         return
     yield "settings", Check("ok", f"listens on {settings.host}:{settings.port}")
+    yield "state folder", _state(settings)
+    if _hint(settings):
+        yield "network", Check("degraded", _hint(settings))
     in_force = _policies(settings)
     if isinstance(in_force, Check):
         yield "policies", in_force
@@ -79,6 +82,18 @@ def _settings() -> Settings | Check:
     except ValidationError as fault:
         names = ", ".join(f"MOOS_{str(error['loc'][0]).upper()} {error['msg']}" for error in fault.errors())
         return Check("missing", names)
+
+
+def _hint(settings: Settings) -> str:
+    from moosproxy.proxy.settings import proxy_hint
+
+    return proxy_hint(settings)
+
+
+def _state(settings: Settings) -> Check:
+    from moosproxy.proxy.policy_source import folder_check
+
+    return folder_check(settings)
 
 
 def _policies(settings: Settings) -> PolicySet | Check:
@@ -109,30 +124,31 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
     if upstream.kind == "litellm":
         missing = missing_extra(upstream.kind)
         return Check("missing", missing) if missing else Check("ok", "litellm: reached with the first request")
+    from moosproxy.proxy.settings import proxy_hint
     from moosproxy.proxy.upstreams.base import Call, UpstreamFault
     from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
 
+    hint = f"; {found}" if (found := proxy_hint(settings)) else ""
     async with RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle) as session:
         try:
             async with asyncio.timeout(_PATIENCE_S):
                 answer = await RelayClient(upstream, session).send(Call("GET", "/models", "", [], b""))
                 await answer.close()
         except UpstreamFault as fault:
-            return Check("missing", f"{fault.message}{_proxy_hint(settings)}")
+            return Check("missing", f"{fault.detail}{hint}")
         except TimeoutError:
-            return Check(
-                "missing", f"{upstream.base_url} says nothing within {_PATIENCE_S:g} s{_proxy_hint(settings)}"
-            )
+            return Check("missing", f"{upstream.base_url} says nothing within {_PATIENCE_S:g} s{hint}")
     if answer.status in (401, 403):
         return Check("degraded", f"{upstream.base_url} refuses the key (status {answer.status}); see its api_key")
+    if answer.status in (404, 405, 501):
+        text = (
+            f"{upstream.base_url} answers, but knows no /models (status {answer.status}): "
+            "check that base_url ends where /chat/completions begins, as in https://api.openai.com/v1"
+        )
+        return Check("degraded", text)
+    if answer.status >= 300:
+        return Check("degraded", f"{upstream.base_url} answers with status {answer.status}: see its own log")
     return Check("ok", f"{upstream.base_url} answers with status {answer.status}")
-
-
-def _proxy_hint(settings: Settings) -> str:
-    named = [name for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy") if os.environ.get(name)]
-    if named and not settings.trust_env:
-        return f"; {named[0]} is set, but only MOOS_TRUST_ENV=true makes the proxy use it"
-    return ""
 
 
 async def _checkpoint(settings: Settings) -> Check:
@@ -176,16 +192,11 @@ async def _cache_file(folder: Path, place: str) -> Check:
 
 
 async def _redis(url: str) -> Check:
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
+    from moosproxy.proxy.observing.redis_ping import ping
 
-    client = Redis.from_url(url, socket_timeout=2, socket_connect_timeout=2)
-    try:
-        await client.ping()
-    except (RedisError, OSError) as fault:
-        return Check("degraded", f"redis does not answer ({type(fault).__name__}): each worker caches for itself")
-    finally:
-        await client.aclose()
+    reason = await ping(url)
+    if reason is not None:
+        return Check("degraded", f"{reason}; each worker caches for itself")
     return Check("ok", "redis answers")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 
 if TYPE_CHECKING:
     from moosproxy.policies.resolve import PolicySet
+    from moosproxy.proxy.connections.lobby import Lobby
     from moosproxy.proxy.settings import Settings
 
 _USAGE = 2
@@ -33,9 +36,10 @@ def serve(policies: Path | None, host: str | None, port: int | None, workers: in
     settings, in_force = _checked()
     if in_force.has_keys:
         os.environ["MOOS_REQUIRE_KEYS"] = "true"  # a worker that is started anew must not come up without them
-    _announce(settings, in_force)
+    listening = _bound(settings)
+    _announce(settings, in_force, listening.getsockname()[1])
     sys.stderr.flush()
-    _run(settings, workers)
+    _run(settings, workers, listening)
 
 
 def _checked() -> tuple[Settings, PolicySet]:
@@ -63,8 +67,28 @@ def _give_up(reason: str) -> Any:
     raise SystemExit(_USAGE)
 
 
-def _announce(settings: Settings, in_force: PolicySet) -> None:
-    click.echo(f"moosproxy on http://{settings.host}:{settings.port}/v1", err=True)
+def _bound(settings: Settings) -> socket.socket:
+    """A socket that has its address and does not listen yet; ends the program where it cannot have it."""
+    host, port = settings.host, settings.port
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    if sys.platform != "win32":  # there it would take an address away from its owner
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as fault:
+        sock.close()
+        if fault.errno == errno.EADDRINUSE:
+            _give_up(f"port {port} on {host} is in use: stop what listens there, or take another with --port")
+        if fault.errno == errno.EACCES:
+            _give_up(f"port {port} needs more rights than this user has: take one above 1023 with --port")
+        _give_up(f"cannot listen on {host}, port {port} ({fault.strerror}): see --host and --port")
+    sock.set_inheritable(True)
+    return sock
+
+
+def _announce(settings: Settings, in_force: PolicySet, port: int) -> None:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    click.echo(f"moosproxy on http://{host}:{port}/v1", err=True)
     if {upstream.kind for upstream in in_force.upstreams.values()} == {"echo"}:
         rule = "=" * 76
         text = (
@@ -75,9 +99,10 @@ def _announce(settings: Settings, in_force: PolicySet) -> None:
         click.secho(text, fg="yellow", bold=True, err=True)
 
 
-def _run(settings: Settings, workers: int) -> None:
+def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
     import uvicorn
 
+    from moosproxy.proxy.commands.ending import Workers
     from moosproxy.proxy.log import configure_logging
 
     options: dict[str, Any] = {
@@ -91,16 +116,18 @@ def _run(settings: Settings, workers: int) -> None:
         "http": "moosproxy.proxy.connections.protocol:BoundedProtocol",
         "ws": "none",  # the API has none, and another protocol would have no bounds
         "timeout_keep_alive": settings.idle_timeout_s,
-        "timeout_graceful_shutdown": 30,
+        "timeout_graceful_shutdown": settings.drain_s,
+        "factory": True,
     }
+    app = "moosproxy.proxy.commands.serve:worker_app"
     if workers == 1:
         configure_logging(settings.log_level)
-        uvicorn.run("moosproxy.proxy.commands.serve:worker_app", factory=True, **options)
+        uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listening])
         return
     # Windows removes no file that a worker still closes: what is left then is the temporary folder's to clear.
     with tempfile.TemporaryDirectory(prefix="moos-workers-", ignore_cleanup_errors=True) as folder:
         _share(settings, Path(folder))
-        uvicorn.run("moosproxy.proxy.commands.serve:worker_app", factory=True, workers=workers, **options)
+        Workers(uvicorn.Config(app, workers=workers, **options), sockets=[listening]).run()
 
 
 def _share(settings: Settings, folder: Path) -> None:
@@ -116,13 +143,20 @@ def _share(settings: Settings, folder: Path) -> None:
 def worker_app() -> Any:
     """The application of one worker process."""
     from moosproxy.proxy.app import create_app
+    from moosproxy.proxy.commands.ending import end_gracefully
     from moosproxy.proxy.commands.interpreter import freeze, tune_interpreter
     from moosproxy.proxy.connections.lobby import raise_file_limit
     from moosproxy.proxy.log import configure_logging
     from moosproxy.proxy.settings import Settings
 
     settings = Settings()
-    configure_logging(settings.log_level)
+    shared = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+    configure_logging(settings.log_level, Path(shared) if shared else None)
     raise_file_limit()
     tune_interpreter()
-    return create_app(settings, on_started=freeze)
+
+    def started(lobby: Lobby) -> None:
+        freeze()
+        end_gracefully(lobby, settings.unready_s)
+
+    return create_app(settings, on_started=started)

@@ -71,11 +71,13 @@ class UpstreamClient(Protocol):
 class UpstreamFault(Exception):
     """No answer, or one that broke off.
 
-    reason: one of connect, timeout, protocol, broken. The text names the upstream and the fix, never the request.
+    reason: one of connect, timeout, protocol, broken. message: for the client, names the upstream and nothing of
+    where it is. detail: for the log, with address and fix; the message if not given. Neither quotes the request.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, message: str, detail: str | None = None) -> None:
+        super().__init__(detail or message)
+        self.detail = detail or message
         self.reason = reason
         self.message = message
 

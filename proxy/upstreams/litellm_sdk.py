@@ -101,6 +101,8 @@ class LitellmClient:
             sdk = await asyncio.to_thread(import_litellm)
         except ImportError as missing:
             return self._not_installed(missing)
+        if not self._names_provider(sdk, call.model):
+            return self._no_provider()
         request = json.loads(call.body)
         try:
             if call.path == "/embeddings":
@@ -131,6 +133,21 @@ class LitellmClient:
             "_skip_mcp_handler": True,
         }
         return {**named, **self._connection, **fixed}
+
+    def _names_provider(self, sdk: ModuleType, model: str | None) -> bool:
+        given = self._connection.get("custom_llm_provider")
+        try:
+            sdk.get_llm_provider(model or "", custom_llm_provider=given, api_base=self._connection.get("api_base"))
+        except Exception:  # litellm's own error is a page about its own settings
+            return False
+        return True
+
+    def _no_provider(self) -> BodyAnswer:
+        text = (
+            f"upstream {self._upstream.name!r}: this model's name does not say which provider has it. Whoever "
+            "runs the proxy sets model_prefix (such as anthropic/) or model_map of this upstream."
+        )
+        return error_answer(404, text, "invalid_request_error", "model_not_found")
 
     def _not_installed(self, missing: ImportError) -> BodyAnswer:
         own, reason = self._upstream.name, missing_extra("litellm") or f"litellm cannot be imported: {missing}"

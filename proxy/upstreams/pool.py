@@ -9,6 +9,7 @@ from typing import Protocol
 
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
+from moosproxy.proxy.log import LOG
 from moosproxy.proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
 from moosproxy.proxy.upstreams.echo import EchoClient
 from moosproxy.proxy.upstreams.litellm_sdk import LitellmClient, close_clients
@@ -91,6 +92,8 @@ class UpstreamPool:
                 answer = await self.client(upstream).send(await call_for(upstream))
             except UpstreamFault as raised:
                 self._attempts.attempt(upstream.name, raised.reason, perf_counter() - started)
+                fields = {"upstream": upstream.name, "reason": raised.detail}
+                LOG.warning("upstream failed", extra={"fields": fields})
                 fault = raised
                 continue
             self._attempts.attempt(upstream.name, _outcome(answer.status), perf_counter() - started)

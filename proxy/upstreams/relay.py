@@ -141,20 +141,34 @@ class RelayClient:
         return known
 
     def _fault(self, fault: BaseException) -> UpstreamFault:
-        limits = self._limits
+        limits, own, base = self._limits, f"upstream {self._name!r}: ", self._base
         if isinstance(fault, aiohttp.ConnectionTimeoutError):
-            text = f"upstream {self._name!r}: no connection to {self._base} within {limits.connect_s:g} s"
-            return UpstreamFault("timeout", text)
+            said = f"no connection within {limits.connect_s:g} s"
+            return UpstreamFault("timeout", own + said, f"{own}{said} to {base}; see its timeouts")
         if isinstance(fault, TimeoutError):
-            text = f"upstream {self._name!r}: no answer within {limits.first_byte_s:g} s; see its timeouts"
-            return UpstreamFault("timeout", text)
-        if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
-            text = f"upstream {self._name!r}: cannot connect to {self._base}; check its base_url and that it runs"
-            return UpstreamFault("connect", text)
-        text = (
-            f"upstream {self._name!r}: {self._base} closed the connection or gave no HTTP ({type(fault).__name__})"
-        )
-        return UpstreamFault("protocol", text)
+            text = f"{own}no answer within {limits.first_byte_s:g} s; see its timeouts"
+            return UpstreamFault("timeout", text, f"{text} ({base})")
+        said, fix = _connection_fault(fault)
+        if said:
+            detail = f"{own}{said} {base}; {fix}"
+            return UpstreamFault("connect", f"{own}{said} it; the proxy's log names address and reason", detail)
+        said = f"it closed the connection or gave no HTTP ({type(fault).__name__})"
+        return UpstreamFault("protocol", own + said, f"{own}{said}: {base}")
+
+
+def _connection_fault(fault: BaseException) -> tuple[str, str]:
+    """What went wrong with a connection, to be followed by its address, and the fix; empty where none failed."""
+    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        why = getattr(fault.certificate_error, "verify_message", "") or "it does not fit"
+        fix = "an authority of your own goes into MOOS_CA_BUNDLE; an expired one must be renewed there"
+        return "no trust in the certificate of", f"{why}: {fix}"
+    if isinstance(fault, aiohttp.ClientConnectorSSLError):
+        return "no TLS with", "check that its base_url should begin with https:// and that its TLS is current"
+    if isinstance(fault, aiohttp.ClientConnectorDNSError):
+        return "cannot find", "check the name in its base_url, and this machine's DNS"
+    if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+        return "cannot connect to", "check its base_url and that it runs"
+    return "", ""
 
 
 class RelayAnswer:

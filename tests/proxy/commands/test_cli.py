@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -195,3 +196,24 @@ def complete(shell: str, words: str) -> str:
 
 def test_the_version_is_told_from_a_checkout() -> None:
     assert moos("--version").stdout == f"moos, version {moosproxy.__version__}\n"
+
+
+def test_a_port_in_use_is_told_before_the_banner_with_the_fix() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = moos("serve", "--port", str(taken.getsockname()[1]))
+
+    assert done.returncode == 2
+    assert "--port" in done.stderr
+    assert "is in use" in done.stderr
+    assert "moosproxy on http" not in done.stderr
+
+
+def test_a_wrong_redis_url_is_one_line() -> None:
+    done = moos("serve", MOOS_REDIS_URL="localhost:6379")
+
+    assert done.returncode == 2
+    assert "MOOS_REDIS_URL" in done.stderr
+    assert "redis://localhost:6379/0" in done.stderr
+    assert len((done.stderr + done.stdout).strip().splitlines()) == 1

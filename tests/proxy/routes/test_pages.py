@@ -61,7 +61,14 @@ async def test_readiness_of_the_defaults_names_what_is_degraded() -> None:
     assert answer.status == 200
     assert answer.json()["status"] == "degraded"
     states = {name: check["state"] for name, check in answer.json()["checks"].items()}
-    assert states == {"checkpoint": "ok", "policies": "ok", "shared_cache": "off", "upstreams": "degraded"}
+    assert states == {
+        "checkpoint": "ok",
+        "policies": "ok",
+        "serving": "ok",
+        "shared_cache": "off",
+        "state": "off",
+        "upstreams": "degraded",
+    }
     assert "nothing goes to a model" in answer.json()["checks"]["upstreams"]["detail"]
 
 

@@ -175,3 +175,14 @@ async def test_a_client_that_leaves_a_stream_ends_the_providers_work(
     await anext(aiter(stream))
     await stream.close()
     await asyncio.wait_for(noticed.wait(), 1.5)
+
+
+async def test_a_model_without_a_provider_is_told_how_to_get_one(
+    upstream: ScriptedUpstream, anthropic_proxy: LiveProxy
+) -> None:
+    answer = await ask(anthropic_proxy.port, chat("nobodys-model"))
+    error = answer.json()["error"]
+
+    assert (answer.status, error["code"]) == (404, "model_not_found")
+    assert "model_prefix" in error["message"]
+    assert "litellm" not in error["message"].lower().replace("upstream 'claude'", "")

@@ -7,10 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.observing.readiness import Readiness
+from moosproxy.proxy.routes import docs_page
 
 PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 
@@ -45,7 +46,7 @@ def make_pages(
         summary="Drop-in OpenAI-compatible proxy that shortens long prompts.",
         lifespan=lifespan,
         redoc_url=None,
-        docs_url="/docs",
+        docs_url=None,  # FastAPI's own page loads its scripts from elsewhere
     )
 
     @app.get("/", include_in_schema=False)
@@ -66,6 +67,10 @@ def make_pages(
     @app.get("/metrics", summary="Prometheus metrics")
     async def prometheus() -> Response:
         return Response(metrics().exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/docs", include_in_schema=False)
+    async def documentation() -> HTMLResponse:
+        return HTMLResponse(docs_page.page(app.openapi()), headers=docs_page.HEADERS)
 
     described = app.openapi
 

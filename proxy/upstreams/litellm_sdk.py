@@ -30,6 +30,7 @@ from moosproxy.proxy.upstreams.base import (
     error_answer,
     json_answer,
 )
+from moosproxy.proxy.upstreams.litellm_chunks import Chunks
 
 # Fields that litellm takes by name. Its other arguments (api_base, api_key, mock_response, callbacks, a cloud's
 # endpoint and credentials...) must never be a caller's to set: this is a list of what may pass.
@@ -65,10 +66,13 @@ def import_litellm() -> ModuleType:
     if "TIKTOKEN_CACHE_DIR" in os.environ:
         os.environ.setdefault("CUSTOM_TIKTOKEN_CACHE_DIR", os.environ["TIKTOKEN_CACHE_DIR"])
     import litellm
+    from litellm.litellm_core_utils import core_helpers
 
     litellm.suppress_debug_info = True
     litellm.telemetry = False
     litellm.drop_params = True  # a field that the provider does not know must not fail the request
+    # What it does not know becomes `stop`, and an answer that was cut off passes for a whole one.
+    core_helpers._FINISH_REASON_MAP.setdefault("model_context_window_exceeded", "length")
     module: ModuleType = litellm
     return module
 
@@ -174,23 +178,21 @@ class LitellmClient:
 
     async def _events(self, chunks: Any) -> AsyncGenerator[bytes, None]:
         """OpenAI's event stream, ended by [DONE]; a failure on the way becomes an error event."""
+        shape = Chunks()
         try:
             async for chunk in chunks:
-                yield b"data: " + orjson.dumps(_chunk(chunk), default=str) + b"\n\n"
+                for event in shape.shaped(chunk):
+                    yield _event(event)
         except Exception as fault:
             LOG.warning("litellm stream broke off", extra={"fields": {"reason": type(fault).__name__}})
             raise UpstreamFault("broken", f"upstream {self._upstream.name!r}: the answer broke off") from fault
+        for event in shape.missing():
+            yield _event(event)
         yield b"data: [DONE]\n\n"
 
 
-def _chunk(chunk: Any) -> dict[str, Any]:
-    """A chunk as OpenAI sends it: a null finish_reason is there, and the usage chunk has no choices."""
-    event: dict[str, Any] = chunk.model_dump(exclude_none=True)
-    for choice in event.get("choices", ()):
-        choice.setdefault("finish_reason", None)
-    if "usage" in event and not any(c["finish_reason"] or c.get("delta") for c in event.get("choices", ())):
-        event["choices"] = []
-    return event
+def _event(event: dict[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(event, default=str) + b"\n\n"
 
 
 def _never_answered(fault: BaseException) -> bool:

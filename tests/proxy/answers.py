@@ -73,6 +73,27 @@ def anthropic_message(*, tool: bool = False) -> bytes:
     ).encode()
 
 
+def anthropic_bare_tool(stop: str = "tool_use") -> tuple[bytes, list[bytes]]:
+    """A call of a tool without arguments and one with some, whole and as a stream."""
+    names = {"bare": {}, "full": {"city": "Ulm"}}
+    blocks = [
+        {"type": "tool_use", "id": f"toolu_{name}", "name": name, "input": put} for name, put in names.items()
+    ]
+    head = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude"}
+    usage = {"input_tokens": 7, "output_tokens": 5}
+    whole = json.dumps({**head, "content": blocks, "stop_reason": stop, "usage": usage}).encode()
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": {**head, "content": [], "usage": usage}}]
+    for index, block in enumerate(blocks):
+        events.append({"type": "content_block_start", "index": index, "content_block": {**block, "input": {}}})
+        for part in ["", *(['{"city"', ': "Ulm"}'] if block["input"] else [])]:
+            delta = {"type": "input_json_delta", "partial_json": part}
+            events.append({"type": "content_block_delta", "index": index, "delta": delta})
+        events.append({"type": "content_block_stop", "index": index})
+    events.append({"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": 5}})
+    events.append({"type": "message_stop"})
+    return whole, [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode() for event in events]
+
+
 def anthropic_events() -> list[bytes]:
     """The same as a stream."""
     message = {"id": "msg_1", "type": "message", "role": "assistant", "content": [], "model": "claude"}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 import shutil
 import time
 from pathlib import Path
@@ -131,6 +134,21 @@ async def test_the_documentation_describes_the_api(proxy: LiveProxy) -> None:
 
     assert {"/v1/chat/completions", "/v1/compress", "/readyz"} <= set(schema["paths"])
     assert page.status == 200
+    text = page.body.decode()
+    assert all(f"POST {path}" in text for path in ("/v1/chat/completions", "/v1/compress"))
+    assert "GET /readyz" in text
+
+
+async def test_the_documentation_loads_nothing_and_no_browser_would_let_it(proxy: LiveProxy) -> None:
+    page = await ask(proxy.port, b"", "/docs", "GET")
+    text, allowed = page.body.decode(), page.headers["content-security-policy"]
+    style = re.search(r"<style>(.*?)</style>", text)
+    assert style is not None
+    digest = base64.b64encode(hashlib.sha256(style[1].encode()).digest()).decode()
+
+    assert not re.search(r"<script|<link|<img|<iframe|src=|https?://|url\(|@import", text)
+    assert allowed.startswith("default-src 'none';")
+    assert f"style-src 'sha256-{digest}'" in allowed
 
 
 async def test_compress_shortens_a_text_and_sends_nothing_on(proxy: LiveProxy, upstream: ScriptedUpstream) -> None:

@@ -13,7 +13,7 @@ import pytest
 from moosproxy.policies.files.load import load
 from moosproxy.proxy.app import create_app
 from moosproxy.proxy.settings import Settings
-from tests.proxy.answers import TOOL, anthropic_events, anthropic_message
+from tests.proxy.answers import TOOL, anthropic_bare_tool, anthropic_events, anthropic_message
 from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
 from tests.proxy.wire import ask, chat, fresh, long_text
@@ -186,3 +186,51 @@ async def test_a_model_without_a_provider_is_told_how_to_get_one(
     assert (answer.status, error["code"]) == (404, "model_not_found")
     assert "model_prefix" in error["message"]
     assert "litellm" not in error["message"].lower().replace("upstream 'claude'", "")
+
+
+async def test_a_streamed_tool_call_without_arguments_has_an_empty_object(
+    client: openai.AsyncOpenAI, upstream: ScriptedUpstream
+) -> None:
+    whole, events = anthropic_bare_tool()
+    word, streamed = fresh("bare"), fresh("bare")
+    upstream.scripts[word] = lambda e: e.reply(200, whole)
+    upstream.scripts[streamed] = lambda e: e.stream(*events)
+    tools = [{**TOOL, "function": {**TOOL["function"], "name": name}} for name in ("bare", "full")]
+    answer = await client.chat.completions.create(
+        model="claude", messages=[{"role": "user", "content": word}], tools=tools
+    )
+    arguments: dict[int, str] = {}
+    finished = []
+    stream = await client.chat.completions.create(
+        model="claude", messages=[{"role": "user", "content": streamed}], tools=tools, stream=True
+    )
+    async for event in stream:
+        for choice in event.choices:
+            finished.append(choice.finish_reason)
+            for call in choice.delta.tool_calls or ():
+                assert call.function is not None
+                arguments[call.index] = arguments.get(call.index, "") + (call.function.arguments or "")
+
+    calls = answer.choices[0].message.tool_calls
+    assert calls is not None
+    assert [json.loads(call.function.arguments) for call in calls] == [{}, {"city": "Ulm"}]
+    assert [json.loads(text) for text in arguments.values()] == [{}, {"city": "Ulm"}]
+    assert finished[-1] == "tool_calls"
+    assert all(reason is None for reason in finished[:-1])
+
+
+async def test_an_answer_cut_off_by_the_window_says_length(
+    client: openai.AsyncOpenAI, upstream: ScriptedUpstream
+) -> None:
+    whole, events = anthropic_bare_tool("model_context_window_exceeded")
+    word, streamed = fresh("window"), fresh("window")
+    upstream.scripts[word] = lambda e: e.reply(200, whole)
+    upstream.scripts[streamed] = lambda e: e.stream(*events)
+    answer = await client.chat.completions.create(model="claude", messages=[{"role": "user", "content": word}])
+    stream = await client.chat.completions.create(
+        model="claude", messages=[{"role": "user", "content": streamed}], stream=True
+    )
+    reasons = [choice.finish_reason async for event in stream for choice in event.choices]
+
+    assert answer.choices[0].finish_reason == "length"
+    assert reasons[-1] == "length"

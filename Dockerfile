@@ -2,7 +2,8 @@
 # EXTRAS is a list with commas. providers: a container serves teams, whose models are of many makers; without it the
 # image is 230 MB smaller. With GGUF models on this machine: --build-arg EXTRAS=local (builds llama.cpp, some minutes)
 ARG EXTRAS=providers
-FROM python:3.11-slim-bookworm AS build
+# An exact tag; a digest is stricter and for one's own registry.
+FROM python:3.11.14-slim-bookworm AS build
 ARG EXTRAS
 # For x86-64 processors with AVX2 (docs/edge.md has the others); arm64 ignores the AVX flags. The Makefile has the same list.
 ENV CMAKE_ARGS="-DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON \
@@ -26,7 +27,7 @@ COPY policies policies
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation -w /wheels . \
     && /opt/moos/bin/pip install --no-cache-dir --no-deps /wheels/*.whl && /opt/moos/bin/pip check
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.14-slim-bookworm
 ARG EXTRAS
 # llama.cpp's threads
 RUN case ",$EXTRAS," in *,local,*) \

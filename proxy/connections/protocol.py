@@ -143,7 +143,10 @@ class BoundedProtocol(HttpToolsProtocol):
     # What the request calls
 
     def on_response_complete(self) -> None:
+        another = bool(self.pipeline)  # a whole request that waited for this answer, and is served now
         super().on_response_complete()
+        if another:
+            return
         if self._whole:
             self._wait()
         elif self._until is None:
@@ -151,7 +154,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _wait(self) -> None:
         """From now on this connection can go if others need its place."""
-        if self.pipeline or self.transport.is_closing():
+        if self.transport.is_closing():
             return
         self._until = None
         self._since = monotonic()

@@ -266,3 +266,20 @@ async def test_what_is_no_http_is_told_in_the_apis_shape(quick: LiveProxy) -> No
         writer.write(b"\x16\x03\x01 hello\r\n\r\n")
 
         assert code(await read_response(reader)) == (400, "invalid_http")
+
+
+async def test_a_request_that_waited_behind_another_is_not_taken_for_idle(
+    quick: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    word = fresh("behind")
+
+    async def slow(exchange: Exchange) -> None:
+        await asyncio.sleep(3)
+        await exchange.reply(200, b"{}")
+
+    upstream.scripts[word] = slow
+    data = json.dumps(chat(f"off-{word}")).encode()
+    async with connected(quick.port) as (reader, writer):
+        writer.write(raw_request("/healthz", b"", "GET") + raw_request("/v1/chat/completions", data))
+
+        assert [(await read_response(reader)).status for _ in range(2)] == [200, 200]

@@ -150,8 +150,9 @@ class RelayClient:
             return UpstreamFault("timeout", text, f"{text} ({base})")
         said, fix = _connection_fault(fault)
         if said:
-            detail = f"{own}{said} {base}; {fix}"
-            return UpstreamFault("connect", f"{own}{said} it; the proxy's log names address and reason", detail)
+            # Of a certificate that does not fit the reason quotes names: it is for the log alone.
+            why = f" ({_certificate_fault(fault)})" if _certificate_fault(fault) else ""
+            return UpstreamFault("connect", f"{own}{said} it; {fix}", f"{own}{said} {base}{why}; {fix}")
         said = f"it closed the connection or gave no HTTP ({type(fault).__name__})"
         return UpstreamFault("protocol", own + said, f"{own}{said}: {base}")
 
@@ -159,9 +160,8 @@ class RelayClient:
 def _connection_fault(fault: BaseException) -> tuple[str, str]:
     """What went wrong with a connection, to be followed by its address, and the fix; empty where none failed."""
     if isinstance(fault, aiohttp.ClientConnectorCertificateError):
-        why = getattr(fault.certificate_error, "verify_message", "") or "it does not fit"
-        fix = "an authority of your own goes into MOOS_CA_BUNDLE; an expired one must be renewed there"
-        return "no trust in the certificate of", f"{why}: {fix}"
+        fix = "an authority of your own goes into MOOS_CA_BUNDLE, an expired certificate must be renewed there"
+        return "no trust in the certificate of", fix
     if isinstance(fault, aiohttp.ClientConnectorSSLError):
         return "no TLS with", "check that its base_url should begin with https:// and that its TLS is current"
     if isinstance(fault, aiohttp.ClientConnectorDNSError):
@@ -169,6 +169,13 @@ def _connection_fault(fault: BaseException) -> tuple[str, str]:
     if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
         return "cannot connect to", "check its base_url and that it runs"
     return "", ""
+
+
+def _certificate_fault(fault: BaseException) -> str:
+    """What OpenSSL says about a certificate."""
+    if not isinstance(fault, aiohttp.ClientConnectorCertificateError):
+        return ""
+    return getattr(fault.certificate_error, "verify_message", "") or "it does not fit"
 
 
 class RelayAnswer:

@@ -139,7 +139,7 @@ def test_the_doctor_finishes_its_round(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "cannot connect to http://127.0.0.1:9/v1" in done.stdout
-    assert "[!!] shared cache: redis does not answer" in done.stdout
+    assert "[!!] shared cache: nothing listens at the address of MOOS_REDIS_URL" in done.stdout
     assert "checkpoint" in done.stdout
 
 

@@ -41,8 +41,8 @@ class Admission:
 
     def __init__(self, max_tokens: int, clock: Callable[[], float] = time.monotonic) -> None:
         """max_tokens: bound on the estimated tokens under way, for memory's sake."""
-        self.model, self.text = Rate(_MODEL_GUESS), Rate(_TEXT_GUESS)
-        self._pieces = Rate(1.0)
+        self.model, self.text = Rate(_MODEL_GUESS, clock), Rate(_TEXT_GUESS, clock)
+        self._pieces = Rate(1.0, clock)
         self.tokens = 0
         """Under way, of all teams."""
         self._max_tokens = max_tokens

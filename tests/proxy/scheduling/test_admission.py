@@ -25,9 +25,14 @@ class Clock:
 def measured(max_tokens: int = 1_000_000, tokens_a_second: float = 1_000, clock: Clock | None = None) -> Admission:
     """Admission to a model of known pace; planning costs nothing."""
     admission = Admission(max_tokens, clock or Clock())
-    admission.model.per_token = 1 / tokens_a_second
-    admission.text.per_token = 0
+    admission.model = known(1 / tokens_a_second)
+    admission.text = known(0)
     return admission
+
+
+def known(per_token: float) -> Rate:
+    """A rate that does not change by itself."""
+    return Rate(per_token, Clock())
 
 
 def entered(admission: Admission, team: str | None, tokens: int, deadline: float) -> Ticket:
@@ -119,7 +124,7 @@ def test_how_much_of_a_text_the_model_sees_is_learned() -> None:
 
 def test_planning_is_waited_for_where_it_takes_longer_than_the_model() -> None:
     admission = measured()
-    admission.text.per_token = 0.002
+    admission.text = known(0.002)
     first = entered(admission, None, 1_000, FAR)
     slow = admission.text.per_token
 
@@ -129,7 +134,7 @@ def test_planning_is_waited_for_where_it_takes_longer_than_the_model() -> None:
 
 
 def test_a_rate_follows_what_is_measured_and_a_short_text_moves_it_little() -> None:
-    rate = Rate(0.001)
+    rate = Rate(0.001, Clock())
     rate.note(50, 0.5)
     assert rate.per_token < 0.002
     for _ in range(60):
@@ -138,3 +143,14 @@ def test_a_rate_follows_what_is_measured_and_a_short_text_moves_it_little() -> N
     assert rate.per_token == pytest.approx(0.1, rel=0.02)
     rate.note(0, 5)
     assert rate.per_token == pytest.approx(0.1, rel=0.02)
+
+
+def test_after_a_stall_somebody_is_let_in_again_although_nothing_was_measured_since() -> None:
+    clock = Clock()
+    admission = Admission(1_000_000, clock)
+    admission.model.note(4_000, 600)  # the machine slept
+
+    assert admission.enter(None, 2_000, clock.now + 5) is None
+    clock.now += 60
+    ticket = entered(admission, None, 2_000, clock.now + 5)
+    assert not admission.lost(ticket)

@@ -52,11 +52,11 @@ class Admission:
         self._unplanned = 0
 
     def enter(self, team: str | None, tokens: int, deadline: float) -> Ticket | None:
-        """A ticket if the text can be done in time; its tokens then count until leave()."""
+        """A ticket if the text can be done in time or is alone; its tokens then count until leave()."""
         free = self._max_tokens - self.tokens - tokens
         if self._held[team] + tokens > TEAM_SHARE * free:
             return None
-        if self.expected_s(team, tokens) > CERTAINTY * (deadline - self._clock()):
+        if self.tokens and self.expected_s(team, tokens) > CERTAINTY * (deadline - self._clock()):
             return None
         ticket = Ticket(team, tokens, self._pieces_of(tokens), deadline)
         self.tokens += tokens
@@ -86,7 +86,9 @@ class Admission:
         ticket.left -= pieces
 
     def lost(self, ticket: Ticket) -> bool:
-        """Whether it would be late even if nobody else were there."""
+        """Whether it would be late even if nobody else were there. Where nobody else is, it is tried."""
+        if self.tokens == ticket.tokens:
+            return False
         return self._clock() + ticket.left * self.model.per_token > ticket.deadline
 
     def leave(self, ticket: Ticket) -> None:

@@ -105,6 +105,7 @@ def test_a_text_is_lost_once_even_the_model_alone_would_be_late() -> None:
     admission = measured(clock=clock)
     ticket = entered(admission, None, 2_000, clock.now + 5)
 
+    entered(admission, None, 100, clock.now + 50)
     assert not admission.lost(ticket)
     clock.now += 3.5
     assert admission.lost(ticket)
@@ -148,9 +149,18 @@ def test_a_rate_follows_what_is_measured_and_a_short_text_moves_it_little() -> N
 def test_after_a_stall_somebody_is_let_in_again_although_nothing_was_measured_since() -> None:
     clock = Clock()
     admission = Admission(1_000_000, clock)
+    entered(admission, "another", 10, FAR)
     admission.model.note(4_000, 600)  # the machine slept
 
     assert admission.enter(None, 2_000, clock.now + 5) is None
     clock.now += 60
     ticket = entered(admission, None, 2_000, clock.now + 5)
     assert not admission.lost(ticket)
+
+
+def test_who_comes_alone_is_let_in_and_tried_whatever_the_pace() -> None:
+    admission, clock = measured(tokens_a_second=1), Clock()
+    ticket = entered(admission, None, 2_000, clock.now + 5)
+
+    assert not admission.lost(ticket)
+    assert admission.enter(None, 10, clock.now + 5) is None

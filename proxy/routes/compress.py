@@ -35,7 +35,11 @@ async def compress(exchange: Exchange) -> None:
         shortened = await _messages(exchange, body, applied)
     else:
         shortened = await _text(exchange, body, applied)
-    await exchange.reply(200, any_json.dumps({**shortened, **_counts(exchange)}))
+    try:
+        answer = any_json.dumps({**shortened, **_counts(exchange)})
+    except RecursionError:  # what is read without recursion may be too deep to be written
+        raise BadRequest("messages are nested too deeply.", param="messages", code="invalid_value") from None
+    await exchange.reply(200, answer)
 
 
 def _wishes(exchange: Exchange, body: dict[str, Any]) -> Requested:

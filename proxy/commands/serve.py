@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from moosproxy.proxy.settings import Settings
 
 _USAGE = 2
+_ROOM = 32 * 1024 * 1024  # bytes: a file of a megabyte for each kind of metric and worker, and some to grow
 
 
 @click.command()
@@ -117,11 +120,13 @@ def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
         "ws": "none",  # the API has none, and another protocol would have no bounds
         "timeout_keep_alive": settings.idle_timeout_s,
         "timeout_graceful_shutdown": settings.drain_s,
+        "timeout_worker_healthcheck": 30,  # the time to start in, too: on a busy machine the model takes its while
         "factory": True,
     }
     app = "moosproxy.proxy.commands.serve:worker_app"
     if workers == 1:
         configure_logging(settings.log_level)
+        _end_on_hangup()
         uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listening])
         return
     # Windows removes no file that a worker still closes: what is left then is the temporary folder's to clear.
@@ -130,12 +135,24 @@ def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
         Workers(uvicorn.Config(app, workers=workers, **options), sockets=[listening]).run()
 
 
+def _end_on_hangup() -> None:
+    """A lone worker cannot be renewed: on SIGHUP it ends as on SIGTERM, its streams first, instead of at once."""
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
 def _share(settings: Settings, folder: Path) -> None:
     """What workers share lies in a folder that only this user enters; they read its place from the environment."""
     metrics, cache = folder / "metrics", folder / "cache"
     metrics.mkdir()
     cache.mkdir()
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # before the workers import the client library
+    if shutil.disk_usage(folder).free >= _ROOM:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(metrics)  # before the workers import the client library
+    else:  # files in memory that cannot grow end the process that writes to them
+        text = (
+            f"moos serve: {folder} has no room: /metrics tells of one worker at a time; free some, or set TMPDIR"
+        )
+        click.echo(text, err=True)
     if settings.redis_url is None and settings.cache_dir is None:
         os.environ["MOOS_CACHE_DIR"] = str(cache)
 

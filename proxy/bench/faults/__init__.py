@@ -1,0 +1,1 @@
+"""`moos bench faults`: real processes, real faults, and what a client sees of them."""

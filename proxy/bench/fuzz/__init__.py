@@ -1,0 +1,1 @@
+"""`moos bench fuzz`: seeded hostile requests over every door of a real proxy."""

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,14 +121,15 @@ def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
         "ws": "none",  # the API has none, and another protocol would have no bounds
         "timeout_keep_alive": settings.idle_timeout_s,
         "timeout_graceful_shutdown": settings.drain_s,
-        "timeout_worker_healthcheck": 30,  # the time to start in, too: on a busy machine the model takes its while
+        "timeout_worker_healthcheck": 15,  # the time to start in, too: on a busy machine the model takes its while
         "factory": True,
     }
     app = "moosproxy.proxy.commands.serve:worker_app"
     if workers == 1:
         configure_logging(settings.log_level)
         _end_on_hangup()
-        uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listening])
+        with suppress(KeyboardInterrupt):  # which the server raises again once it has ended
+            uvicorn.Server(uvicorn.Config(app, **options)).run(sockets=[listening])
         return
     # Windows removes no file that a worker still closes: what is left then is the temporary folder's to clear.
     with tempfile.TemporaryDirectory(prefix="moos-workers-", ignore_cleanup_errors=True) as folder:

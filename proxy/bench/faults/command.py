@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from moosproxy.proxy.bench.faults import clients, files, processes, redis_faults, upstreams
+from moosproxy.proxy.bench.faults.lists import clients, files, processes, redis_faults, upstreams
 from moosproxy.proxy.bench.faults.report import Result, duration, page
 from moosproxy.proxy.bench.faults.scenario import FAULTS, CannotRun, Fault, Row
 from moosproxy.proxy.bench.faults.stage import Stage

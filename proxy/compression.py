@@ -96,4 +96,5 @@ async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLi
         LOG.error("no compressor: nothing is compressed", extra={"fields": {"reason": str(fault)}})
         return None, Check("missing", str(fault))
     stack.callback(compressor.close)
-    return compressor, Check("ok", f"fingerprint {compressor.fingerprint[:12]}, engine {compressor.engine.name}")
+    engine = f"engine {compressor.engine.name}, {compressor.engine.kernels}"
+    return compressor, Check("ok", f"fingerprint {compressor.fingerprint[:12]}, {engine}")

@@ -33,6 +33,8 @@ class Engine(Protocol):
     """Runs windows through the encoder."""
 
     name: str
+    kernels: str
+    """In which numbers it computes on this processor, for people."""
 
     def __init__(self, checkpoint: Checkpoint, threads: int) -> None:
         """Loads the checkpoint; raises CheckpointError if it cannot be loaded."""

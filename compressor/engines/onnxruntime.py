@@ -44,6 +44,8 @@ class OnnxRuntimeEngine:
         import onnxruntime
 
         options = session_options()
+        exact = sums_8_bit_products_exactly()
+        self.kernels = "8-bit kernels for VNNI and AMX" if exact else "8-bit kernels that do not clip"
         fused = checkpoint.directory / FUSED_GRAPH
         path = fused if fused.is_file() else checkpoint.directory / "model.onnx"
         # The arena never gives back its peak, which is small with the fused graph, and it saves some time.

@@ -40,7 +40,7 @@ class OpenVinoEngine:
         except RuntimeError as fault:
             reason = str(fault).strip().splitlines()[-1]
             raise CheckpointError(f"{checkpoint.directory / 'model.onnx'} cannot be loaded: {reason}") from None
-        self.precision = precision
+        self.precision = self.kernels = precision
         self._pad, self._types = checkpoint.encoder.pad, int(checkpoint.config.get("type_vocab_size", 1))
         self._queue: Any = openvino.AsyncInferQueue(compiled, threads)
         self._queue.set_callback(_deliver)

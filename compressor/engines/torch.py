@@ -30,6 +30,7 @@ class TorchEngine:
     def __init__(self, checkpoint: Checkpoint, threads: int):
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
+        self.kernels = "bf16 on a GPU" if dtype is torch.bfloat16 else "fp32"
         if self._device.type == "cpu":
             torch.set_num_threads(threads)
         try:

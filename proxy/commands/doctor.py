@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
@@ -21,6 +22,7 @@ from moosproxy.proxy.observing.readiness import Check, State
 if TYPE_CHECKING:
     from moosproxy.policies.model import Upstream
     from moosproxy.policies.resolve import PolicySet
+    from moosproxy.proxy.scheduling.scheduler import CompressionService
     from moosproxy.proxy.settings import Settings
 
 _MARKS: dict[State, tuple[str, str]] = {
@@ -158,7 +160,22 @@ async def _checkpoint(settings: Settings) -> Check:
         compression = await open_compression(
             settings.model_copy(update={"redis_url": None, "cache_dir": None}), None, stack
         )
-        return compression.checkpoint
+        if compression.service is None:
+            return compression.checkpoint
+        pace = await _pace(compression.service)
+        return Check("ok", f"{compression.checkpoint.detail}, {pace:,.0f} tokens/s")
+
+
+async def _pace(service: CompressionService) -> float:
+    """Tokens of a real document that are compressed a second, here and now."""
+    from importlib.resources import files
+
+    from moosproxy.compressor import CompressionSettings
+
+    text = files("moosproxy.proxy.commands").joinpath("demo_document.md").read_text(encoding="utf-8")
+    began = time.monotonic()
+    result = await service.compress(text, CompressionSettings(), None, began + 600)
+    return result.tokens_before / (time.monotonic() - began)
 
 
 async def _shared_cache(settings: Settings) -> Check:

@@ -63,7 +63,8 @@ def objection(settings: Settings, found: PolicySet) -> str | None:
 def keyless(settings: Settings, found: PolicySet) -> str | None:
     """The same of its keys alone."""
     if settings.require_keys and not found.has_keys:
-        return "MOOS_REQUIRE_KEYS is set and there is no key: make one with `moos key new --team NAME`."
+        make = "`moos key new --create --team NAME --config FILE`"
+        return f"MOOS_REQUIRE_KEYS is set and there is no key: make one with {make}."
     return refusal(settings.host, found)
 
 

@@ -29,11 +29,11 @@ class Settings(BaseSettings):
     port: int = Field(default=8686, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
     policies: Path | None = None
-    """Policy file or directory; without one the built-in defaults and the `echo` upstream apply."""
+    """Policy file or directory; without one the defaults, and OpenAI where OPENAI_API_KEY is set, else `echo`."""
     require_keys: bool = False
     """Never serve without keys, on loopback neither; a `moos serve` that starts with keys sets it for itself."""
     redis_url: SecretStr | None = None
-    """`redis://` or `rediss://` URL of the cache shared between workers."""
+    """`redis://`, `rediss://` or `unix://` URL of the cache shared between workers."""
     cache_dir: Path | None = None
     """Folder on a local disk where workers share a cache file; `--workers` makes one where there is no Redis."""
     checkpoint: Path | None = None
@@ -75,7 +75,7 @@ class Settings(BaseSettings):
     cache_ttl_s: int = Field(default=7 * 24 * 3600, ge=1)
     """Seconds that kept spans stay in the shared cache."""
     pin_ttl_s: int = Field(default=3600, ge=1)
-    """Seconds that a text which a deadline or overload left whole stays whole."""
+    """Seconds that a text which a deadline or overload left whole stays whole; a minute in prompts below 2 kB."""
     redis_timeout_ms: float = Field(default=10.0, gt=0)
     """Milliseconds that a request waits for Redis or the cache file; after that it counts as a miss."""
     cache_file_bytes: int = Field(default=256 * MEBIBYTE, ge=MEBIBYTE)
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     trust_env: bool = False
     """Reach upstreams through HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with credentials from netrc."""
     ca_bundle: Path | None = None
-    """PEM file of certificate authorities to trust for upstreams, beside the system's."""
+    """PEM file of certificate authorities to trust for upstreams, beside the system's and certifi's."""
 
     @field_validator("redis_url")
     @classmethod

@@ -28,7 +28,7 @@ _DEFAULTS = TrainConfig()
     envvar="MOOS_DATA",
     default=Path("data"),
     show_default=True,
-    help="Directory of the training records (*.jsonl.gz).",
+    help="Folder with train/, or the training records (*.jsonl.gz) themselves.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Checkpoint directory to write.")
 @click.option(
@@ -94,7 +94,7 @@ def train(
     try:
         with _Bar() as bar:
             configs = [replace(run, **given) for run in runs]
-            recipe.run_all(data, out, folder, configs, start, reader, report=bar.report, say=bar.say)
+            recipe.run_all(_records(data), out, folder, configs, start, reader, report=bar.report, say=bar.say)
     except (CompressorError, FileNotFoundError, ValueError) as fault:
         raise click.UsageError(str(fault)) from None
 
@@ -106,6 +106,11 @@ def _alone(whole: tuple[TrainConfig, ...], mixture: str, seed: int) -> TrainConf
 
 
 train.add_command(train_soft)
+
+
+def _records(given: Path) -> Path:
+    """The folder of the training records, which `moos eval` takes as train/ of a folder."""
+    return given / "train" if (given / "train").is_dir() else given
 
 
 @train.command("quantize")
@@ -123,8 +128,7 @@ def quantize_command(checkpoint: Path, out: Path, data: Path | None, worst: floa
     """Write the 8-bit form of a checkpoint. Judge it with `moos eval run` on both, then `moos eval compare`."""
     from moosproxy.compressor.training.sealing import eight_bit
 
-    given = data or Path(os.environ.get("MOOS_DATA", "data"))
-    folder = given / "train" if (given / "train").is_dir() else given
+    folder = _records(data or Path(os.environ.get("MOOS_DATA", "data")))
     try:
         fingerprint, told = eight_bit.write(checkpoint, out, folder, worst)
     except ImportError as missing:

@@ -1,6 +1,6 @@
 """An OpenAI-compatible upstream that answers at once with canned bytes: whatever time is left is the proxy's.
 
-Run as a program: `python -m proxy.bench.fake_upstream PORT`.
+Run as a program: `python -m moosproxy.proxy.bench.fake_upstream PORT`.
 """
 
 from __future__ import annotations

@@ -72,5 +72,5 @@ def refusal(host: str, policies: PolicySet) -> str | None:
         return None
     return (
         f"will not listen on {host} without keys: anyone who can reach it could spend your upstream's money. "
-        "Make a key with `moos key new --team NAME` and put its hash into the policies, or listen on 127.0.0.1."
+        "Make a key with `moos key new --create --team NAME --config FILE`, or listen on 127.0.0.1."
     )

@@ -30,9 +30,10 @@ class RelaySession:
 
     def __init__(self, *, trust_env: bool = False, ca_bundle: Path | None = None) -> None:
         """Needs a running loop."""
-        context: ssl.SSLContext | bool = True
+        # The system's authorities, which an administrator may have added to, and certifi's, where a system has none.
+        context = ssl.create_default_context()
+        context.load_verify_locations(certifi.where())
         if ca_bundle is not None:
-            context = ssl.create_default_context(cafile=certifi.where())
             context.load_verify_locations(ca_bundle)
         kept = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, keepalive_timeout=60)
         fresh = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, force_close=True)

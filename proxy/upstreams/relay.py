@@ -30,7 +30,7 @@ class RelaySession:
 
     def __init__(self, *, trust_env: bool = False, ca_bundle: Path | None = None) -> None:
         """Needs a running loop."""
-        # The system's authorities, which an administrator may have added to, and certifi's, where a system has none.
+        # The system's authorities, to which an administrator may have added, and certifi's where it has none.
         context = ssl.create_default_context()
         context.load_verify_locations(certifi.where())
         if ca_bundle is not None:

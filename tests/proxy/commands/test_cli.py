@@ -136,7 +136,8 @@ def test_the_demo_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
 def test_the_doctor_finishes_its_round(tmp_path: Path) -> None:
     file = tmp_path / "moos.yaml"
     file.write_text("upstreams: {gone: {kind: openai, base_url: 'http://127.0.0.1:9/v1'}}\n")
-    done = moos("doctor", "--config", str(file), MOOS_REDIS_URL="redis://127.0.0.1:9/0")
+    options = {"MOOS_REDIS_URL": "redis://127.0.0.1:9/0", "MOOS_COMPRESSOR": "on"}
+    done = moos("doctor", "--config", str(file), **options)
 
     assert done.returncode == 1
     assert "cannot connect to http://127.0.0.1:9/v1" in done.stdout

@@ -95,7 +95,8 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
             strength[last] = windows.PASSAGE_END
     asked_pieces = checkpoint.encoder.encode(asked_text).ids if asked_text else None
     unread = _long_runs(_unread(pieces, starts, ends) if pieces else forced)
-    ranges = windows.cut(encoding, strength, unread, windows.text_limit(asked_pieces, checkpoint.encoder))
+    limit = windows.text_limit(asked_pieces, checkpoint.encoder)
+    ranges = [] if alone else windows.cut(encoding, strength, unread, limit)
     reading = settings.outlier if settings.alpha < 1 else None
     built = windows.build(checkpoint.encoder, encoding, ranges, asked_pieces, reading)
     clock.lap("windows")
@@ -119,7 +120,7 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
         question_text=asked_text,
         passages=passages,
         pieces=pieces,
-        windows=() if alone else built,
+        windows=built,
         timings=clock.laps,
         alone=alone,
     )

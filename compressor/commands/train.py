@@ -12,7 +12,7 @@ import click
 from moosproxy.compressor.commands.console import StepBar
 from moosproxy.compressor.commands.soft import train_soft
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.training.config import TrainConfig, shipped
+from moosproxy.compressor.training.config import TrainConfig, distilled, shipped
 
 if TYPE_CHECKING:
     from moosproxy.compressor.training.train import Progress, Report
@@ -151,3 +151,46 @@ class _Bar(StepBar):
             f"{at.tokens / max(at.seconds, 1e-9):,.0f} tokens/s"
         )
         self.show(at, line)
+
+
+@train.command("distil")
+@click.argument("checkpoint", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--out", type=_FOLDER, required=True, help="Where the shallower checkpoint is written.")
+@click.option("--layers", type=click.IntRange(min=1), default=4, show_default=True, help="Layers to keep.")
+@click.option("--data", type=_FOLDER, help="Directory of the training records; default MOOS_DATA, or ./data.")
+@click.option(
+    "--run",
+    "folder",
+    type=_FOLDER,
+    default=Path("runs/distil"),
+    show_default=True,
+    help="Folder for the run's state; a run found there is resumed.",
+)
+@click.option("--tokens", type=click.IntRange(min=1), help="Tokens of the run.")
+@click.option("--lr", type=float, help="Peak learning rate.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: torch's choice.")
+def distil_command(
+    checkpoint: Path,
+    out: Path,
+    layers: int,
+    data: Path | None,
+    folder: Path,
+    threads: int | None,
+    **chosen: Any,
+) -> None:
+    """Teach a checkpoint's scores to one with fewer layers; its 8-bit form is made by `moos train quantize`."""
+    try:
+        from moosproxy.compressor.training import distil
+    except ImportError as missing:
+        raise click.UsageError(f"this needs the extra: pip install 'moosproxy[train]' ({missing})") from None
+    import torch
+
+    if threads:
+        torch.set_num_threads(threads)
+    config = replace(distilled(), **{name: value for name, value in chosen.items() if value is not None})
+    records = _records(data or Path(os.environ.get("MOOS_DATA", "data")))
+    try:
+        with _Bar() as bar:
+            distil.run(checkpoint, records, out, folder, layers, config, report=bar.report, say=bar.say)
+    except (CompressorError, FileNotFoundError, ValueError) as fault:
+        raise click.UsageError(str(fault)) from None

@@ -80,3 +80,8 @@ def shipped(seed: int = 7) -> tuple[TrainConfig, ...]:
             asked=(0.5, 0.25),
         ),
     )
+
+
+def distilled(seed: int = 7) -> TrainConfig:
+    """The run that gives a shallower encoder a deeper one's scores."""
+    return TrainConfig(seed=seed + 3, mixture="distil", tokens=4_000_000, lr=1.5e-4, beta=0.0)

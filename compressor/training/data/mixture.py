@@ -64,6 +64,20 @@ ANSWERS: Mapping[str, float] = {
     "articles": 0.02,
     "agent_text": 0.02,
 }
+# What a shallower encoder learns a deeper one's scores on: no labels are needed, so more of the unlabelled text.
+DISTIL: Mapping[str, float] = {
+    "qa_aware": 0.22,
+    "qa_foreign": 0.14,
+    "qa_agnostic": 0.2,
+    "multilingual_aware": 0.08,
+    "multilingual_foreign": 0.03,
+    "multilingual_agnostic": 0.09,
+    "meetings": 0.08,
+    "meeting_queries": 0.04,
+    "article_questions": 0.05,
+    "articles": 0.03,
+    "agent_text": 0.04,
+}
 # What a short comparison run needs.
 QUESTIONS: Mapping[str, float] = {"qa_aware": 0.42, "qa_foreign": 0.16, "qa_agnostic": 0.42}
 # The LLMLingua-2 recipe on this data: no questions, hard labels.
@@ -79,6 +93,7 @@ NAMED: Mapping[str, Mapping[str, float]] = {
     "shipped": SHIPPED,
     "polish": POLISH,
     "answers": ANSWERS,
+    "distil": DISTIL,
     "questions": QUESTIONS,
     "rival": RIVAL,
 }

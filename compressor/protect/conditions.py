@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.text.layout import Span, matches
-from moosproxy.compressor.text.lexicon import any_of, spellings, whole_word, words
+from moosproxy.compressor.text.lexicon import any_of, lowered, whole_lowered, words
 
 # Conditions and exceptions; limits and comparisons; before and after; must and may; what was not done after all,
 # is not so, or is only thought. An underscore stands for a blank.
@@ -70,7 +70,7 @@ _RUSSIAN = words("""
     отказался отказалась отрицал отрицает сомневается якобы отложен отложена
 """)
 _ALL = {*_ENGLISH, *_GERMAN, *_FRENCH, *_SPANISH, *_PORTUGUESE, *_RUSSIAN}
-_WORD = re.compile(whole_word(spellings(_ALL)))
+_WORD = re.compile(whole_lowered(_ALL))
 _COMPARED = re.compile(
     r"(?<!\w)(?:[Mm]ás|[Mm]enos|[Pp]lus|[Mm]oins|[Mm]ais|[Aa]ussi|[Tt]an)"
     r"\s(?:\w{1,30}\s){1,2}(?:que|qu|como|do que)(?!\w)"
@@ -104,7 +104,7 @@ def condition(text: str) -> Iterator[Span]:
     The lists are not switched by language: a word too many costs a few tokens, a condition lost turns a sentence
     around.
     """
-    for match in matches(_WORD, text):
+    for match in matches(_WORD, lowered(text)):
         yield match.span()
     for match in matches(_COMPARED, text):
         yield match.span()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from moosproxy.compressor.text.layout import Span, matches
-from moosproxy.compressor.text.lexicon import spellings, whole_word, words
+from moosproxy.compressor.text.lexicon import lowered, whole_lowered, words
 
 _WORDS = words("""
     not never no none without cannot neither nor unless except excluding nobody nothing nowhere non hardly
@@ -18,7 +18,7 @@ _WORDS = words("""
     не нет ни никогда без нигде никак никакой никакие нельзя кроме никто ничто ничего нету
 """)
 _ARABIC = words("لا لم لن ليس ليست غير بدون دون عدم")
-_NOT = re.compile(rf"{whole_word([*spellings(_WORDS), *_ARABIC])}")
+_NOT = re.compile(whole_lowered([*_WORDS, *_ARABIC]))
 _CONTRACTED = re.compile(r"['’](?<=[nN].)[tT](?!\w)")
 _ELIDED = re.compile(r"[nN](?<!\w.)['’](?=[aeiouyhéèêœAEIOUYHÉÈÊŒ])")  # n'est, n'a, n'y
 _BEFORE = re.compile(r"(?<!\w)\w{1,8}$")
@@ -37,7 +37,7 @@ def negation(text: str) -> Iterator[Span]:
 
     The lists are not switched by language, so English "sin" is taken for Spanish "without": a word too many.
     """
-    for match in matches(_NOT, text):
+    for match in matches(_NOT, lowered(text)):
         yield match.span()
     for match in matches(_ELIDED, text):
         yield match.span()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from moosproxy.compressor.text.lexicon import words
+from moosproxy.compressor.text.lexicon import any_of, words
 
 QUESTION_TAGS = frozenset({"question", "query", "user_query", "user_question"})
 _TAGS = "|".join([*QUESTION_TAGS, "instructions?", "task", "request", "prompt"])
@@ -46,10 +46,10 @@ _PREPOSITION = r"(?:in|at|on|by|from|for|to|of|with|since|during|under|about|aft
 _EAST_ASIAN = words("""
     什么 什麼 哪 谁 誰 何 吗 嗎 怎么 如何 多少 几 なに どこ いつ なぜ どう 무엇 어디 누구 언제
 """)
-ASKS_WHAT = re.compile(rf"\W{{0,4}}(?i:{_PREPOSITION})?(?i:{'|'.join(_WH)})(?![\w'’])")
-ASKS_INSIDE = re.compile(rf"\b(?:{'|'.join(_WH)})\b")
+ASKS_WHAT = re.compile(rf"\W{{0,4}}(?i:{_PREPOSITION})?(?i:{any_of(_WH)})(?![\w'’])")
+ASKS_INSIDE = re.compile(rf"\b(?:{any_of(_WH)})\b")
 QUESTION_WORD = re.compile(
-    rf"{ASKS_WHAT.pattern}|\W{{0,4}}(?i:{'|'.join(_AUXILIARY)})(?![\w'’])|¿|.{{0,60}}(?:{'|'.join(_EAST_ASIAN)})"
+    rf"{ASKS_WHAT.pattern}|\W{{0,4}}(?i:{any_of(_AUXILIARY)})(?![\w'’])|¿|.{{0,60}}(?:{any_of(_EAST_ASIAN)})"
 )
 """At the start of a sentence: it may well be a question."""
 _JAPANESE = re.compile(r"[\u3040-\u30ff](?:か|は|のは|でしょう)[。．]?$|^[^。]*[\u3400-\u9fff]は$")
@@ -86,12 +86,12 @@ _EAST_ASIAN_ORDERS = words("""
 _TO_READERS = "note|contact|consult|visit|see|be|refer|remember|review|click|call|email|send|check|read our"
 _MARK = r"(?:[-*>•]\s|\d{1,2}[.)]\s|[\"'(*_]{1,2})?"
 _REQUEST = re.compile(
-    rf"{_MARK}(?:(?i:(?:please|kindly)(?!\w|\s(?:{_TO_READERS})\b)|(?:{'|'.join(_OPENINGS)})(?!\w))"
-    rf"|(?:{'|'.join(verb.capitalize() for verb in _VERBS)})(?=\s(?!of\b)[a-z\d\"'“(\[<]|[:.]?$)"
+    rf"{_MARK}(?:(?i:(?:please|kindly)(?!\w|\s(?:{_TO_READERS})\b)|(?:{any_of(_OPENINGS)})(?!\w))"
+    rf"|(?:{any_of(verb.capitalize() for verb in _VERBS)})(?=\s(?!of\b)[a-z\d\"'“(\[<]|[:.]?$)"
     r"|(?:answer|summari[sz]e|explain|describe|translate|compare)\s(?:the|this|these|what|how|why|in|it)\b"
-    rf"|{'|'.join(_EAST_ASIAN_ORDERS)}|[^\n。]{{0,80}}(?:してください|して下さい))"
+    rf"|{any_of(_EAST_ASIAN_ORDERS)}|[^\n。]{{0,80}}(?:してください|して下さい))"
 )
-_WEAK_REQUEST = re.compile(rf"{_MARK}(?i:{'|'.join(_WEAK_OPENINGS)})(?!\w)")
+_WEAK_REQUEST = re.compile(rf"{_MARK}(?i:{any_of(_WEAK_OPENINGS)})(?!\w)")
 _OF_THE_TASK = re.compile(
     r"\b(?i:above|below|passages?|documents?|texts?|article|context|transcript|sources|search results|excerpt"
     r"|conversation|questions?|answers?|answering|assistant|reply|respond|responses?|output|words or less"

@@ -8,7 +8,7 @@ from heapq import merge
 
 from moosproxy.compressor.protect.exact.numerals import SPELLED, compounds
 from moosproxy.compressor.text.layout import Span, matches
-from moosproxy.compressor.text.lexicon import any_of, spellings, whole_word, words
+from moosproxy.compressor.text.lexicon import any_of, lowered, spellings, whole_lowered, words
 
 _UNITS = words("""
     % ‰ ° °C °F ℃ ℉ µm μm nm mm cm dm m km ft yd mi mph km/h kmh m/s kn mg g kg t lb lbs oz ml mL cl dl l
@@ -55,10 +55,10 @@ _NUMBER = re.compile(
     rf"|[A-Za-z]{{1,4}}(?![A-Za-z])|\s?[$€£¥₹₽₩]"
     rf"|\s?(?:{any_of(_CJK_UNITS)})+)?"
 )
-_SPELLED_WORD = whole_word(spellings(SPELLED))
-_SPELLED_NUMBER = re.compile(
-    rf"{_SPELLED_WORD}(?:(?: |-| and ){_SPELLED_WORD})*+(?: (?:{any_of(_UNITS)})(?![{_LATIN}\d]))?"
-)
+_SPELLED = re.compile(whole_lowered(SPELLED))
+_IN_WORDS = frozenset({" ", "-", " and "})
+"""Between two words of one number: twenty-one, one hundred and six."""
+_UNIT = re.compile(rf" (?:{any_of(_UNITS)})(?![{_LATIN}\d])")
 _BOUND = re.compile(rf"(?<!\w)(?:{any_of(spellings(_BOUNDS))}) $")
 _SIGNS = frozenset("+-−±~≈<>≤≥=#№")
 _CURRENCY = frozenset("$€£¥₹₽₩฿¢￥＄")
@@ -73,8 +73,7 @@ def number(text: str) -> Iterator[Span]:
     id's, not a number.
     """
     held: Span | None = None
-    spelled = (match.span() for match in matches(_SPELLED_NUMBER, text))
-    for start, end in merge(_digits(text), spelled, sorted(compounds(text))):
+    for start, end in merge(_digits(text), _spelled(text), sorted(compounds(text))):
         if held is not None and (start <= held[1] or _joined(text, held[1], start)):
             held = held[0], max(held[1], end)
             continue
@@ -88,6 +87,25 @@ def number(text: str) -> Iterator[Span]:
 def _digits(text: str) -> Iterator[Span]:
     for match in matches(_NUMBER, text):
         yield _with_prefix(text, match.start()), match.end()
+
+
+def _spelled(text: str) -> Iterator[Span]:
+    """Numbers in words, each with the unit behind it."""
+    held: Span | None = None
+    for start, end in (match.span() for match in matches(_SPELLED, lowered(text))):
+        if held is not None and text[held[1] : start].lower() in _IN_WORDS:
+            held = held[0], end
+            continue
+        if held is not None:
+            yield _with_unit(text, held)
+        held = start, end
+    if held is not None:
+        yield _with_unit(text, held)
+
+
+def _with_unit(text: str, span: Span) -> Span:
+    unit = _UNIT.match(text, span[1])
+    return (span[0], unit.end()) if unit else span
 
 
 def _joined(text: str, end: int, start: int) -> bool:

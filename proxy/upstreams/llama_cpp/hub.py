@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,9 +60,21 @@ class HubFile:
         return fetching
 
 
+def downloader() -> Callable[..., str]:
+    """The hub's own function for one file. Raises ImportError where its package is missing.
+
+    Without this setting its package (1.33.0) asks the hub for a list of coding agents even where the file is here.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    from huggingface_hub import hf_hub_download
+
+    download: Callable[..., str] = hf_hub_download
+    return download
+
+
 def _found(repo: str, file: str) -> Path:
     try:
-        from huggingface_hub import hf_hub_download
+        hf_hub_download = downloader()
     except ImportError:
         raise ModelFault("file", "a model's repo needs huggingface_hub: pip install 'moosproxy[local]'") from None
     names = parts(file)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from moosproxy.policies.extras import missing_extra
+from moosproxy.proxy.commands.clients import CLIENTS
 from moosproxy.proxy.commands.doctor_local import local_models
 from moosproxy.proxy.observing.readiness import Check, State
 
@@ -36,8 +37,12 @@ _PATIENCE_S = 5.0
 
 @click.command()
 @click.option("--config", "policies", type=click.Path(path_type=Path), help="Policy file or folder.")
-def doctor(policies: Path | None) -> None:
+@click.option("--client", type=click.Choice([*CLIENTS]), help="Say what to set in this client instead.")
+def doctor(policies: Path | None, client: str | None) -> None:
     """Say what works and what is missing. Exits with 1 if the proxy could not do its job."""
+    if client is not None:
+        click.echo(CLIENTS[client].steps.format(root="http://127.0.0.1:8686"))
+        return
     if policies is not None:
         os.environ["MOOS_POLICIES"] = str(policies)
     worst = 0

@@ -1,4 +1,5 @@
-"""`moos bench proxy`: the pass-through path of this proxy beside the LiteLLM proxy, in one run, one worker each.
+"""`moos bench proxy`: the pass-through path of this proxy beside a bare relay, an earlier state of itself and the
+LiteLLM proxy, in one run, one worker each.
 
 The sides take turns, so that a busy moment of the machine hits them alike. Prints a table and one JSON line.
 """
@@ -54,8 +55,11 @@ Figures = dict[tuple[str, str, int], Figure]
 @click.option("--litellm", "program", help="Path of the `litellm` program; by default the one on PATH.")
 @click.option("--write", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as Markdown.")
 @click.option("--compressor", type=click.Choice(["on", "off"]), default="off", show_default=True)
-def bench_proxy(seconds: float, rounds: int, program: str | None, write: Path | None, compressor: str) -> None:
-    """Requests a second, latency and memory of the pass-through path, beside the LiteLLM proxy."""
+@click.option("--against", metavar="REF", help="A git ref of this clone: its proxy takes part.")
+def bench_proxy(
+    seconds: float, rounds: int, program: str | None, write: Path | None, compressor: str, against: str | None
+) -> None:
+    """Requests a second, latency and memory of the pass-through path, beside a bare relay and the LiteLLM proxy."""
     found = sides.find_litellm(program)
     if found is None:
         click.echo(
@@ -66,6 +70,8 @@ def bench_proxy(seconds: float, rounds: int, program: str | None, write: Path | 
         with ExitStack() as stack:
             direct = stack.enter_context(sides.upstream())
             running = [direct, stack.enter_context(sides.moosproxy(direct.port, compressor))]
+            running.append(stack.enter_context(sides.bare(direct.port)))
+            running += stack.enter_context(sides.earlier(against, direct.port, compressor))
             if found is not None:
                 running.append(stack.enter_context(sides.litellm(direct.port, found)))
             idle = {side.name: side.resident_mb() for side in running}
@@ -77,6 +83,7 @@ def bench_proxy(seconds: float, rounds: int, program: str | None, write: Path | 
     table = "\n".join(_table([side.name for side in running], figures, memory))
     summary = _summary(figures, idle, memory, compressor)
     summary |= {"machine": machine(), "load_average": load, "versions": versions(found)}
+    summary |= {"against": against} if against else {}
     click.echo(table)
     click.echo(json.dumps(summary))
     if write is not None:
@@ -113,8 +120,8 @@ def _middle(figures: Sequence[Figure]) -> Figure:
 
 
 def _table(names: Sequence[str], figures: Figures, memory: dict[str, float | None]) -> Iterator[str]:
-    head = f"{'':22}" + "".join(f"{name:>14}" for name in names)
-    yield head + (f"{'ours/litellm':>14}" if "litellm" in names else "")
+    rivals = names[2:]
+    yield f"{'':22}" + "".join(f"{name:>14}" for name in (*names, *(f"ours/{name}" for name in rivals)))
     for shape, connections in _CASES:
         case = f"{shape} at {connections}"
         rows = (
@@ -125,8 +132,8 @@ def _table(names: Sequence[str], figures: Figures, memory: dict[str, float | Non
         )
         yield case
         for label, values, form in rows:
-            ratio = f"{values[1] / values[2]:14.2f}" if "litellm" in names else ""
-            yield f"  {label:20}" + "".join(f"{value:14{form}}" for value in values) + ratio
+            ratios = "".join(f"{values[1] / max(value, 1e-9):14.2f}" for value in values[2:])
+            yield f"  {label:20}" + "".join(f"{value:14{form}}" for value in values) + ratios
     shown = "".join(f"{value:14.0f}" if (value := memory[name]) is not None else f"{'?':>14}" for name in names)
     yield f"{'memory MB':22}{shown}"
 
@@ -137,10 +144,12 @@ def report(table: str, summary: dict[str, Any], seconds: float, rounds: int) -> 
     busy = " before and ".join(str(value) for value in summary["load_average"]) + " after the run"
     if (summary["load_average"][0] or 0) > _CALM:
         busy += _NOT_CALM
+    earlier = f", `earlier` this proxy at {summary['against']}" if "against" in summary else ""
     return (
         "# The proxy's pass-through path\n\n"
         "Written by `moos bench proxy --write FILE`; run it to get your own figures. Every program runs as one\n"
-        "worker on the same machine as the load; `direct` is the fake upstream without a proxy. The sides take\n"
+        "worker on the same machine as the load; `direct` is the fake upstream without a proxy, `bare` the plainest\n"
+        f"relay of uvicorn and aiohttp{earlier}. The sides take\n"
         f"turns of {seconds:g} s, {rounds} times each, and the median counts. "
         f"Compressor: {summary['compressor']}.\n\n"
         f"- Machine: {summary['machine']}. Load average: {busy}.\n"
@@ -177,13 +186,18 @@ def _summary(
 
 
 def _ratios(figures: Figures, shape: str, connections: int) -> dict[str, float]:
-    """How many times LiteLLM's rate, and which share of the latency that it adds."""
+    """Our CPU time as a share of each rival's, how many times LiteLLM's rate, which share of the time it adds."""
+    ours, direct = figures["moosproxy", shape, connections], figures["direct", shape, connections]
+    out: dict[str, float] = {}
+    for name in ("bare", "earlier"):
+        other = figures.get((name, shape, connections))
+        if other is not None and not isnan(ours.cpu_us) and other.cpu_us:
+            out[f"cpu_of_{name}"] = round(ours.cpu_us / other.cpu_us, 3)
     rival = figures.get(("litellm", shape, connections))
     if rival is None:
-        return {}
-    ours, direct = figures["moosproxy", shape, connections], figures["direct", shape, connections]
+        return out
     added = max(rival.whole_ms - direct.whole_ms, 1e-9)
-    return {
+    return out | {
         "rate_ratio": round(ours.rate / rival.rate, 2),
         "added_latency_share": round((ours.whole_ms - direct.whole_ms) / added, 4),
         "first_byte_added_ms": round(ours.first_ms - direct.first_ms, 3),

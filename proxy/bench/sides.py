@@ -17,7 +17,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.speed.earlier import has_package, tree_of
+
 _START_S = 120.0
+_TRIES = 5
 
 
 class SideError(RuntimeError):
@@ -52,20 +56,34 @@ class Side:
         return total / 1024
 
     def cpu_s(self) -> float | None:
-        """Seconds of CPU that the process and its children have used; None where /proc does not tell."""
-        total = 0
-        try:
-            for pid in (self.pid, *_children(self.pid)):
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    total += int((task / "schedstat").read_text(encoding="utf-8").split()[0])
-        except (OSError, IndexError, ValueError):
-            return None
-        return total / 1e9
+        """Seconds of CPU that the process and its children have used; None where /proc does not tell.
+
+        Of the processes' own totals: those hold threads and children that have ended, too.
+        """
+        for _ in range(_TRIES):
+            try:
+                ticks = sum(_ticks(pid) for pid in (self.pid, *_children(self.pid)))
+                return ticks / os.sysconf("SC_CLK_TCK")
+            except (FileNotFoundError, ProcessLookupError):  # a child has ended meanwhile: its parent knows its time
+                continue
+            except (OSError, IndexError, ValueError, AttributeError):
+                return None
+        return None
+
+
+def _ticks(pid: int) -> int:
+    """CPU time of a process, its ended threads and the children that it has waited for."""
+    behind_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, behind_name[11:15]))
 
 
 def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
-    return [child for task in tasks for child in (int(task), *_children(int(task)))]
+    own = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").iterdir()
+        for child in (task / "children").read_text(encoding="utf-8").split()
+    ]
+    return [process for child in own for process in (child, *_children(child))]
 
 
 def free_port() -> int:
@@ -81,9 +99,9 @@ def free_port() -> int:
         return port
 
 
-def serve_command(port: int, *options: str) -> list[str]:
-    """`moos serve` on this port, with these options."""
-    return [sys.executable, "-m", "moosproxy.proxy.commands.cli", "serve", "--port", str(port), *options]
+def serve_command(port: int, *options: str, cli: str = "moosproxy.proxy.commands.cli") -> list[str]:
+    """`moos serve` on this port, with these options. cli: the module of the command."""
+    return [sys.executable, "-m", cli, "serve", "--port", str(port), *options]
 
 
 @contextmanager
@@ -96,18 +114,51 @@ def upstream() -> Iterator[Side]:
 
 
 @contextmanager
-def moosproxy(upstream_port: int, compressor: str, defaults: str = "{}") -> Iterator[Side]:
-    """One worker of this proxy in front of the upstream. defaults: of its policies, as YAML."""
+def bare(upstream_port: int) -> Iterator[Side]:
+    """The plainest relay of uvicorn and aiohttp, in front of the same upstream."""
     port = free_port()
+    command = [sys.executable, "-m", "moosproxy.proxy.bench.bare_relay", str(port), str(upstream_port)]
+    with running("bare", command, port, "/", os.environ) as pid:
+        yield Side("bare", port, pid)
+
+
+@contextmanager
+def moosproxy(
+    upstream_port: int, compressor: str, defaults: str = "{}", tree: Path | None = None
+) -> Iterator[Side]:
+    """One worker of this proxy in front of the upstream. defaults: of its policies, as YAML.
+
+    tree: an earlier state of the code to run instead, named `earlier`.
+    """
+    port = free_port()
+    name = "earlier" if tree else "moosproxy"
     with tempfile.TemporaryDirectory() as folder:
         policies = Path(folder, "policies.yaml")
         url = f"http://127.0.0.1:{upstream_port}/v1"
         policies.write_text(
             f"defaults: {defaults}\nupstreams: {{bench: {{kind: openai, base_url: '{url}', api_key: sk-bench}}}}\n"
         )
+        environment = {**os.environ, "MOOS_COMPRESSOR": compressor}
         command = serve_command(port, "--config", str(policies))
-        with running("moosproxy", command, port, "/readyz", {**os.environ, "MOOS_COMPRESSOR": compressor}) as pid:
-            yield Side("moosproxy", port, pid)
+        if tree is not None:
+            environment["PYTHONPATH"] = str(tree)
+            if not has_package(tree):
+                command = serve_command(port, "--config", str(policies), cli="proxy.cli")
+        with running(name, command, port, "/readyz", environment, tree) as pid:
+            yield Side(name, port, pid)
+
+
+@contextmanager
+def earlier(ref: str | None, upstream_port: int, compressor: str, defaults: str = "{}") -> Iterator[list[Side]]:
+    """The same of the code at a git ref, where one is given."""
+    if ref is None:
+        yield []
+        return
+    try:
+        with tree_of(ref) as tree, moosproxy(upstream_port, compressor, defaults, tree) as side:
+            yield [side]
+    except CompressorError as fault:
+        raise SideError(str(fault)) from None
 
 
 @contextmanager
@@ -164,12 +215,17 @@ def find_litellm(given: str | None) -> str | None:
 
 @contextmanager
 def running(
-    name: str, command: Sequence[str], port: int, path: str, environment: Mapping[str, str]
+    name: str,
+    command: Sequence[str],
+    port: int,
+    path: str,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
 ) -> Iterator[int]:
     """A program until the block ends. Raises SideError with the end of its output if it does not answer."""
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(  # noqa: S603
-            command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment)
+            command, stdout=output, stderr=subprocess.STDOUT, env=dict(environment), cwd=folder
         )
         try:
             _await(name, process, port, path)

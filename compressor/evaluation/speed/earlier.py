@@ -14,13 +14,10 @@ from pathlib import Path
 from moosproxy.compressor.errors import CompressorError
 
 ROOT = Path(__file__).resolve().parents[3]
-# Its package had another name before it could be published.
 _CHILD = """
-import json, sys
-try:
-    from moosproxy.compressor import Compressor, CompressionSettings
-except ImportError:
-    from compressor import Compressor, CompressionSettings
+import importlib, json, sys
+package = importlib.import_module(sys.argv[2])
+Compressor, CompressionSettings = package.Compressor, package.CompressionSettings
 engine, threads, ratio = json.loads(sys.argv[1])
 settings = CompressionSettings(ratio=ratio)
 with Compressor.load(engine=engine, threads=threads) as compressor:
@@ -33,19 +30,34 @@ with Compressor.load(engine=engine, threads=threads) as compressor:
 @contextmanager
 def built(ref: str, ratio: float, engine: str, threads: int | None) -> Iterator[Callable[[str], object]]:
     """A compress function of the code at a git ref, in a process of its own. Raises CompressorError."""
+    with tree_of(ref) as tree, _started(tree, json.dumps([engine, threads, ratio])) as compress:
+        yield compress
+
+
+@contextmanager
+def tree_of(ref: str) -> Iterator[Path]:
+    """The files at a git ref, in a folder until the block ends. Raises CompressorError."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder, "tree")
         _git("worktree", "add", "--detach", "--quiet", str(tree), ref)
         try:
-            with _started(tree, json.dumps([engine, threads, ratio])) as compress:
-                yield compress
+            yield tree
         finally:
             _git("worktree", "remove", "--force", str(tree))
 
 
+def has_package(tree: Path) -> bool:
+    """Whether its rooms are in a package: they were none before it could be published.
+
+    Trying the import would find the installed one there.
+    """
+    return Path(tree, "moosproxy").exists()
+
+
 @contextmanager
 def _started(tree: Path, options: str) -> Iterator[Callable[[str], object]]:
-    command = [sys.executable, "-c", _CHILD, options]
+    package = "moosproxy.compressor" if has_package(tree) else "compressor"
+    command = [sys.executable, "-c", _CHILD, options, package]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=tree, env=environment, stdin=pipe, stdout=pipe, text=True) as child:  # noqa: S603

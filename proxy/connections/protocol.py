@@ -11,11 +11,13 @@ from time import monotonic
 from typing import Any
 
 import httptools
+from uvicorn._types import ASGI3Application
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from moosproxy.proxy.connections.lobby import STATE, Lobby
+from moosproxy.proxy.connections.one_write import OneWrite
 from moosproxy.proxy.errors import BadRequest, HeadTooLarge, Overloaded, ProxyError, RequestTimeout
 
 # A connection closed under a client that is still sending is reset, and the answer is lost with it.
@@ -128,6 +130,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = self._whole = False
         self._lobby.waiting.pop(self, None)
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        OneWrite(cycle, self.loop)
+        super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
         self._without_body = 0

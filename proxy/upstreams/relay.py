@@ -1,9 +1,14 @@
-"""Kind `openai`: requests and answers pass as the bytes they are, over one pooled client."""
+"""Kind `openai`: requests and answers pass as the bytes they are, over kept connections.
+
+The lean client of `http1` carries what it can; aiohttp the rest: proxies from the environment, HEAD, odd methods,
+and headers in the configuration that would change how a request is framed.
+"""
 
 from __future__ import annotations
 
 import io
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,11 +20,14 @@ from yarl import URL
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy import headers
 from moosproxy.proxy.upstreams.base import Call, RawHeader, UpstreamFault
+from moosproxy.proxy.upstreams.http1 import Incoming, Limits, NoConnection, Pool
 
 _LARGE = 1024 * 1024 - 1  # aiohttp wants larger bodies as files, which it sends piece by piece
 _LONGEST_HEADER = 64 * 1024
 _ADDRESSES_HELD = 256
-_CREDENTIALS = [name.decode() for name in headers.CREDENTIALS - {b"cookie"}]
+_CREDENTIALS = frozenset(name.decode() for name in headers.CREDENTIALS - {b"cookie"})
+_LEAN = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_FRAMING = frozenset({"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"})
 
 
 class RelaySession:
@@ -39,6 +47,20 @@ class RelaySession:
         fresh = aiohttp.TCPConnector(limit=0, ttl_dns_cache=60, ssl=context, force_close=True)
         self.kept = _session(kept, trust_env=trust_env)
         self.fresh = _session(fresh, trust_env=trust_env)
+        self._tls = context
+        self._direct = not trust_env
+        self._pools: dict[tuple[str, str | None, int | None], Pool] = {}
+
+    def pool(self, url: URL) -> Pool | None:
+        """The lean client's connections to an address, None where they would not lead there."""
+        if not self._direct or url.raw_host is None or url.port is None:
+            return None
+        address = url.scheme, url.raw_host, url.port
+        known = self._pools.get(address)
+        if known is None:
+            tls = self._tls if url.scheme == "https" else None
+            known = self._pools[address] = Pool(url.raw_host, url.port, tls)
+        return known
 
     async def __aenter__(self) -> RelaySession:
         return self
@@ -46,6 +68,8 @@ class RelaySession:
     async def __aexit__(self, *_: object) -> None:
         await self.kept.close()
         await self.fresh.close()
+        for pool in self._pools.values():
+            await pool.close()
 
 
 def _session(connector: aiohttp.TCPConnector, *, trust_env: bool) -> aiohttp.ClientSession:
@@ -71,6 +95,33 @@ _REUSE = aiohttp.TraceConfig()
 _REUSE.on_connection_reuseconn.append(_note_reuse)
 
 
+class Heads:
+    """The heads of requests to one upstream."""
+
+    def __init__(self, base: URL, own: Sequence[tuple[str, str]]) -> None:
+        """own: headers of the upstream's configuration, names in lower case, the last of a name counts."""
+        self._path = base.raw_path.rstrip("/")
+        self._host = f"host: {base.host_port_subcomponent}"
+        every = dict(own)
+        self._own = frozenset(every), [f"{name}: {value}" for name, value in every.items()]
+        every.pop("authorization", None)
+        self._but_the_key = frozenset(every), [f"{name}: {value}" for name, value in every.items()]
+
+    def of(self, call: Call) -> bytes:
+        """Raises ValueError where a value would end its line."""
+        callers_own = any(name in _CREDENTIALS for name, _ in call.headers)
+        names, own = self._but_the_key if callers_own else self._own
+        target = f"{self._path}{call.path}?{call.query}" if call.query else self._path + call.path
+        lines = [f"{call.method} {target} HTTP/1.1", self._host, *own]
+        lines += [f"{name}: {value}" for name, value in call.headers if name not in names]
+        if call.body or call.method != "GET":
+            lines.append(f"content-length: {len(call.body)}")
+        text = "\r\n".join(lines)
+        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text or " " in target:
+            raise ValueError("a line of the head holds what would end it")
+        return (text + "\r\n\r\n").encode()
+
+
 class RelayClient:
     """Sends calls to one OpenAI-compatible upstream."""
 
@@ -88,9 +139,24 @@ class RelayClient:
         self._own = [(name, value.get_secret_value()) for name, value in upstream.headers.items()]
         if upstream.api_key is not None:
             self._own.append(("authorization", f"Bearer {upstream.api_key.get_secret_value()}"))
+        url = URL(self._base)
+        framed = _FRAMING.isdisjoint(name for name, _ in self._own)
+        self._pool = session.pool(url) if framed else None
+        self._heads = Heads(url, self._own)
+        self._lean_limits = Limits(limits.first_byte_s, limits.read_s, limits.total_s)
 
     async def send(self, call: Call) -> RelayAnswer:
         """Raises UpstreamFault. Where a kept connection turns out to be dead, a new one is tried."""
+        if self._pool is None or call.method not in _LEAN:
+            return await self._send_by_aiohttp(call)
+        try:
+            head = self._heads.of(call)
+            answer = await self._pool.send(head, call.body, self._lean_limits, self._limits.connect_s)
+        except (NoConnection, OSError, ValueError) as fault:
+            raise self._fault(fault) from fault
+        return RelayAnswer(answer, answer, self._name)
+
+    async def _send_by_aiohttp(self, call: Call) -> RelayAnswer:
         kept: list[bool] = []
         try:
             return await self._send(call, self._session.kept, kept)
@@ -128,7 +194,7 @@ class RelayClient:
         connection = response.connection
         if connection is not None and connection.protocol is not None:
             connection.protocol.read_timeout = self._limits.read_s
-        return RelayAnswer(response, self._name)
+        return RelayAnswer(response, response.content, self._name)
 
     def _address(self, call: Call) -> URL:
         """Kept where there is no query: a URL object works out its parts once, and there are few paths."""
@@ -143,7 +209,8 @@ class RelayClient:
 
     def _fault(self, fault: BaseException) -> UpstreamFault:
         limits, own, base = self._limits, f"upstream {self._name!r}: ", self._base
-        if isinstance(fault, aiohttp.ConnectionTimeoutError):
+        slow = isinstance(fault, NoConnection) and fault.kind == "timeout"
+        if slow or isinstance(fault, aiohttp.ConnectionTimeoutError):
             said = f"no connection within {limits.connect_s:g} s"
             return UpstreamFault("timeout", own + said, f"{own}{said} to {base}; see its timeouts")
         if isinstance(fault, TimeoutError):
@@ -160,20 +227,23 @@ class RelayClient:
 
 def _connection_fault(fault: BaseException) -> tuple[str, str]:
     """What went wrong with a connection, to be followed by its address, and the fix; empty where none failed."""
-    if isinstance(fault, aiohttp.ClientConnectorCertificateError):
+    kind = fault.kind if isinstance(fault, NoConnection) else ""
+    if kind == "certificate" or isinstance(fault, aiohttp.ClientConnectorCertificateError):
         fix = "an authority of your own goes into MOOS_CA_BUNDLE, an expired certificate must be renewed there"
         return "no trust in the certificate of", fix
-    if isinstance(fault, aiohttp.ClientConnectorSSLError):
+    if kind == "tls" or isinstance(fault, aiohttp.ClientConnectorSSLError):
         return "no TLS with", "check that its base_url should begin with https:// and that its TLS is current"
-    if isinstance(fault, aiohttp.ClientConnectorDNSError):
+    if kind == "name" or isinstance(fault, aiohttp.ClientConnectorDNSError):
         return "cannot find", "check the name in its base_url, and this machine's DNS"
-    if isinstance(fault, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
+    if kind or isinstance(fault, aiohttp.ClientConnectorError | aiohttp.InvalidURL):
         return "cannot connect to", "check its base_url and that it runs"
     return "", ""
 
 
 def _certificate_fault(fault: BaseException) -> str:
     """What OpenSSL says about a certificate."""
+    if isinstance(fault, NoConnection) and fault.kind == "certificate":
+        return getattr(fault.cause, "verify_message", "") or "it does not fit"
     if not isinstance(fault, aiohttp.ClientConnectorCertificateError):
         return ""
     return getattr(fault.certificate_error, "verify_message", "") or "it does not fit"
@@ -184,11 +254,14 @@ class RelayAnswer:
 
     __slots__ = ("_content", "_name", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse, name: str) -> None:
+    def __init__(
+        self, response: aiohttp.ClientResponse | Incoming, content: aiohttp.StreamReader | Incoming, name: str
+    ) -> None:
+        """content: where the response's body is read."""
         self.status = response.status
         self.headers: list[RawHeader] = headers.returned(response.raw_headers)
         self._response = response
-        self._content = response.content
+        self._content = content
         self._name = name
 
     @property

@@ -60,8 +60,8 @@ class RequestLines:
         if second != self._second:
             self._second, self._stamp = second, strftime("%Y-%m-%dT%H:%M:%S", gmtime(second))
         stamp = f"{self._stamp}.{int((now - second) * 1000):03d}+00:00"
-        head = {"ts": stamp, "level": "info", "logger": REQUESTS.name, "event": "request"}
-        self._write(orjson.dumps(head | fields, default=str, option=orjson.OPT_APPEND_NEWLINE))
+        line = {"ts": stamp, "level": "info", "logger": "moos.request", "event": "request", **fields}
+        self._write(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
 
 
 _lines: RequestLines | None = None

@@ -1,6 +1,7 @@
 """The plainest relay that can be made of uvicorn and aiohttp: what passes, passes, and nothing else is done.
 
-The yardstick of the proxy's own path. Run as a program: `python -m moosproxy.proxy.bench.bare_relay PORT UPSTREAM_PORT`.
+The yardstick of the proxy's own path. Run as a program:
+`python -m moosproxy.proxy.bench.bare_relay PORT UPSTREAM_PORT`.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ Figures = dict[tuple[str, str, int], Figure]
 def bench_proxy(
     seconds: float, rounds: int, program: str | None, write: Path | None, compressor: str, against: str | None
 ) -> None:
-    """Requests a second, latency and memory of the pass-through path, beside a bare relay and the LiteLLM proxy."""
+    """Requests a second, latency and memory of the pass-through path, beside a bare relay and LiteLLM's proxy."""
     found = sides.find_litellm(program)
     if found is None:
         click.echo(
@@ -148,8 +148,8 @@ def report(table: str, summary: dict[str, Any], seconds: float, rounds: int) -> 
     return (
         "# The proxy's pass-through path\n\n"
         "Written by `moos bench proxy --write FILE`; run it to get your own figures. Every program runs as one\n"
-        "worker on the same machine as the load; `direct` is the fake upstream without a proxy, `bare` the plainest\n"
-        f"relay of uvicorn and aiohttp{earlier}. The sides take\n"
+        "worker on the same machine as the load; `direct` is the fake upstream without a proxy, `bare` the\n"
+        f"plainest relay of uvicorn and aiohttp{earlier}. The sides take\n"
         f"turns of {seconds:g} s, {rounds} times each, and the median counts. "
         f"Compressor: {summary['compressor']}.\n\n"
         f"- Machine: {summary['machine']}. Load average: {busy}.\n"

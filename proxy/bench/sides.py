@@ -64,7 +64,10 @@ class Side:
             try:
                 ticks = sum(_ticks(pid) for pid in (self.pid, *_children(self.pid)))
                 return ticks / os.sysconf("SC_CLK_TCK")
-            except (FileNotFoundError, ProcessLookupError):  # a child has ended meanwhile: its parent knows its time
+            except (
+                FileNotFoundError,
+                ProcessLookupError,
+            ):  # a child has ended: its parent has its time
                 continue
             except (OSError, IndexError, ValueError, AttributeError):
                 return None

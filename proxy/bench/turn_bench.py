@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from statistics import median
 
@@ -12,8 +12,8 @@ import aiohttp
 import click
 
 from moosproxy.proxy.bench import sides
-from moosproxy.proxy.bench.clients import Reply, ask, user
-from moosproxy.proxy.bench.sides import SideError
+from moosproxy.proxy.bench.clients import FORCED, Reply, ask, user
+from moosproxy.proxy.bench.sides import Side, SideError
 from moosproxy.proxy.bench.texts import Texts
 
 _DEADLINE_MS = 600_000  # the first turn fills the cache, however slow the machine is
@@ -24,17 +24,21 @@ _DEADLINE_MS = 600_000  # the first turn fills the cache, however slow the machi
 @click.option("--messages", default=30, show_default=True, help="Messages that it is spread over.")
 @click.option("--turns", default=50, show_default=True, help="Turns to measure; the median counts.")
 @click.option("--limit-ms", default=10.0, show_default=True, help="The most that a turn may cost.")
-def bench_turn(tokens: int, messages: int, turns: int, limit_ms: float) -> None:
+@click.option("--against", metavar="REF", help="A git ref of this clone: its proxy takes every turn, too.")
+def bench_turn(tokens: int, messages: int, turns: int, limit_ms: float, against: str | None) -> None:
     """What the proxy adds to a turn when every old message is cached. Exit code 1 above the limit."""
+    defaults = f"{{deadline_ms: {_DEADLINE_MS}}}"
     try:
         with ExitStack() as stack:
             direct = stack.enter_context(sides.upstream())
-            proxy = stack.enter_context(sides.moosproxy(direct.port, "on", f"{{deadline_ms: {_DEADLINE_MS}}}"))
-            first, ours, bare = asyncio.run(_measure(proxy.port, direct.port, tokens, messages, turns))
+            proxies = [stack.enter_context(sides.moosproxy(direct.port, "on", defaults))]
+            proxies += stack.enter_context(sides.earlier(against, direct.port, "on", defaults))
+            measured = asyncio.run(_measure(proxies, direct.port, tokens, messages, turns))
     except SideError as fault:
         raise click.ClickException(str(fault)) from None
-    inside = [reply.proxy_ms + reply.compression_ms for reply in ours]
-    added = median(reply.seconds for reply in ours) - median(bare)
+    first, ours, bare = measured[0][0], measured[0][1:], measured[-1]
+    inside = _inside(ours)
+    added = median(reply.seconds for reply in ours) - median(reply.seconds for reply in bare)
     p95 = sorted(inside)[int(len(inside) * 0.95)]
     hits = min(reply.hits for reply in ours)
     summary = {
@@ -51,27 +55,46 @@ def bench_turn(tokens: int, messages: int, turns: int, limit_ms: float) -> None:
     click.echo(f"{ours[0].before} tokens in {messages} messages; the first turn took {first.seconds:.1f} s")
     click.echo(f"in the proxy, all cached: median {median(inside):.2f} ms, 95th percentile {p95:.2f} ms")
     click.echo(f"end to end beyond the upstream itself: median {added * 1000:.2f} ms")
+    if against:
+        before = median(_inside(measured[1][1:]))
+        summary |= {
+            "against": against,
+            "earlier_ms": round(before, 2),
+            "of_earlier": round(median(inside) / before, 3),
+        }
+        click.echo(
+            f"in the proxy at {against}: median {before:.2f} ms; now {median(inside) / before:.2f} times that"
+        )
     click.echo(json.dumps(summary))
     if hits < messages or median(inside) > limit_ms:
         raise SystemExit(1)
 
 
+def _inside(replies: Sequence[Reply]) -> list[float]:
+    """Milliseconds of each reply that passed in the proxy."""
+    return [reply.proxy_ms + reply.compression_ms for reply in replies]
+
+
 async def _measure(
-    port: int, direct: int, tokens: int, messages: int, turns: int
-) -> tuple[Reply, list[Reply], list[float]]:
-    """The first turn, the later ones, and the seconds of the same requests without a proxy."""
+    proxies: Sequence[Side], direct: int, tokens: int, messages: int, turns: int
+) -> list[list[Reply]]:
+    """Of each proxy its first turn and the later ones; then the same later requests without a proxy."""
     texts = Texts(1)
     history = [user(texts.of(tokens // messages)) for _ in range(messages)]
-    ours: list[Reply] = []
-    bare: list[float] = []
+    bare: list[Reply] = []
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_DEADLINE_MS / 1000)) as session:
-        first = await ask(session, port, history, stream=False)
-        if first.error or set(first.reasons) & {"deadline", "overloaded", "failed"}:
-            raise SideError(f"the first turn was not compressed: {first.error or first.reasons}")
+        taken = [[await _first(session, proxy, history)] for proxy in proxies]
         for turn in range(turns):
             body = [*history, user(f"And what about point {turn}?")]
-            ours.append(await ask(session, port, body, stream=False))
-            began = time.perf_counter()
-            await ask(session, direct, body, stream=False)
-            bare.append(time.perf_counter() - began)
-    return first, ours, bare
+            for proxy, replies in zip(proxies, taken, strict=True):
+                replies.append(await ask(session, proxy.port, body, stream=False))
+            bare.append(await ask(session, direct, body, stream=False))
+    return [*taken, bare]
+
+
+async def _first(session: aiohttp.ClientSession, proxy: Side, history: list[dict[str, str]]) -> Reply:
+    """The turn that fills the cache. Raises SideError where it does not."""
+    reply = await ask(session, proxy.port, history, stream=False)
+    if reply.error or set(reply.reasons) & FORCED:
+        raise SideError(f"the first turn of {proxy.name} was not compressed: {reply.error or reply.reasons}")
+    return reply

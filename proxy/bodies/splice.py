@@ -16,6 +16,9 @@ Path = tuple[str | int, ...]
 _BLANK = re.compile(rb"[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _SCALAR = re.compile(rb"[^,\]} \t\n\r]+")
+_BACKSLASH = ord("\\")
+_MANY = 64  # backslashes in a row that are counted
+_FAR = 64  # bytes between two escaped quotes from which on searching for them is the quicker way
 _BRACKET_OR_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 
 
@@ -139,11 +142,25 @@ def _next(document: bytes, at: int) -> int:
 
 
 def _string_end(document: bytes, at: int) -> int:
-    return _match_end(_STRING, document, at)
+    """Searches for quotes: a pattern that looks at every byte takes ten times as long in a text with few."""
+    if document[at : at + 1] != b'"':
+        raise SpliceError("the document is not JSON")
+    end, escaped = at, 0
+    while (end := document.find(b'"', end + 1)) >= 0:
+        if document[end - 1] != _BACKSLASH:
+            return end + 1
+        near = document[max(at + 1, end - _MANY) : end]
+        slashes = len(near) - len(near.rstrip(b"\\"))
+        if not slashes % 2 and slashes < _MANY:
+            return end + 1
+        escaped += 1
+        if slashes == _MANY or end - at < _FAR * (escaped - 8):
+            return _match_end(_STRING, document, at)
+    raise SpliceError("the document is not JSON")
 
 
 def _skip_blank(document: bytes, at: int) -> int:
-    return _match_end(_BLANK, document, at)
+    return at if document[at : at + 1] > b" " else _match_end(_BLANK, document, at)
 
 
 def _match_end(pattern: re.Pattern[bytes], document: bytes, at: int) -> int:

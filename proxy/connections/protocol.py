@@ -16,8 +16,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from moosproxy.proxy.connections.answering import Answering
 from moosproxy.proxy.connections.lobby import STATE, Lobby
-from moosproxy.proxy.connections.one_write import OneWrite
 from moosproxy.proxy.errors import BadRequest, HeadTooLarge, Overloaded, ProxyError, RequestTimeout
 
 # A connection closed under a client that is still sending is reset, and the answer is lost with it.
@@ -116,7 +116,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return  # a trailer: whoever trusts a head must not find in it what came behind the body
         self._fields += 1
         self._measure(len(name) + len(value))
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def _measure(self, more: int) -> None:
         self._size += more
@@ -132,7 +135,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        OneWrite(cycle, self.loop)
+        cycle.__class__ = Answering  # uvicorn makes them by itself, and is asked for no other kind
         super()._start_asgi_task(cycle, app)
 
     def on_body(self, body: bytes) -> None:
@@ -149,10 +152,13 @@ class BoundedProtocol(HttpToolsProtocol):
     # What the request calls
 
     def on_response_complete(self) -> None:
-        another = bool(self.pipeline)  # a whole request that waited for this answer, and is served now
-        super().on_response_complete()
-        if another:
-            return
+        """As uvicorn's, without a timer for each answer: the lobby sends away who waits too long."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:  # a whole request that waited for this answer
+                self._start_asgi_task(*self.pipeline.pop())
+                return
         if self._whole:
             self._wait()
         elif self._until is None:
@@ -226,6 +232,7 @@ class BoundedProtocol(HttpToolsProtocol):
             cycle.disconnected = True
             cycle.message_event.set()
             if cycle.response_started or self._whole:
+                cycle.flush()
                 self.transport.close()
                 return
         body = error.envelope()

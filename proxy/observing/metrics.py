@@ -132,11 +132,12 @@ class Metrics:
         self._samples.append((self._overhead, record.proxy_s))
         if record.disconnected:
             counts[("gone",)] += 1
-        for part in record.parts:
-            counts["parts", part.reason or "compressed"] += 1
-            if part.cache:
-                counts["hits", part.cache] += 1
+        for outcome, number in record.outcomes.items():
+            counts["parts", outcome] += number
         if record.parts:
+            for part in record.parts:
+                if part.cache:
+                    counts["hits", part.cache] += 1
             counts["tokens", "before", team] += record.tokens_before
             counts["tokens", "after", team] += record.tokens_after
             if record.shadow_after is not None:

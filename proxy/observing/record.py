@@ -16,36 +16,38 @@ if TYPE_CHECKING:
 _LISTED_BOUND = 2000  # characters: some servers and clients refuse longer headers
 
 
-@dataclass(slots=True)
+@dataclass
 class Record:
     """Counts, names from the configuration and times. Holds no text of the request.
 
     tokens_after: as sent. tokens_estimated: those of them in texts that no tokenizer has seen.
-    shadow_after: what would have been sent, where the policy only measures.
+    shadow_after: what would have been sent, where the policy only measures. outcomes: number of texts by reason, or
+    compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
     """
 
     request_id: str
     method: str
     endpoint: str
     started: float = field(default_factory=perf_counter)
-    status: int = 0
-    team: str | None = None
-    policy: str | None = None
-    route: str | None = None
-    upstream: str | None = None
-    stream: bool = False
-    parts: tuple[PartOutcome, ...] = ()
-    tokens_before: int = 0
-    tokens_after: int = 0
-    tokens_estimated: int = 0
-    shadow_after: int | None = None
-    compression_ms: float = 0.0
-    upstream_s: float = 0.0
-    first_byte_s: float | None = None
-    usage: Usage | None = None
-    fit: Fit | None = None
-    error: str | None = None
-    disconnected: bool = False
+    status: int = field(default=0, init=False)
+    team: str | None = field(default=None, init=False)
+    policy: str | None = field(default=None, init=False)
+    route: str | None = field(default=None, init=False)
+    upstream: str | None = field(default=None, init=False)
+    stream: bool = field(default=False, init=False)
+    parts: tuple[PartOutcome, ...] = field(default=(), init=False)
+    outcomes: dict[str, int] = field(default_factory=dict, init=False)
+    tokens_before: int = field(default=0, init=False)
+    tokens_after: int = field(default=0, init=False)
+    tokens_estimated: int = field(default=0, init=False)
+    shadow_after: int | None = field(default=None, init=False)
+    compression_ms: float = field(default=0.0, init=False)
+    upstream_s: float = field(default=0.0, init=False)
+    first_byte_s: float | None = field(default=None, init=False)
+    usage: Usage | None = field(default=None, init=False)
+    fit: Fit | None = field(default=None, init=False)
+    error: str | None = field(default=None, init=False)
+    disconnected: bool = field(default=False, init=False)
 
     @property
     def proxy_s(self) -> float:
@@ -56,10 +58,18 @@ class Record:
     def take(self, rewritten: Rewritten) -> None:
         """Notes what became of the text parts."""
         self.parts = rewritten.parts
-        self.tokens_before = rewritten.tokens_before
-        self.tokens_after = rewritten.tokens_before if rewritten.shadow else rewritten.tokens_after
-        self.shadow_after = rewritten.tokens_after if rewritten.shadow else None
-        self.tokens_estimated = sum(part.tokens_after for part in rewritten.parts if part.estimated)
+        before = after = estimated = 0
+        outcomes = self.outcomes = dict[str, int]()
+        for part in rewritten.parts:
+            outcome = part.reason.value if part.reason else "compressed"
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
+            before += part.tokens_before
+            after += part.tokens_after
+            if part.estimated:
+                estimated += part.tokens_after
+        self.tokens_before, self.tokens_estimated = before, estimated
+        self.tokens_after = before if rewritten.shadow else after
+        self.shadow_after = after if rewritten.shadow else None
         self.compression_ms = rewritten.compression_ms
 
     def response_headers(self) -> list[RawHeader]:
@@ -77,7 +87,7 @@ class Record:
 
     def _compression_headers(self) -> list[RawHeader]:
         ratio = self.tokens_before / self.tokens_after if self.tokens_after else 1.0
-        hits = sum(1 for part in self.parts if part.cache)
+        hits = len([part for part in self.parts if part.cache])
         out = [
             (b"x-moos-tokens-before", b"%d" % self.tokens_before),
             (b"x-moos-tokens-after", b"%d" % self.tokens_after),
@@ -91,19 +101,15 @@ class Record:
             out.append((b"x-moos-shadow", b"tokens-after=%d" % self.shadow_after))
         if self.fit is not None:
             out.append((b"x-moos-fit-context", b"%s; ratio=%g" % (self.fit.how.encode(), self.fit.ratio)))
-        for name, entries in ((b"x-moos-skipped", self._skipped()), (b"x-moos-limited", self._limited())):
-            if entries:
-                out.append((name, entries))
-        return out
-
-    def _skipped(self) -> bytes:
-        """`message[.part]=reason`, comma separated."""
-        return _listed([(part, str(part.reason)) for part in self.parts if part.reason is not None])
-
-    def _limited(self) -> bytes:
-        """`message[.part]=kind:percent`: which kind of text kept the ratio below the asked one, and its share."""
+        # `message[.part]=reason`, and `=kind:percent` of what kept the ratio below the asked one.
+        skipped = [(part, part.reason.value) for part in self.parts if part.reason is not None]
+        if skipped:
+            out.append((b"x-moos-skipped", _listed(skipped)))
         limits = [(part, part.limit) for part in self.parts if part.limit is not None]
-        return _listed([(part, f"{limit.kind}:{limit.percent}") for part, limit in limits])
+        if limits:
+            told = _listed([(part, f"{limit.kind}:{limit.percent}") for part, limit in limits])
+            out.append((b"x-moos-limited", told))
+        return out
 
     def fields(self) -> dict[str, Any]:
         """The log line's fields; what does not apply is left out."""
@@ -115,10 +121,16 @@ class Record:
             "duration_ms": round((perf_counter() - self.started) * 1000, 2),
             "proxy_ms": round(self.proxy_s * 1000, 2),
         }
-        for name in ("team", "policy", "route", "upstream", "error"):
-            value = getattr(self, name)
-            if value is not None:
-                out[name] = value
+        if self.team is not None:
+            out["team"] = self.team
+        if self.policy is not None:
+            out["policy"] = self.policy
+        if self.route is not None:
+            out["route"] = self.route
+        if self.upstream is not None:
+            out["upstream"] = self.upstream
+        if self.error is not None:
+            out["error"] = self.error
         if self.upstream:
             out["upstream_ms"] = round(self.upstream_s * 1000, 2)
         if self.stream:
@@ -134,24 +146,18 @@ class Record:
         return out
 
     def _compression_fields(self) -> dict[str, Any]:
-        outcomes: dict[str, int] = {}
-        for part in self.parts:
-            outcome = part.reason.value if part.reason else "compressed"
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        fit = {"fit_context": self.fit.how, "fit_ratio": self.fit.ratio} if self.fit is not None else {}
-        shadow = {"shadow_tokens_after": self.shadow_after} if self.shadow_after is not None else {}
-        return (
-            fit
-            | shadow
-            | {
-                "tokens_before": self.tokens_before,
-                "tokens_after": self.tokens_after,
-                "tokens_estimated": self.tokens_estimated,
-                "compression_ms": round(self.compression_ms, 2),
-                "cache_hits": sum(1 for part in self.parts if part.cache),
-                "parts": outcomes,
-            }
-        )
+        out: dict[str, Any] = {}
+        if self.fit is not None:
+            out |= {"fit_context": self.fit.how, "fit_ratio": self.fit.ratio}
+        if self.shadow_after is not None:
+            out["shadow_tokens_after"] = self.shadow_after
+        out["tokens_before"] = self.tokens_before
+        out["tokens_after"] = self.tokens_after
+        out["tokens_estimated"] = self.tokens_estimated
+        out["compression_ms"] = round(self.compression_ms, 2)
+        out["cache_hits"] = len([part for part in self.parts if part.cache])
+        out["parts"] = dict(self.outcomes)
+        return out
 
 
 def _listed(entries: list[tuple[PartOutcome, str]]) -> bytes:

@@ -21,7 +21,10 @@ _LINGER_S = 5.0
 _CLIENT_CLOSED = 499
 
 
-@dataclass(slots=True)
+_NOBODY = Caller(None, key_is_ours=False)
+
+
+@dataclass
 class Exchange:
     """One request and the way to answer it. path is behind /v1, with a leading slash."""
 
@@ -32,18 +35,18 @@ class Exchange:
     services: Services
     headers: dict[str, str]
     record: Record
-    caller: Caller = field(default_factory=lambda: Caller(None, key_is_ours=False))
-    body: bytes = b""
-    watch: DisconnectWatch | None = None
-    started: bool = False
-    at_event_boundary: bool = True
+    caller: Caller = field(default=_NOBODY, init=False)
+    body: bytes = field(default=b"", init=False)
+    watch: DisconnectWatch | None = field(default=None, init=False)
+    started: bool = field(default=False, init=False)
+    at_event_boundary: bool = field(default=True, init=False)
 
     async def start(self, status: int, raw: list[tuple[bytes, bytes]]) -> None:
         """Sends the head of the answer, with the x-moos headers."""
         record = self.record
         record.status = status
         own = record.response_headers()
-        if b"x-request-id" not in dict(raw):
+        if not any([name == b"x-request-id" for name, _ in raw]):
             own.append((b"x-request-id", record.request_id.encode()))
         self.started = True
         await self.send({"type": "http.response.start", "status": status, "headers": raw + own})

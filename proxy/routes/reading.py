@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Never
 
 import orjson
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
+from moosproxy.proxy.connections.answering import at_hand
 from moosproxy.proxy.connections.held import Share
 from moosproxy.proxy.errors import BadRequest, BodyTooLarge, RequestTimeout, UnknownCoding
 from moosproxy.proxy.settings import Settings
@@ -37,6 +38,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Settin
     announced = headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _LENGTH_DIGITS or int(announced) > bound):
         raise _too_large(bound)
+    if at_hand(receive):
+        return _taken(await receive(), limits.max_body_bytes, share)
     try:
         return await _read_parts(receive, limits, share)
     except TimeoutError:
@@ -59,12 +62,7 @@ async def _read_parts(receive: Receive, limits: Settings, share: Share) -> bytes
     async with asyncio.timeout(period) as patience:
         while True:
             message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGone
-            part: bytes = message.get("body", b"")
-            if share.size + len(part) > limits.max_body_bytes:
-                raise _too_large(limits.max_body_bytes)
-            share.take(len(part))
+            part = _taken(message, limits.max_body_bytes, share)
             if not message.get("more_body") and share.size == len(part):
                 return part
             whole.write(part)
@@ -74,6 +72,17 @@ async def _read_parts(receive: Receive, limits: Settings, share: Share) -> bytes
             if lately >= least:
                 lately = 0
                 patience.reschedule(loop.time() + period)
+
+
+def _taken(message: Message, bound: int, share: Share) -> bytes:
+    """The message's part of the body. Raises ClientGone, BodyTooLarge, Overloaded."""
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    part: bytes = message.get("body", b"")
+    if share.size + len(part) > bound:
+        raise _too_large(bound)
+    share.take(len(part))
+    return part
 
 
 async def unpacked(body: bytes, coding: str, bound: int, share: Share) -> bytes:

@@ -18,6 +18,7 @@ IDLE_S = 60.0
 LARGEST_HEAD = 256 * 1024
 _HIGH_WATER = 128 * 1024
 _JOINED = 64 * 1024  # a longer body is not copied behind its head
+_LAST_S = 1.0
 _NAMES_S = 60.0  # that a name's addresses are kept
 _NEXT_ADDRESS_S = 0.25  # RFC 8305
 _NO_BODY = (204, 304)
@@ -137,6 +138,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop, idle: list[Connection], every: set[Connection]) -> None:
         """idle, every: of the pool, for this connection to enter and leave."""
         self.loop = loop
+        self.lost: asyncio.Future[None] = loop.create_future()
         self._idle, self._every = idle, every
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Incoming | None = None
@@ -186,23 +188,27 @@ class Connection(asyncio.Protocol):
         self._every.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None or self._limits is None:
+        answer = self._answer
+        if answer is None or self._limits is None:
             self.transport.abort()  # nobody asked for it
             return
         self._head_bytes += len(data)
-        self._expect(self._limits.read_s if self._answer.status else self._limits.first_byte_s)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.transport.abort()
             self._finish(NoHttp())
             return
-        if self._answer is not None and not self._answer.status and self._head_bytes > LARGEST_HEAD:
+        if self._answer is not answer:
+            return
+        self._expect(self._limits.read_s if answer.status else self._limits.first_byte_s)
+        if not answer.status and self._head_bytes > LARGEST_HEAD:
             self.transport.abort()
             self._finish(NoHttp())
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._every.discard(self)
+        self.lost.set_result(None)
         if self in self._idle:
             self._idle.remove(self)
         if self._timer is not None:
@@ -232,8 +238,6 @@ class Connection(asyncio.Protocol):
             return
         self._keep = self._parser.should_keep_alive()
         self._answer.begin(status, self._fields)
-        if self._limits is not None:
-            self._expect(self._limits.read_s)
         framing = [
             value for name, value in self._fields if name.lower() in (b"content-length", b"transfer-encoding")
         ]
@@ -339,9 +343,12 @@ class Pool:
         return await _answered(connection.ask(head, body, limits))
 
     async def close(self) -> None:
-        """Closes what is open."""
-        for connection in list(self._every):
+        """Closes what is open, and waits a moment until the other sides know."""
+        open_now = list(self._every)
+        for connection in open_now:
             connection.transport.close()
+        if open_now:
+            await asyncio.wait([connection.lost for connection in open_now], timeout=_LAST_S)
 
     async def _open(self, connect_s: float) -> Connection:
         try:

@@ -66,10 +66,10 @@ class RelaySession:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.kept.close()
-        await self.fresh.close()
         for pool in self._pools.values():
             await pool.close()
+        await self.kept.close()
+        await self.fresh.close()
 
 
 def _session(connector: aiohttp.TCPConnector, *, trust_env: bool) -> aiohttp.ClientSession:
@@ -117,7 +117,12 @@ class Heads:
         if call.body or call.method != "GET":
             lines.append(f"content-length: {len(call.body)}")
         text = "\r\n".join(lines)
-        if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1 or "\0" in text or " " in target:
+        if (
+            text.count("\n") != len(lines) - 1
+            or text.count("\r") != len(lines) - 1
+            or "\0" in text
+            or " " in target
+        ):
             raise ValueError("a line of the head holds what would end it")
         return (text + "\r\n\r\n").encode()
 

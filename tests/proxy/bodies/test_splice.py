@@ -102,3 +102,15 @@ def test_without_changes_the_document_is_the_same_object() -> None:
 def test_a_path_to_no_string_is_an_error(path: Path) -> None:
     with pytest.raises(SpliceError):
         splice(b'{"a":"x","c":["y"],"n":4}', {path: "new"})
+
+
+@given(st.lists(st.text('a"\\é', max_size=300), min_size=1, max_size=3), st.integers(0, 80))
+def test_strings_end_at_the_quote_that_is_not_escaped(texts: list[str], slashes: int) -> None:
+    """Behind any number of backslashes and among few or many quotes."""
+    value = {"m": [f"{text}{'x' * 70}" * 3 + "\\" * slashes for text in texts], "z": "end"}
+    last = ("m", len(texts) - 1)
+
+    assert json.loads(splice(json.dumps(value).encode(), {last: '"', ("z",): "new"})) == {
+        "m": [*value["m"][:-1], '"'],
+        "z": "new",
+    }

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moosproxy.compressor import KeptSpans
+from moosproxy.compressor.kept import Mark, Noun, Wrap
 from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.cache.key import Key, KeySpace
 from moosproxy.proxy.cache.record import Record, Skip
@@ -42,6 +43,15 @@ def test_a_cut_comes_back_from_its_bytes_and_gives_the_text_that_the_spans_give(
     again = Record.from_bytes(Record.of(cut).to_bytes()).answer(text)
     assert again == cut
     assert kept.apply(text) == cut.apply(text)
+
+
+@given(texts_and_spans(), st.data())
+def test_a_cut_says_where_something_was_left_out(example: tuple[str, KeptSpans], data: st.DataObject) -> None:
+    text, kept = example
+    gaps = sorted(data.draw(st.sets(st.integers(0, len(kept.spans)), min_size=1, max_size=4)))
+    marks = tuple(Mark(gap, data.draw(st.sampled_from(Noun)), data.draw(st.sampled_from(Wrap))) for gap in gaps)
+    marked = KeptSpans(kept.spans, marks)
+    assert marked.apply(text) == Cut.of(text, marked, 4, 2).apply(text)
 
 
 @given(st.sampled_from(PINNABLE), st.integers(0, 2**40), st.integers(0, 2**40), LIMITS)

@@ -22,11 +22,11 @@ class Limit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How a text is shortened; applies ten times faster than KeptSpans.
+    """How a text is shortened; applies many times faster than KeptSpans.
 
-    starts, ends: offsets of the slices, each with what stands between it and the next where the text itself has that
-    beside it. places, joints: before which slices the other joints stand, and which of `spaces` they are. wire: the
-    kept spans as bytes, for the shared cache.
+    starts, ends: offsets of the slices, each with what stands between it and the next where the text itself has
+    that beside it. places, joints: before which slices the other joints stand, and which of `spaces` they are.
+    wire: the kept spans as bytes, for the shared cache.
     """
 
     tokens_before: int

@@ -21,8 +21,8 @@ class Record:
     """Counts, names from the configuration and times. Holds no text of the request.
 
     tokens_after: as sent. tokens_estimated: those of them in texts that no tokenizer has seen.
-    shadow_after: what would have been sent, where the policy only measures. outcomes: number of texts by reason, or
-    compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
+    shadow_after: what would have been sent, where the policy only measures. outcomes: number of texts by reason,
+    or compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
     """
 
     request_id: str

@@ -46,7 +46,7 @@ class Exchange:
         record = self.record
         record.status = status
         own = record.response_headers()
-        if not any([name == b"x-request-id" for name, _ in raw]):
+        if b"x-request-id" not in [name for name, _ in raw]:
             own.append((b"x-request-id", record.request_id.encode()))
         self.started = True
         await self.send({"type": "http.response.start", "status": status, "headers": raw + own})

@@ -279,7 +279,7 @@ class Connection(asyncio.Protocol):
             answer.end(fault)
 
     def _expect(self, seconds: float) -> None:
-        """Something must happen within so many seconds. A timer that runs is left alone if it fires before that."""
+        """Something must happen within so many seconds. A timer that fires before that is left alone."""
         limit = self.loop.time() + seconds
         self._limit = limit if self._deadline is None else min(limit, self._deadline)
         if self._timer is None:

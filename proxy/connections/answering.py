@@ -6,6 +6,7 @@ Each write is a call into the kernel, and a header's name has been looked at bef
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +23,21 @@ class Answering(RequestResponseCycle):
     """
 
     _head = b""
+    _left: Callable[[], object] | None = None
+
+    def watch(self, left: Callable[[], object] | None) -> None:
+        """Calls `left` once if the client goes before its answer is whole; None ends the watch."""
+        self._left = left
+        if left is not None:
+            self.flow.resume_reading()  # else nobody would see it go
+            if self.disconnected:
+                asyncio.get_running_loop().call_soon(self.lost)
+
+    def lost(self) -> None:
+        """The client has gone."""
+        left, self._left = self._left, None
+        if left is not None and not self.response_complete:
+            left()
 
     async def run_asgi(self, app: ASGI3Application) -> None:
         async def flushed(scope: Any, receive: Any, send: Any) -> None:
@@ -110,10 +126,10 @@ class Answering(RequestResponseCycle):
             self._write(b"")
 
 
-def at_hand(receive: Any) -> bool:
-    """Whether the whole body of the request is there, so that nobody waits for it. receive: ASGI's."""
+def answering(receive: Any) -> Answering | None:
+    """The request that ASGI's receive belongs to, None under another server."""
     cycle = getattr(receive, "__self__", None)
-    return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
+    return cycle if isinstance(cycle, Answering) else None
 
 
 @lru_cache(maxsize=1024)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
-from typing import Any
+from typing import Any, Never
 
 import httptools
 from uvicorn._types import ASGI3Application
@@ -71,6 +71,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._count_head(0)
         self._lobby.forget(self)
         super().connection_lost(exc)
+        cycle: Any = self.cycle  # None before the first request
+        if cycle is not None:
+            cycle.lost()
 
     def data_received(self, data: bytes) -> None:
         if self._over:
@@ -108,24 +111,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self._fields = self._size = 0
 
     def on_url(self, url: bytes) -> None:
-        self._measure(len(url))
+        self._size += len(url)
+        if self._size > self._limits.max_head_bytes:
+            self._stop()
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self._in_head:
             return  # a trailer: whoever trusts a head must not find in it what came behind the body
         self._fields += 1
-        self._measure(len(name) + len(value))
+        self._size += len(name) + len(value)
+        if self._size > self._limits.max_head_bytes or self._fields > self._limits.max_head_fields:
+            self._stop()
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
         self.headers.append((name, value))
 
-    def _measure(self, more: int) -> None:
-        self._size += more
-        if self._size > self._limits.max_head_bytes or self._fields > self._limits.max_head_fields:
-            self._fault = self._too_large()
-            raise _Stop
+    def _stop(self) -> Never:
+        self._fault = self._too_large()
+        raise _Stop
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= _PIPELINED:

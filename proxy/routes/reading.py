@@ -12,7 +12,7 @@ from typing import Any, Never
 import orjson
 from starlette.types import Message, Receive
 
-from moosproxy.proxy.connections.answering import at_hand
+from moosproxy.proxy.connections.answering import answering
 from moosproxy.proxy.connections.held import Share
 from moosproxy.proxy.errors import BadRequest, BodyTooLarge, RequestTimeout, UnknownCoding
 from moosproxy.proxy.settings import Settings
@@ -38,7 +38,8 @@ async def read_body(receive: Receive, headers: Mapping[str, str], limits: Settin
     announced = headers.get("content-length", "")
     if announced.isdecimal() and (len(announced) > _LENGTH_DIGITS or int(announced) > bound):
         raise _too_large(bound)
-    if at_hand(receive):
+    cycle = answering(receive)
+    if cycle is not None and not cycle.more_body:  # nobody will wait for it
         return _taken(await receive(), limits.max_body_bytes, share)
     try:
         return await _read_parts(receive, limits, share)
@@ -145,17 +146,23 @@ def _refuse(constant: str) -> Never:
 class DisconnectWatch:
     """Cancels the task that made it once the client has gone.
 
-    It starts to watch a moment late, since most answers are quick and a task for each of them would be waste.
+    Our own server tells. Under another one it starts to watch a moment late, since most answers are quick and a
+    task for each of them would be waste.
     """
 
-    __slots__ = ("_handle", "_owner", "_receive", "_task", "gone")
+    __slots__ = ("_cycle", "_handle", "_owner", "_receive", "_task", "gone")
 
     def __init__(self, receive: Receive) -> None:
         self.gone = False
         self._receive = receive
         self._owner = asyncio.current_task()
         self._task: asyncio.Task[None] | None = None
-        self._handle = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start)
+        self._handle: asyncio.TimerHandle | None = None
+        self._cycle = answering(receive)
+        if self._cycle is not None:
+            self._cycle.watch(self._left)
+        else:
+            self._handle = asyncio.get_running_loop().call_later(_WATCH_AFTER_S, self._start)
 
     def _start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._watch())
@@ -163,13 +170,19 @@ class DisconnectWatch:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._left()
+
+    def _left(self) -> None:
         self.gone = True
         if self._owner is not None:
             self._owner.cancel()
 
     def stop(self) -> None:
         """Ends the watch; from now on a disconnect cancels nothing."""
-        self._handle.cancel()
+        if self._cycle is not None:
+            self._cycle.watch(None)
+        if self._handle is not None:
+            self._handle.cancel()
         if self._task is not None:
             self._task.cancel()
             self._task = None

@@ -20,7 +20,8 @@ from yarl import URL
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy import headers
 from moosproxy.proxy.upstreams.base import Call, RawHeader, UpstreamFault
-from moosproxy.proxy.upstreams.http1 import Incoming, Limits, NoConnection, Pool
+from moosproxy.proxy.upstreams.http1.incoming import Incoming, Limits, NoConnection
+from moosproxy.proxy.upstreams.http1.pool import Pool
 
 _LARGE = 1024 * 1024 - 1  # aiohttp wants larger bodies as files, which it sends piece by piece
 _LONGEST_HEADER = 64 * 1024

@@ -45,7 +45,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(head + body)
         else:
             self.transport.writelines((head, body))
-        self._unsent = -1
+        self._unsent = self.transport.get_write_buffer_size()
         self._expect(limits.first_byte_s)
         return answer
 
@@ -183,8 +183,8 @@ class Connection(asyncio.Protocol):
             self._time_out()
         elif self._paused:
             self._expect(IDLE_S)  # the reader is slow, not the other side
-        elif (unsent := self.transport.get_write_buffer_size()) and unsent != self._unsent:
-            self._unsent = unsent  # it still takes the request
+        elif (unsent := self.transport.get_write_buffer_size()) != self._unsent:
+            self._unsent = unsent  # it has taken more of the request
             self._expect(self._limits.first_byte_s if self._limits else IDLE_S)
         else:
             self._time_out()

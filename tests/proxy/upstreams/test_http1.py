@@ -189,19 +189,19 @@ async def test_silence_has_its_bounds(sent: bytes, timeouts: dict[str, float], s
 
 
 async def test_a_body_that_the_upstream_takes_slowly_is_no_silence() -> None:
-    size = 32_000_000  # many times what the system's buffers take
+    size = 48_000_000  # many times what the system's buffers take
 
     async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         left = size
         while left:
             left -= len(await reader.read(min(left, 65_536)))
-            await asyncio.sleep(0.006)
+            await asyncio.sleep(0.004)
         writer.write(WHOLE)
         await reader.read(1)
         writer.close()
 
-    async with client(slow, first_byte_s=1.5) as relay:
+    async with client(slow, first_byte_s=2) as relay:
         assert (200, b"ok") == await whole(relay, Call("POST", "/x", "", [], b"x" * size))
 
 

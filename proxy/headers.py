@@ -44,7 +44,7 @@ def outgoing(headers: RawHeaders, *, with_credentials: bool, key: str | None = N
     """
     # A key of a few letters may be in any header by chance.
     secret = key.encode("latin-1") if key and len(key) >= _LONG_KEY else None
-    headers = [entry for entry in headers if secret is None or secret not in entry[1]]
+    headers = list(headers) if secret is None else [entry for entry in headers if secret not in entry[1]]
     named = _named_by_connection(headers)
     return [
         (forwarded, _decode(value))

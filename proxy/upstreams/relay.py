@@ -110,7 +110,7 @@ class Heads:
 
     def of(self, call: Call) -> bytes:
         """Raises ValueError where a value would end its line."""
-        callers_own = any(name in _CREDENTIALS for name, _ in call.headers)
+        callers_own = not _CREDENTIALS.isdisjoint([name for name, _ in call.headers])
         names, own = self._but_the_key if callers_own else self._own
         target = f"{self._path}{call.path}?{call.query}" if call.query else self._path + call.path
         lines = [f"{call.method} {target} HTTP/1.1", self._host, *own]

@@ -180,5 +180,7 @@ class FileCache(SharedCache):
 
 
 def _kind(fault: Exception) -> str:
+    if isinstance(fault, TimeoutError):
+        return "slow"  # it waited too long behind others: the file has nothing to do with it
     code = getattr(fault, "sqlite_errorcode", 0)
     return "down" if code == sqlite3.SQLITE_READONLY_DBMOVED else _KINDS.get(code & 0xFF, "down")

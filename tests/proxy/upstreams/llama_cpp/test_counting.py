@@ -13,7 +13,7 @@ from moosproxy.compressor.text import gguf_tokens, tokens
 from tests.proxy import tiny_gguf
 from tests.proxy.live import LiveProxy
 from tests.proxy.upstreams.llama_cpp.conftest import made
-from tests.proxy.upstreams.llama_cpp.real_models import real_model, vocabulary_of
+from tests.proxy.upstreams.llama_cpp.real.files import real_model, vocabulary_of
 
 pytestmark = tiny_gguf.needs_llama_cpp
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.proxy import tiny_gguf
-from tests.proxy.upstreams.llama_cpp.real_models import real_model
+from tests.proxy.upstreams.llama_cpp.real.files import real_model
 
 pytestmark = [tiny_gguf.needs_llama_cpp, pytest.mark.slow, pytest.mark.timeout(1500)]
 

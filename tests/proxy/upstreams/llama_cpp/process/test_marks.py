@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from moosproxy.proxy.upstreams.llama_cpp.process.marks import Marks
 from tests.proxy import tiny_gguf
-from tests.proxy.upstreams.llama_cpp.real_models import real_model, template_of, vocabulary_of
+from tests.proxy.upstreams.llama_cpp.real.files import real_model, template_of, vocabulary_of
 
 pytestmark = tiny_gguf.needs_llama_cpp
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 from tests.proxy import tiny_gguf
-from tests.proxy.upstreams.llama_cpp.real_models import vocabulary_of
+from tests.proxy.upstreams.llama_cpp.real.files import vocabulary_of
 
 pytestmark = tiny_gguf.needs_llama_cpp
 

@@ -80,8 +80,8 @@ def test_langchain(live: LiveProxy) -> None:
     bound = model.bind_tools([tool.get_weather])
     talk: list[Any] = [messages.HumanMessage(ASKED)]
     talk.append(bound.invoke(talk))
-    for call in talk[-1].tool_calls:
-        talk.append(messages.ToolMessage(tool.get_weather(**call["args"]), tool_call_id=call["id"]))
+    calls = talk[-1].tool_calls
+    talk += [messages.ToolMessage(tool.get_weather(**call["args"]), tool_call_id=call["id"]) for call in calls]
     done(tool, bound.invoke(talk).content)
 
 

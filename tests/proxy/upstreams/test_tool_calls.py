@@ -48,6 +48,7 @@ CALLS: dict[str, tuple[str, list[Any]]] = {
     "llama": (f"<|python_tag|>{FISH}; {OSLO}", [SEARCH, WEATHER]),
     "llama, tags": ('<function=search>{"q": "fish"}</function>', [SEARCH]),
     "mistral": (f"[TOOL_CALLS][{OSLO}, {FISH}]", [WEATHER, SEARCH]),
+    "doubled braces": (f"{{{OSLO}}}", [WEATHER]),
     "openai": (f'{{"type": "function", "function": {FISH}}}', [SEARCH]),
     "quoted": ('{"name": "search", "arguments": "{\\"q\\": \\"fish\\"}"}', [SEARCH]),
     "none": ('<tool_call>{"name": "search"}</tool_call>', [("search", {})]),

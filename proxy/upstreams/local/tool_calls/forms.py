@@ -31,10 +31,11 @@ def opening(names: Iterable[str]) -> Any:
     To be searched for behind a line break or other text. Groups: name or function, the tool's; value, the first
     letter of the arguments; none, where there are none. A pattern of the library regex, which can match in part.
     """
+    # Some double the outermost braces, as the format strings do that their templates came from.
     known = "|".join(sorted(map(regex.escape, names), reverse=True)) or "(?!)"
     named = rf'"(?:name|function|tool|tool_name)"\s*+:\s*+"(?P<name>{known})"\s*+'
     value = r',\s*+"(?:arguments|parameters|args)"\s*+:\s*+(?P<value>[{"n])'
-    begins = rf'\{{\s*+{_BESIDE}(?:"function"\s*+:\s*+\{{\s*+)?{named}'
+    begins = rf'\{{\{{?\s*+{_BESIDE}(?:"function"\s*+:\s*+\{{\s*+)?{named}'
     return regex.compile(
         rf"(?:{_MARK}\s*+)++\[?\s*+{begins}(?:{value}|(?P<none>\}}))"
         rf"|(?<=\n)[ \t]*+\[?\s*+{begins}{value}"

@@ -15,7 +15,9 @@ from tests.proxy.upstreams.llama_cpp.real.files import real_model
 
 pytestmark = [tiny_gguf.needs_llama_cpp, pytest.mark.slow, pytest.mark.timeout(600)]
 
-ASKED = "What is the weather in Oslo right now?"
+# A model of this size calls the same tool for ever where it is not told when to stop.
+TOLD = "You are a helpful assistant. Call a tool where it is needed. Once there is a tool response, answer in a sentence."
+ASKED = "How many degrees are there in Oslo? Ask the tool once, then answer in one sentence."
 DEGREES = "7"
 
 
@@ -58,7 +60,7 @@ SCHEMA: Any = {
 @pytest.mark.parametrize("choice", ["auto", "required"])
 def test_the_openai_client(live: LiveProxy, choice: Any) -> None:
     tool = Asked()
-    messages: list[Any] = [{"role": "user", "content": ASKED}]
+    messages: list[Any] = [{"role": "system", "content": TOLD}, {"role": "user", "content": ASKED}]
     with openai.OpenAI(base_url=f"{live.url}/v1", api_key="any", max_retries=0, timeout=300) as client:
         asked: Any = {"model": "m", "tools": [SCHEMA], "temperature": 0, "max_tokens": 200}
         with client.chat.completions.stream(messages=messages, tool_choice=choice, **asked) as stream:
@@ -78,7 +80,7 @@ def test_langchain(live: LiveProxy) -> None:
     tool = Asked()
     model = openai_chat.ChatOpenAI(model="m", base_url=f"{live.url}/v1", api_key="any", temperature=0, timeout=300)
     bound = model.bind_tools([tool.get_weather])
-    talk: list[Any] = [messages.HumanMessage(ASKED)]
+    talk: list[Any] = [messages.SystemMessage(TOLD), messages.HumanMessage(ASKED)]
     talk.append(bound.invoke(talk))
     calls = talk[-1].tool_calls
     talk += [messages.ToolMessage(tool.get_weather(**call["args"]), tool_call_id=call["id"]) for call in calls]
@@ -92,7 +94,10 @@ def test_pydantic_ai(live: LiveProxy) -> None:
     tool = Asked()
     provider = providers.OpenAIProvider(base_url=f"{live.url}/v1", api_key="any")
     agent = pydantic_ai.Agent(
-        models.OpenAIChatModel("m", provider=provider), model_settings={"temperature": 0}, tools=[tool.get_weather]
+        models.OpenAIChatModel("m", provider=provider),
+        instructions=TOLD,
+        model_settings={"temperature": 0},
+        tools=[tool.get_weather],
     )
     done(tool, agent.run_sync(ASKED).output)
 
@@ -105,6 +110,7 @@ async def test_the_agents_sdk(live: LiveProxy) -> None:
         model = agents.OpenAIChatCompletionsModel("m", openai_client=client)
         agent = agents.Agent(
             name="a",
+            instructions=TOLD,
             model=model,
             tools=[agents.function_tool(tool.get_weather)],
             model_settings=agents.ModelSettings(temperature=0),

@@ -16,7 +16,8 @@ from tests.proxy.upstreams.llama_cpp.real.files import real_model
 pytestmark = [tiny_gguf.needs_llama_cpp, pytest.mark.slow, pytest.mark.timeout(600)]
 
 # A model of this size calls the same tool for ever where it is not told when to stop.
-TOLD = "You are a helpful assistant. Call a tool where it is needed. Once there is a tool response, answer in a sentence."
+TOLD = """You are a helpful assistant. Call a tool where it is needed.
+Once there is a tool response, answer in a sentence."""
 ASKED = "How many degrees are there in Oslo? Ask the tool once, then answer in one sentence."
 DEGREES = "7"
 

@@ -89,8 +89,8 @@ class CompressionSettings:
         "rows" also leaves out whole elements of long arrays of like records.
     min_savings: share of the text's tokens, in [0, 1]: where less could be saved whatever the scores say, the text
         is left alone and the model does not run.
-    tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name), None for the
-        encoder's own pieces.
+    tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name, "gguf:" with the
+        digest of a vocabulary and the file that holds it), None for the encoder's own pieces.
 
     Raises SettingsError for a value of a wrong type or out of range; it says what was given and what to give.
     """

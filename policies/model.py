@@ -90,7 +90,7 @@ class PolicyFields(Strict):
     soft: Soft | None = None
     """Soft compression by an upstream of kind `transformers`, in the place of any other; null for none."""
     tokenizer: Annotated[str, Field(min_length=1)] | None = "auto"
-    """Tokenizer that counts tokens: `auto` is the model's, a name fixes it, null is the compressor's own."""
+    """Tokenizer that counts: `auto` the model's, a name fixes it, null the compressor's or a local model's own."""
 
 
 class Policy(PolicyFields):

@@ -1,6 +1,7 @@
 """How many tokens the target model will count, where its tokenizer is known and on this machine.
 
-The names are tiktoken's encodings; a model name resolves to its encoding. Nothing is downloaded: the encodings of
+The names are tiktoken's encodings; a model name resolves to its encoding, and `gguf:` begins the name of a GGUF
+file's own tokenizer. Nothing is downloaded: the encodings of
 OpenAI's current models lie in `encodings/`, so that every worker of a version counts alike, and further ones are
 read where TIKTOKEN_CACHE_DIR points to.
 """
@@ -11,18 +12,15 @@ import gzip
 import hashlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from moosproxy.compressor.text import gguf_tokens
 from moosproxy.compressor.text.encoding import Encoding, IntArray
-
-if TYPE_CHECKING:
-    import tiktoken
 
 ENCODER_PIECES = "encoder"
 # OpenAI's files, byte for byte, packed; see NOTICE. tiktoken names them by the address it would fetch them from.
@@ -33,19 +31,17 @@ _loading = threading.Lock()
 
 
 class TokenCounter:
-    """Counts tokens of texts and words with one tiktoken encoding."""
+    """Counts tokens of texts and words with one tokenizer."""
 
-    def __init__(self, encoding: tiktoken.Encoding):
-        self.name = encoding.name
-        self._encoding = encoding
+    def __init__(self, name: str, encode: Callable[[str], Sequence[int]]):
+        """encode: special tokens in a text are ordinary text to it."""
+        self.name = name
+        self._encode = encode
         self._word_cost = lru_cache(maxsize=65_536)(self._count_word)
 
     def count(self, text: str) -> int:
         """Tokens of the text; special tokens in it count as ordinary text."""
-        return sum(
-            len(self._encoding.encode_ordinary(text[at : at + _SECTION_CHARS]))
-            for at in range(0, len(text), _SECTION_CHARS)
-        )
+        return sum(len(self._encode(text[at : at + _SECTION_CHARS])) for at in range(0, len(text), _SECTION_CHARS))
 
     def word_costs(self, text: str, encoding: Encoding) -> IntArray:
         """Tokens charged to each word, shape (words,): those of the word with the space before it, if any."""
@@ -61,7 +57,7 @@ class TokenCounter:
         )
 
     def _count_word(self, word: str) -> int:
-        return len(self._encoding.encode_ordinary(word))
+        return len(self._encode(word))
 
 
 @lru_cache(maxsize=64)
@@ -69,6 +65,8 @@ def counter_for(name: str | None) -> TokenCounter | None:
     """The counter for an encoding or model name; None if it is unknown or not on this machine."""
     if name is None:
         return None
+    if name.startswith(gguf_tokens.PREFIX):
+        return _of_gguf(name)
     import tiktoken
 
     try:
@@ -86,9 +84,23 @@ def _load(encoding: str) -> TokenCounter | None:
 
     with _loading, _offline():
         try:
-            return TokenCounter(tiktoken.get_encoding(encoding))
+            found = tiktoken.get_encoding(encoding)
         except OSError:
             return None
+    return TokenCounter(found.name, found.encode_ordinary)
+
+
+def _of_gguf(name: str) -> TokenCounter | None:
+    tokenizer = gguf_tokens.load(name)
+    if tokenizer is None:
+        return None
+
+    def encode(text: str) -> Sequence[int]:
+        text = text.encode("utf-8", "replace").decode()  # a lone surrogate is no text for the library
+        found: Sequence[int] = tokenizer.encode(text, add_special_tokens=False).ids
+        return found
+
+    return TokenCounter(":".join(name.split(":")[:2]), encode)  # without the path: results are shown to callers
 
 
 def write_cache(folder: Path) -> None:

@@ -9,6 +9,7 @@ from moosproxy.policies.overrides import Applied, Requested, apply_overrides
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies import any_json
 from moosproxy.proxy.errors import BadRequest, NotFound
+from moosproxy.proxy.routes import local
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.reading import parse_json
 from moosproxy.proxy.routes.relay import decide, overrides, requested
@@ -30,6 +31,7 @@ async def compress(exchange: Exchange) -> None:
     if model is not None and not isinstance(model, str):
         raise BadRequest("model must be a string.", param="model", code="invalid_type")
     decision, _ = decide(exchange, model)
+    decision = await local.counted(exchange.services, decision, model)
     applied = apply_overrides(decision.policy, _wishes(exchange, body))
     if "messages" in body:
         shortened = await _messages(exchange, body, applied)

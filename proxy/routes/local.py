@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +12,7 @@ from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.outgoing import calls, changed_texts
 from moosproxy.proxy.services import Services
-from moosproxy.proxy.upstreams.window import Measures, Room
+from moosproxy.proxy.upstreams.window import Counts, Measures, Room
 
 
 async def worth(services: Services, decision: Decision, model: Any) -> Worth | None:
@@ -31,6 +32,23 @@ async def worth(services: Services, decision: Decision, model: Any) -> Worth | N
     except Exception:  # the model cannot be loaded: the request itself is told why
         return None
     return figures.worth if figures is not None else None
+
+
+async def counted(services: Services, decision: Decision, model: Any) -> Decision:
+    """The decision with texts counted as the model that is asked first counts them, unless the policy says how."""
+    upstream, policy = decision.upstreams[0], decision.policy
+    if policy.tokenizer not in (None, "auto") or upstream.kind != "llama_cpp":
+        return decision
+    client = services.pool.client(upstream)
+    if not isinstance(client, Counts):
+        return decision
+    try:
+        tokenizer = await client.tokenizer(upstream.model_for(model) if isinstance(model, str) else "")
+    except Exception:  # no such model, a damaged file: the request itself is told why
+        return decision
+    if tokenizer is None:
+        return decision
+    return replace(decision, policy=policy.model_copy(update={"tokenizer": tokenizer}))
 
 
 async def fitted(

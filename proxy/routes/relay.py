@@ -32,7 +32,8 @@ async def relay(exchange: Exchange) -> None:
     decision, applied = decide(exchange, _model(exchange.path, parsed))
     replacements: dict[Path, str] = {}
     if parsed is not None and exchange.path in REWRITTEN and not is_soft(decision):
-        replacements = await _shorten(exchange, parsed, decision, applied)
+        counted = await local.counted(exchange.services, decision, parsed.get("model"))
+        replacements = await _shorten(exchange, parsed, counted, applied)
     answer = await _send(exchange, decision, replacements, parsed)
     try:
         await _pass_back(exchange, answer)

@@ -31,6 +31,14 @@ class Room(NamedTuple):
 
 
 @runtime_checkable
+class Counts(Protocol):
+    """An upstream whose models' tokenizers are at hand."""
+
+    async def tokenizer(self, model: str) -> str | None:
+        """Its name for the compressor's settings, None for one that is not known there."""
+
+
+@runtime_checkable
 class Measures(Protocol):
     """An upstream whose windows are known."""
 

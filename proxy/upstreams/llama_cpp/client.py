@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import struct
 from contextlib import aclosing
@@ -9,8 +10,10 @@ from typing import Any
 
 import orjson
 
+from moosproxy.compressor.text import gguf_tokens
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.upstreams.base import Answer, Call, json_answer
+from moosproxy.proxy.upstreams.llama_cpp.gguf_file import GgufFile
 from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels
 from moosproxy.proxy.upstreams.local import request
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
@@ -26,6 +29,7 @@ class LlamaCppClient(LocalClient):
         super().__init__(upstream)
         self._limits = upstream.limits
         self._models = LocalModels(upstream.models, upstream.limits)
+        self._tokenizers: dict[GgufFile, str | None] = {}
 
     @property
     def models(self) -> LocalModels:
@@ -55,6 +59,17 @@ class LlamaCppClient(LocalClient):
         """What its speed depends on: the file's name and size, the threads. Raises ModelFault."""
         file, spec = await self._models.described(model)
         return f"{file.path.name} {file.size} {spec.threads} {spec.batch_threads}"
+
+    async def tokenizer(self, model: str) -> str | None:
+        """Name of the tokenizer in the model's file; None where it is of a kind that only llama.cpp knows.
+
+        Raises ModelFault.
+        """
+        names = self._models.names
+        file, _ = await self._models.described(model or (names[0] if len(names) == 1 else ""))
+        if file not in self._tokenizers:
+            self._tokenizers[file] = await asyncio.to_thread(gguf_tokens.name_of, file.path)
+        return self._tokenizers[file]
 
     async def aclose(self) -> None:
         """Ends the models' processes."""

@@ -13,7 +13,8 @@ from uuid import uuid4
 
 import orjson
 
-from moosproxy.proxy.upstreams.local.tool_calls import ToolCall, ToolCallReader
+from moosproxy.proxy.upstreams.local.tool_calls.events import CallArguments, CallBegins, Part, Tool
+from moosproxy.proxy.upstreams.local.tool_calls.reader import ToolCallReader
 
 DONE = b"data: [DONE]\n\n"
 
@@ -55,13 +56,13 @@ class Ending:
 class Form:
     """What the answer to one request looks like.
 
-    chat: a chat completion, else a completion. tools: look for tool calls in the text. logprobs: show them.
+    chat: a chat completion, else a completion. tools: whose calls to look for in the text. logprobs: show them.
     usage: end a stream with a chunk that holds the usage.
     """
 
     model: str
     chat: bool = True
-    tools: bool = False
+    tools: tuple[Tool, ...] = ()
     logprobs: bool = False
     usage: bool = False
     id: str = field(default_factory=lambda: uuid4().hex)
@@ -79,16 +80,19 @@ class Form:
 async def whole(generated: AsyncIterator[Piece | Ending], form: Form) -> bytes:
     """The answer as one JSON object."""
     text: list[str] = []
-    calls: list[ToolCall] = []
+    calls: list[dict[str, Any]] = []
     logprobs: list[dict[str, Any]] = []
     async for part, entries in _split(generated, form):
         logprobs += entries
-        if isinstance(part, Ending):
-            return orjson.dumps(_whole(form, "".join(text), calls, logprobs, part))
-        if isinstance(part, ToolCall):
-            calls.append(part)
-        else:
-            text.append(part)
+        match part:
+            case Ending():
+                return orjson.dumps(_whole(form, "".join(text), calls, logprobs, part))
+            case CallBegins():
+                calls.append(_begun(part))
+            case CallArguments():
+                calls[-1]["function"]["arguments"] += part.text
+            case str():
+                text.append(part)
     raise RuntimeError("the generation had no ending")
 
 
@@ -100,30 +104,34 @@ async def events(generated: AsyncIterator[Piece | Ending], form: Form) -> AsyncG
         yield _event(head, _choice(form, {"role": "assistant", "content": ""}))
     async for part, entries in _split(generated, form):
         if isinstance(part, Ending):
-            reason = "tool_calls" if calls else part.reason
-            yield _event(head, _choice(form, "" if not form.chat else {}, entries, reason), timings=part.timings)
+            yield _event(
+                head, _choice(form, {} if form.chat else "", entries, _reason(part, calls)), timings=part.timings
+            )
             if form.usage:
                 yield _event(head, None, usage=part.usage())
-        elif isinstance(part, ToolCall):
-            yield _event(head, _choice(form, {"tool_calls": [{"index": calls, **_call(part)}]}, entries))
-            calls += 1
-        else:
+        elif isinstance(part, str):
             yield _event(head, _choice(form, {"content": part} if form.chat else part, entries))
+        elif isinstance(part, CallBegins):
+            yield _event(head, _choice(form, {"tool_calls": [{"index": calls, **_begun(part)}]}, entries))
+            calls += 1
+        elif isinstance(part, CallArguments):
+            more = {"index": calls - 1, "function": {"arguments": part.text}}
+            yield _event(head, _choice(form, {"tool_calls": [more]}, entries))
     yield DONE
 
 
 async def _split(
     generated: AsyncIterator[Piece | Ending], form: Form
-) -> AsyncIterator[tuple[str | ToolCall | Ending, tuple[dict[str, Any], ...]]]:
+) -> AsyncIterator[tuple[Part | Ending, tuple[dict[str, Any], ...]]]:
     """Text, tool calls and the ending, each with the log probabilities that have come with it."""
-    reader = ToolCallReader() if form.tools else None
+    reader = ToolCallReader(form.tools) if form.tools else None
     async for part in generated:
         if isinstance(part, Ending):
             for rest in reader.finish() if reader else []:
                 yield rest, ()
             yield part, ()
             return
-        shown = reader.feed(part.text) if reader else [part.text]
+        shown: list[Part] = reader.feed(part.text) if reader else [part.text]
         entries = part.logprobs
         for piece in shown or ([""] if entries else []):
             if piece or entries:
@@ -132,19 +140,25 @@ async def _split(
 
 
 def _whole(
-    form: Form, text: str, calls: list[ToolCall], logprobs: list[dict[str, Any]], ending: Ending
+    form: Form, text: str, calls: list[dict[str, Any]], logprobs: list[dict[str, Any]], ending: Ending
 ) -> dict[str, Any]:
-    reason = "tool_calls" if calls else ending.reason
+    reason = _reason(ending, len(calls))
     if form.chat:
-        message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else "")}
+        shown = None if calls and not text.strip() else text
+        message: dict[str, Any] = {"role": "assistant", "content": shown}
         if calls:
-            message["tool_calls"] = [_call(call) for call in calls]
+            message["tool_calls"] = calls
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reason}
     else:
         choice = {"index": 0, "text": text, "finish_reason": reason}
     choice["logprobs"] = _logprobs(form, tuple(logprobs))
     answer = {**form.head(chunk=False), "choices": [choice], "usage": ending.usage()}
     return answer | ({"timings": ending.timings} if ending.timings else {})
+
+
+def _reason(ending: Ending, calls: int) -> str:
+    """An answer that was cut off says so, also where a call was."""
+    return "tool_calls" if calls and ending.reason == "stop" else ending.reason
 
 
 def _choice(
@@ -166,8 +180,8 @@ def _logprobs(form: Form, entries: tuple[dict[str, Any], ...]) -> dict[str, Any]
     }
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+def _begun(call: CallBegins) -> dict[str, Any]:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": ""}}
 
 
 def _event(head: dict[str, Any], choice: dict[str, Any] | None, **more: Any) -> bytes:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from moosproxy.proxy.upstreams.local.faults import ModelFault
+from moosproxy.proxy.upstreams.local.tool_calls.events import Tool
 
 MAX_ALTERNATIVES = 20
 _TOKENS = 2**31
@@ -30,11 +31,12 @@ _INTEGERS: Mapping[str, tuple[str, int, int]] = {
 class Asked(NamedTuple):
     """A generation: what the child is told, and what shapes the answer.
 
-    logprobs: whether the answer shows them. usage: whether a stream ends with the usage.
+    tools: those that the answer may call. logprobs: whether the answer shows them. usage: whether a stream
+    ends with the usage.
     """
 
     message: dict[str, Any]
-    tools: bool
+    tools: tuple[Tool, ...]
     logprobs: bool
     stream: bool
     usage: bool
@@ -55,6 +57,7 @@ def chat(body: dict[str, Any]) -> Asked:
     if tools:
         message["tools"] = tools
         message["tool_choice"] = body.get("tool_choice")
+        message["parallel_tool_calls"] = body.get("parallel_tool_calls") is not False
     options = body.get("chat_template_kwargs")
     if options is not None and not isinstance(options, dict):
         raise _wrong("chat_template_kwargs", "must be an object")
@@ -63,7 +66,8 @@ def chat(body: dict[str, Any]) -> Asked:
     if shown:
         alternatives = body.get("top_logprobs")
         message["logprobs"] = 0 if alternatives is None else _integer(body, "top_logprobs", 0, MAX_ALTERNATIVES)
-    return Asked(message, bool(tools) and body.get("tool_choice") != "none", shown, *_streaming(body))
+    offered = () if body.get("tool_choice") == "none" else tuple(map(Tool.of, tools))
+    return Asked(message, offered, shown, *_streaming(body))
 
 
 def completion(body: dict[str, Any]) -> Asked:
@@ -82,7 +86,7 @@ def completion(body: dict[str, Any]) -> Asked:
     shown = body.get("logprobs") is not None and body.get("logprobs") is not False
     if shown:
         message["logprobs"] = _integer(body, "logprobs", 0, MAX_ALTERNATIVES)
-    return Asked(message, False, shown, *_streaming(body))
+    return Asked(message, (), shown, *_streaming(body))
 
 
 def embeddings(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:

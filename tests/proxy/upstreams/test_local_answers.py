@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece, events, whole
 from moosproxy.proxy.upstreams.local.stop_text import StopText
-from moosproxy.proxy.upstreams.local.tool_calls import ToolCall, ToolCallReader
+from moosproxy.proxy.upstreams.local.tool_calls.events import Tool
 
+WEATHER = (Tool("weather"),)
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'
 
 
@@ -22,11 +23,13 @@ def pieces(text: str, cuts: list[int]) -> list[str]:
     return [text[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-async def generated(*texts: str) -> AsyncGenerator[Piece | Ending, None]:
+async def generated(
+    *texts: str, reason: Literal["stop", "length"] = "stop"
+) -> AsyncGenerator[Piece | Ending, None]:
     """Pieces and an ending."""
     for text in texts:
         yield Piece(text)
-    yield Ending("stop", 10, len(texts), 4)
+    yield Ending(reason, 10, len(texts), 4)
 
 
 @given(
@@ -50,35 +53,6 @@ def test_a_stop_string_is_found_wherever_the_pieces_break(text: str, cuts: list[
     else:
         # A longer stop string may begin earlier than a shorter one that was complete first.
         assert text.startswith(shown) and not any(one in shown for one in stops)
-
-
-@given(st.lists(st.integers(0, 400)))
-def test_tool_calls_are_found_wherever_the_pieces_break(cuts: list[int]) -> None:
-    reader = ToolCallReader()
-    found = [one for piece in pieces(f"Let me look.\n{CALL}\n{CALL}", cuts) for one in reader.feed(piece)]
-    found += reader.finish()
-
-    assert "Let me look.\n" == "".join(one for one in found if isinstance(one, str))
-    calls = [one for one in found if isinstance(one, ToolCall)]
-    assert ["weather", "weather"] == [call.name for call in calls]
-    assert {"city": "Oslo"} == json.loads(calls[0].arguments)
-    assert calls[0].id != calls[1].id
-
-
-@given(st.text("<tol_ca>/{}x", max_size=40), st.lists(st.integers(0, 60)))
-def test_text_that_is_no_call_comes_out_as_it_was(text: str, cuts: list[int]) -> None:
-    reader = ToolCallReader()
-    found = [one for piece in pieces(text, cuts) for one in reader.feed(piece)] + reader.finish()
-
-    assert text == "".join(one for one in found if isinstance(one, str))
-
-
-def test_a_call_that_the_model_did_not_close_is_still_a_call() -> None:
-    reader = ToolCallReader()
-    reader.feed(CALL.removesuffix("</tool_call>"))
-
-    (call,) = reader.finish()
-    assert isinstance(call, ToolCall) and "weather" == call.name
 
 
 async def test_an_answer_has_text_and_usage() -> None:
@@ -107,9 +81,33 @@ async def test_a_stream_ends_with_usage_only_where_it_was_asked_for() -> None:
 
 
 async def test_tool_calls_are_looked_for_only_where_there_are_tools() -> None:
-    with_tools: Any = json.loads(await whole(generated(CALL), Form("m", tools=True)))
+    with_tools: Any = json.loads(await whole(generated(CALL), Form("m", tools=WEATHER)))
     without: Any = json.loads(await whole(generated(CALL), Form("m")))
 
     assert "tool_calls" == with_tools["choices"][0]["finish_reason"]
     assert with_tools["choices"][0]["message"]["content"] is None
     assert CALL == without["choices"][0]["message"]["content"]
+
+
+async def test_the_arguments_of_a_call_are_streamed_as_they_come() -> None:
+    written = ["Well.\n", CALL[:45], CALL[45:55], CALL[55:]]
+    raw = [event async for event in events(generated(*written), Form("m", tools=WEATHER))]
+    choices: list[Any] = [json.loads(event[6:])["choices"][0] for event in raw[:-1]]
+    deltas = [choice["delta"] for choice in choices]
+    calls = [call for delta in deltas for call in delta.get("tool_calls", [])]
+
+    assert "Well.\n" == "".join(delta.get("content", "") for delta in deltas)
+    assert ("weather", "function") == (calls[0]["function"]["name"], calls[0]["type"])
+    assert ['{"city": "', 'Oslo"}'] == [call["function"]["arguments"] for call in calls[1:]]
+    assert {0} == {call["index"] for call in calls}
+    assert "tool_calls" == choices[-1]["finish_reason"]
+
+
+async def test_a_call_that_is_cut_off_says_length() -> None:
+    cut = CALL[: CALL.index("Oslo")]
+    answer: Any = json.loads(await whole(generated(cut, reason="length"), Form("m", tools=WEATHER)))
+    raw = [event async for event in events(generated(cut, reason="length"), Form("m", tools=WEATHER))]
+
+    assert "length" == answer["choices"][0]["finish_reason"]
+    assert '{"city": "' == answer["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
+    assert "length" == json.loads(raw[-2][6:])["choices"][0]["finish_reason"]

@@ -10,11 +10,13 @@ from jinja2 import meta
 from jinja2.ext import loopcontrols
 from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
+from moosproxy.proxy.upstreams.llama_cpp.process.marks import Guard
+from moosproxy.proxy.upstreams.llama_cpp.process.tools_as_text import described
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 
 class ChatTemplate:
-    """takes_tools: whether the template has a place for tools."""
+    """takes_tools: whether the template has a place for tools; else they are told in a system message."""
 
     def __init__(self, source: str, bos: str, eos: str) -> None:
         """Raises ModelFault where the file's template is none."""
@@ -28,13 +30,22 @@ class ChatTemplate:
         self.takes_tools = "tools" in meta.find_undeclared_variables(parsed)
 
     def render(
-        self, messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None, options: dict[str, Any]
+        self,
+        messages: list[dict[str, Any]],
+        tools: list[dict[str, Any]] | None,
+        options: dict[str, Any],
+        guard: Guard,
     ) -> str:
-        """The prompt, up to where the answer begins. options: further variables for it. Raises ModelFault."""
-        if tools and not self.takes_tools:
-            raise ModelFault("request", "the model's chat template has no place for tools", "tools")
+        """The prompt, up to where the answer begins, with what the guard hides. Raises ModelFault.
+
+        options: further variables for the template.
+        """
+        plain = _plain(messages)
+        if not self.takes_tools:
+            plain, tools = described(plain, tools), None
+        hidden = guard.hide(plain), guard.hide(tools), guard.hide(options)
         try:
-            rendered = self._formatter(messages=_plain(messages), tools=tools, **options)
+            rendered = self._formatter(messages=hidden[0], tools=hidden[1], **hidden[2])
         except (jinja2.TemplateError, ValueError, TypeError, KeyError, AttributeError) as fault:
             reason = str(fault) if isinstance(fault, ValueError) else type(fault).__name__
             raise ModelFault("request", f"the model's chat template refuses these messages: {reason}") from None

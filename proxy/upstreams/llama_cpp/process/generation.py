@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from moosproxy.proxy.upstreams.llama_cpp.process.argument_watch import ArgumentWatch
+from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Constraint
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Logits, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampler, Sampling
 from moosproxy.proxy.upstreams.local.faults import too_long
@@ -18,11 +20,15 @@ from moosproxy.proxy.upstreams.local.stop_text import StopText
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """max_tokens: None for as many as fit. logprobs: how many alternatives to show, None for no probabilities."""
+    """max_tokens: None for as many as fit. logprobs: how many alternatives to show, None for no probabilities.
+
+    constraint: what the answer must be; closed at its end. watch: where tools may be called.
+    """
 
     prompt: list[int]
     sampling: Sampling
-    grammar: str | None = None
+    constraint: Constraint | None = None
+    watch: ArgumentWatch | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
@@ -46,7 +52,7 @@ def generate(engine: Engine, job: Job) -> Iterator[dict[str, Any]]:
     size = len(job.prompt)
     if size + (job.max_tokens or 1) > engine.window:
         raise too_long(size, job.max_tokens, engine.window)
-    sampler = Sampler(engine.vocabulary, job.sampling, job.grammar)
+    sampler = Sampler(engine.vocabulary.size, job.sampling, job.constraint)
     progress = _Progress()
     try:
         cached = engine.begin(job.prompt)
@@ -93,6 +99,8 @@ def _answer(
         if job.logprobs is not None:
             progress.held.append(_logprob(engine, logits, token, job.logprobs))
         text, stopped = stop.feed(decoder.decode(engine.vocabulary.piece(token)))
+        if job.watch is not None and text:
+            sampler.constraint = job.watch.feed(text)
         if stopped:
             progress.held.clear()  # the tokens of the stop string, which is not shown
         yield from _text(text, progress)

@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
-from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
-from moosproxy.proxy.upstreams.local.faults import ModelFault
+from moosproxy.proxy.upstreams.llama_cpp.process.constraint import CANDIDATE, Candidates, Constraint, Rows
 
 _PENALTY_WINDOW = 256
-_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,62 +32,42 @@ class Sampling:
 class Sampler:
     """Draws tokens for one answer. close() frees what llama.cpp holds."""
 
-    def __init__(self, vocabulary: Vocabulary, sampling: Sampling, grammar: str | None) -> None:
-        """Raises ModelFault where the grammar is none."""
-        self._size = vocabulary.size
-        self._grammar = None
-        if grammar is not None:
-            self._grammar = lib.llama_sampler_init_grammar(vocabulary.handle, grammar.encode(), b"root")
-            if not self._grammar:
-                raise ModelFault("request", "the grammar cannot be read; it must be GBNF with a rule `root`")
-        self._chain = _chain(self._size, sampling)
+    def __init__(self, size: int, sampling: Sampling, constraint: Constraint | None) -> None:
+        """size: of the vocabulary. constraint: may be set anew between two tokens; whoever sets it closes it."""
+        self._size = size
+        self.constraint = constraint
+        self._chain = _chain(size, sampling)
 
     def sample(self, context: Any, logits: np.ndarray[Any, np.dtype[np.float32]]) -> int:
         """The next token. logits: [vocabulary], of the last position; context: where llama.cpp keeps them, too."""
-        if self._grammar is None:
+        if self.constraint is None:
             return int(lib.llama_sampler_sample(self._chain, context, -1))
-        candidates = self._candidates(logits)
-        token = self._draw(candidates)
-        if not self._allowed(token, float(logits[token])):
-            # Checking every token against the grammar takes long: only where the one that was drawn does not fit.
-            candidates = self._candidates(logits)
-            lib.llama_sampler_apply(self._grammar, ctypes.byref(candidates.array))
-            token = self._draw(candidates)
+        token = self._draw(self._rows(logits))
+        if not self.constraint.allows(token):
+            # Checking every token takes longer than one: only where the one that was drawn does not fit.
+            rows = self._rows(logits)
+            self.constraint.restrict(rows)
+            token = self._draw(rows)
         lib.llama_sampler_accept(self._chain, token)
-        lib.llama_sampler_accept(self._grammar, token)
+        self.constraint.accept(token)
         return token
 
     def close(self) -> None:
         """Once, at the end of the answer."""
         lib.llama_sampler_free(self._chain)
-        if self._grammar is not None:
-            lib.llama_sampler_free(self._grammar)
 
-    def _draw(self, candidates: _Candidates) -> int:
-        lib.llama_sampler_apply(self._chain, ctypes.byref(candidates.array))
+    def _draw(self, rows: Rows) -> int:
+        array = Candidates(rows).array
+        lib.llama_sampler_apply(self._chain, ctypes.byref(array))
         # The samplers may have put another buffer in the place of ours.
-        chosen = candidates.array.data[candidates.array.selected]
+        chosen = array.data[array.selected]
         return int(chosen.id)
 
-    def _allowed(self, token: int, logit: float) -> bool:
-        one = _Candidates(np.array([(token, logit, 0.0)], dtype=_CANDIDATE))
-        lib.llama_sampler_apply(self._grammar, ctypes.byref(one.array))
-        return bool(np.isfinite(one.array.data[0].logit))
-
-    def _candidates(self, logits: np.ndarray[Any, np.dtype[np.float32]]) -> _Candidates:
-        rows = np.zeros(self._size, dtype=_CANDIDATE)
+    def _rows(self, logits: np.ndarray[Any, np.dtype[np.float32]]) -> Rows:
+        rows = np.zeros(self._size, dtype=CANDIDATE)
         rows["id"] = np.arange(self._size, dtype=np.int32)
         rows["logit"] = logits
-        return _Candidates(rows)
-
-
-class _Candidates:
-    """A token array over a buffer of ours, which it keeps alive."""
-
-    def __init__(self, rows: np.ndarray[Any, Any]) -> None:
-        self._rows = rows
-        data = ctypes.cast(rows.ctypes.data, lib.llama_token_data_p)
-        self.array = lib.llama_token_data_array(data=data, size=len(rows), selected=-1, sorted=False)
+        return rows
 
 
 def _chain(vocabulary_size: int, sampling: Sampling) -> Any:

@@ -14,7 +14,9 @@ from typing import Any
 
 import orjson
 
+from moosproxy.proxy.upstreams.llama_cpp.process.argument_watch import ArgumentWatch
 from moosproxy.proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
+from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Constraint, Grammars
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
 from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
@@ -33,6 +35,7 @@ class Worker:
         self._engine = engine
         self._template = template
         self._pipe = pipe
+        self._grammars = Grammars(engine.vocabulary)
         self._jobs: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._current: int | None = None
@@ -99,8 +102,11 @@ class Worker:
             if self._template is None:
                 raise ModelFault("unsupported", "this model has no chat template; use /v1/completions")
             tools = None if message.get("tool_choice") == "none" else message.get("tools")
-            text = self._template.render(message["messages"], tools, message.get("template_options") or {})
-            tokens = self._engine.vocabulary.tokens(text, add_special=False)
+            vocabulary = self._engine.vocabulary
+            guard = vocabulary.marks.guard()
+            options = message.get("template_options") or {}
+            text = self._template.render(message["messages"], tools, options, guard)
+            tokens = vocabulary.prompt(text, guard)
         if not tokens or not all(0 <= token < self._engine.vocabulary.size for token in tokens):
             raise ModelFault("request", "the prompt is empty, or holds tokens that the model does not know")
         return tokens
@@ -111,21 +117,35 @@ class Worker:
         )
 
     def _generate(self, message: Message) -> None:
-        job = Job(
-            prompt=self._prompt(message),
-            sampling=_sampling(message["sampling"]),
-            grammar=grammar_for(
-                message.get("response_format"),
-                message.get("tools"),
-                message.get("tool_choice"),
-                message.get("grammar"),
-            ),
-            max_tokens=message.get("max_tokens"),
-            stop=tuple(message.get("stop") or ()),
-            logprobs=message.get("logprobs"),
-        )
-        for event in generate(self._engine, job):
-            self._send(message, event)
+        constraint, watch = self._constraint(message)
+        try:
+            job = Job(
+                prompt=self._prompt(message),
+                sampling=_sampling(message["sampling"]),
+                constraint=constraint,
+                watch=watch,
+                max_tokens=message.get("max_tokens"),
+                stop=tuple(message.get("stop") or ()),
+                logprobs=message.get("logprobs"),
+            )
+            for event in generate(self._engine, job):
+                self._send(message, event)
+        finally:
+            if constraint is not None:
+                constraint.close()
+
+    def _constraint(self, message: Message) -> tuple[Constraint | None, ArgumentWatch | None]:
+        """What the answer must be, or where it may call tools what their arguments must be. Raises ModelFault."""
+        if (given := message.get("grammar")) is not None:
+            return self._grammars.gbnf(given), None
+        tools, choice = message.get("tools"), message.get("tool_choice")
+        parallel = message.get("parallel_tool_calls", True)
+        wanted = grammar_for(message.get("response_format"), tools, choice, parallel=parallel)
+        if wanted is not None:
+            return self._grammars.guided(wanted), None
+        if not tools or choice == "none":
+            return None, None
+        return None, ArgumentWatch(tools, self._engine.vocabulary, self._grammars)
 
     def _embed(self, message: Message) -> None:
         texts = message["input"]

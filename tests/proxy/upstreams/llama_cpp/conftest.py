@@ -45,7 +45,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProxy]:
     tiny_gguf.write(folder / "one.gguf")
     tiny_gguf.write(folder / "two.gguf", seed=2)
     tiny_gguf.write(folder / "vectors.gguf", pooling=3)
-    tiny_gguf.write(folder / "toolless.gguf", template="{{ messages[-1].content }}")
+    tiny_gguf.write(folder / "toolless.gguf", template="{% for m in messages %}{{ m.content }}{% endfor %}")
     whole = (folder / "one.gguf").read_bytes()
     (folder / "cut.gguf").write_bytes(whole[: len(whole) // 2])
     (folder / "text.gguf").write_text("not a model")

@@ -120,10 +120,12 @@ def test_an_object_is_all_that_the_looser_json_mode_asks_for(client: openai.Open
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_call_comes_out_as_openai_writes_it(client: openai.OpenAI, stream: bool) -> None:
     asked: Any = {"model": "one", "messages": HELLO, "tools": [WEATHER], "max_tokens": 200, "seed": 1}
-    asked["tool_choice"] = "required"
+    asked |= {"tool_choice": "required", "parallel_tool_calls": False}
     if stream:
         chunks = list(client.chat.completions.create(**asked, stream=True))
-        (call,) = [c for chunk in chunks for c in chunk.choices[0].delta.tool_calls or []]
+        call, *more = [c for chunk in chunks for c in chunk.choices[0].delta.tool_calls or []]
+        assert more and not call.function.arguments
+        call.function.arguments = "".join(piece.function.arguments for piece in more)
         reason = chunks[-1].choices[0].finish_reason
     else:
         answer = client.chat.completions.create(**asked)
@@ -135,6 +137,52 @@ def test_a_tool_call_comes_out_as_openai_writes_it(client: openai.OpenAI, stream
     assert "weather" == call.function.name
     assert call.id.startswith("call_")
     assert {"city"} == set(json.loads(call.function.arguments))
+
+
+def test_a_call_that_is_cut_off_says_length(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "one", "messages": HELLO, "tools": [WEATHER], "max_tokens": 12, "seed": 1}
+    choice = client.chat.completions.create(**asked, tool_choice="required").choices[0]
+
+    assert "length" == choice.finish_reason
+
+
+def test_a_call_in_a_form_of_the_models_own_is_one(client: openai.OpenAI) -> None:
+    asked: Any = {"model": "one", "messages": HELLO, "tools": [WEATHER], "seed": 1}
+    call = json.dumps('{"name": "weather", "arguments": {"city": "Oslo"}}')
+    grammar = {"grammar": f'root ::= "Well.\\n```json\\n" {call} "\\n```"'}
+    choice = client.chat.completions.create(**asked, extra_body=grammar).choices[0]
+
+    (found,) = choice.message.tool_calls or []
+    assert ("tool_calls", "Well.\n") == (choice.finish_reason, choice.message.content)
+    assert {"city": "Oslo"} == json.loads(found.function.arguments)  # type: ignore[union-attr]
+
+
+def test_a_model_without_a_place_for_tools_is_told_of_them(client: openai.OpenAI) -> None:
+    def prompt_tokens(messages: Any, **more: Any) -> int:
+        usage = client.chat.completions.create(model="toolless", messages=messages, max_tokens=1, **more).usage
+        assert usage
+        return usage.prompt_tokens
+
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
+    talk = [
+        *HELLO,
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "Rain"},
+    ]
+    assert prompt_tokens(HELLO) + 60 < prompt_tokens(HELLO, tools=[WEATHER])
+    assert prompt_tokens(HELLO) + 20 < prompt_tokens(talk)
+
+
+def test_what_a_conversation_says_of_control_tokens_is_text(client: openai.OpenAI) -> None:
+    def prompt_tokens(text: str) -> int:
+        usage = client.chat.completions.create(
+            model="one", messages=[{"role": "user", "content": text}], max_tokens=1
+        ).usage
+        assert usage
+        return usage.prompt_tokens
+
+    mark = "<|im_end|>"
+    assert prompt_tokens("a") + 5 * (len(mark) // 3) < prompt_tokens("a" + mark * 5)
 
 
 def test_tools_and_their_results_reach_the_template(client: openai.OpenAI) -> None:

@@ -13,11 +13,6 @@ from tests.proxy.upstreams.llama_cpp.conftest import HELLO, WEATHER
 pytestmark = tiny_gguf.needs_llama_cpp
 
 
-def test_tools_are_refused_where_the_template_has_no_place_for_them(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="no place for tools"):
-        client.chat.completions.create(model="toolless", messages=HELLO, tools=[WEATHER])  # type: ignore[list-item]
-
-
 @pytest.mark.parametrize("tokens", [[99_999_999], [-1], [4_294_967_297], []])
 def test_tokens_that_the_model_does_not_know_are_refused(client: openai.OpenAI, tokens: list[int]) -> None:
     with pytest.raises(openai.BadRequestError) as caught:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,6 @@ from moosproxy.proxy.commands.doctor import doctor
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import read_gguf
 from moosproxy.proxy.upstreams.llama_cpp.hub import HubFile
 from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels
-from moosproxy.proxy.upstreams.llama_cpp.process.integers import between
 from moosproxy.proxy.upstreams.llama_cpp.spec import spec_of
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 from tests.proxy import tiny_gguf
@@ -174,83 +172,6 @@ def test_threads_survive_a_busy_neighbour_by_default(monkeypatch: pytest.MonkeyP
         spec = spec_of(GgufModel(path=Path("x")), "x")
         assert (threads, cores) == (spec.threads, spec.batch_threads)
     assert 7 == spec_of(GgufModel(path=Path("x"), threads=7), "x").threads
-
-
-@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "two"}}])
-def test_a_tool_choice_becomes_a_grammar_with_its_tools(choice: Any) -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
-
-    tools = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
-    grammar = grammar_for(None, tools, choice, None)
-
-    assert grammar is not None
-    assert 1 == sum(line.startswith("root ::=") for line in grammar.splitlines())
-    assert "two" in grammar
-    assert ("one" in grammar) == (choice == "required")
-
-
-def test_a_tool_choice_that_names_no_tool_is_refused() -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
-
-    with pytest.raises(ModelFault, match="names no tool"):
-        grammar_for(None, [{"function": {"name": "one"}}], {"function": {"name": "three"}}, None)
-
-
-_BOUND = st.one_of(st.none(), st.integers(-30, 30), st.integers(-(10**6), 10**6), st.integers(-(10**20), 10**20))
-
-
-@settings(max_examples=300, deadline=None)
-@given(_BOUND, _BOUND, st.integers(-(10**7), 10**7), st.integers(-3, 3))
-def test_the_digits_of_a_range_are_those_of_its_numbers(
-    least: int | None, most: int | None, other: int, step: int
-) -> None:
-    rule = between(least, most)
-    if rule is None:
-        assert least is not None and most is not None and least > most
-        return
-    pattern = re.compile(re.sub(r'[" ]', "", rule))  # of GBNF, only what regular expressions have as well
-    for number in (other, step, *(bound + step for bound in (least, most) if bound is not None)):
-        inside = (least is None or least <= number) and (most is None or number <= most)
-        if abs(number) < 10**16:
-            assert inside == bool(pattern.fullmatch(str(number)))
-    assert not pattern.fullmatch("-0")
-    assert not pattern.fullmatch("07")
-
-
-@pytest.mark.parametrize(
-    ("bounds", "rule"),
-    [
-        ({"minimum": 1, "maximum": 5}, "[1-5]"),
-        ({"exclusiveMinimum": 1, "exclusiveMaximum": 5}, "[2-4]"),
-        ({"minimum": 1, "exclusiveMinimum": True, "maximum": 5, "exclusiveMaximum": True}, "[2-4]"),
-        ({"minimum": 0.5, "maximum": 5.5}, "[1-5]"),
-        ({"minimum": 0.5, "exclusiveMinimum": True, "exclusiveMaximum": 4.5}, "[1-4]"),
-        ({"minimum": 1, "exclusiveMinimum": 2, "maximum": 3}, '"3"'),
-        ({"minimum": 4, "maximum": 5, "exclusiveMaximum": 10**400}, "[4-5]"),
-        ({"minimum": -2, "maximum": 0}, '"-" ([1-2]) | "0"'),
-    ],
-)
-def test_bounds_of_a_whole_number_are_kept(bounds: dict[str, Any], rule: str) -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
-
-    def lines(schema: dict[str, Any]) -> list[str]:
-        form = {"type": "json_schema", "json_schema": {"schema": schema}}
-        return (grammar_for(form, None, None, None) or "").splitlines()
-
-    assert f"root ::= ({rule}) space" in lines({"type": "integer", **bounds})
-    inner = {"type": "object", "properties": {"n": {"type": ["integer", "null"], **bounds}}}
-    assert any(line.endswith(f"::= ({rule}) space") for line in lines(inner))
-    ref = {"$defs": {"n": {"type": "integer", **bounds}}, "type": "array", "items": {"$ref": "#/$defs/n"}}
-    assert any(line.endswith(f"::= ({rule}) space") for line in lines(ref))
-
-
-def test_bounds_that_leave_no_number_are_refused() -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
-
-    schema = {"type": "integer", "minimum": 5, "exclusiveMaximum": 5}
-    with pytest.raises(ModelFault, match="leave none") as caught:
-        grammar_for({"type": "json_schema", "json_schema": {"schema": schema}}, None, None, None)
-    assert "response_format" == caught.value.param
 
 
 def test_doctor_tells_memory_and_break_even_of_each_model(

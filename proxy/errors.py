@@ -38,6 +38,7 @@ class Told(NamedTuple):
 class ProxyError(Exception):
     """An answer of our own. The message goes to the client: it names the fix, and quotes no text of a request."""
 
+    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "api_error"
     default_code: ClassVar[str | None] = None
@@ -98,6 +99,7 @@ class Forbidden(ProxyError):
 class MethodNotAllowed(ProxyError):
     """No API has this method."""
 
+    headers = ((b"allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),)
     status = 405
     kind = "invalid_request_error"
     default_code = "method_not_allowed"

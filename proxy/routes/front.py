@@ -65,7 +65,7 @@ class Front:
             return
         if scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1000, "reason": _NO_SOCKETS})
+            await _refuse_socket(scope, send)
             return
         page = scope["path"].rstrip("/") or "/"
         if page in self._page_paths:
@@ -132,6 +132,17 @@ async def _not_found(exchange: Exchange) -> None:
 
 async def _wrong_method(exchange: Exchange) -> None:
     raise MethodNotAllowed(f"This method is not served here; there are {', '.join(sorted(_METHODS))}.")
+
+
+async def _refuse_socket(scope: Scope, send: Send) -> None:
+    """For servers that speak the protocol themselves."""
+    if "websocket.http.response" not in scope.get("extensions", {}):
+        await send({"type": "websocket.close", "code": 1000, "reason": _NO_SOCKETS})
+        return
+    fault = BadRequest(_NO_SOCKETS, code="websocket_not_supported")
+    head = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": fault.status, "headers": head})
+    await send({"type": "websocket.http.response.body", "body": fault.envelope()})
 
 
 async def _no_socket(exchange: Exchange) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -63,10 +63,10 @@ class Exchange:
         self.unwatch()
         await self.send({"type": "http.response.body", "body": chunk, "more_body": False})
 
-    async def reply(self, status: int, body: bytes, kind: bytes = b"application/json") -> None:
-        """A whole answer of our own."""
+    async def reply(self, status: int, body: bytes, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """A whole answer of our own, in JSON."""
         length = str(len(body)).encode()
-        await self.start(status, [(b"content-type", kind), (b"content-length", length)])
+        await self.start(status, [(b"content-type", b"application/json"), (b"content-length", length), *extra])
         await self.finish(body)
 
     def shaped(self, told: Told) -> bytes:
@@ -156,7 +156,7 @@ async def _refuse(exchange: Exchange, error: ProxyError) -> None:
     if isinstance(error, BodyTooLarge | RequestTimeout | Overloaded):
         await _refuse_body(exchange, error)
     else:
-        await exchange.reply(error.status, exchange.shaped(error.told))
+        await exchange.reply(error.status, exchange.shaped(error.told), extra=error.headers)
 
 
 async def _fail(exchange: Exchange) -> None:

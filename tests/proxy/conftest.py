@@ -26,8 +26,10 @@ upstreams:
   dead: {{kind: openai, base_url: "http://127.0.0.1:9/v1"}}
   brief: {{kind: openai, base_url: "{url}", timeouts: {{connect_s: 0.3, first_byte_s: 0.3, read_s: 0.3}}}}
   mapped: {{kind: openai, base_url: "{url}", model_map: {{"mapped*": its-own-name}}}}
+  claude: {{kind: anthropic, base_url: "{url}", api_key: {key}}}
   echo: {{kind: echo}}
 routes:
+  - {{match: {{model: "claude*"}}, upstreams: [claude]}}
   - {{match: {{model: "echo*"}}, upstreams: [echo]}}
   - {{match: {{model: "fallback*"}}, upstreams: [main, second]}}
   - {{match: {{model: "dead-then*"}}, upstreams: [dead, second]}}

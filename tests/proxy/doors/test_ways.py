@@ -82,7 +82,7 @@ async def test_no_tunnel_is_opened(proxy: LiveProxy, upstream: ScriptedUpstream,
         writer.write(f"CONNECT {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
         answer = await read_response(reader)
 
-    assert answer.status in (400, 404, 405)
+    assert answer.status == 405
     assert len(upstream.received) == before
 
 

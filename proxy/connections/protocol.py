@@ -18,7 +18,14 @@ from uvicorn.server import ServerState
 
 from moosproxy.proxy.connections.answering import Answering
 from moosproxy.proxy.connections.lobby import STATE, Lobby
-from moosproxy.proxy.errors import BadRequest, HeadTooLarge, MethodNotAllowed, Overloaded, ProxyError, RequestTimeout
+from moosproxy.proxy.errors import (
+    BadRequest,
+    HeadTooLarge,
+    MethodNotAllowed,
+    Overloaded,
+    ProxyError,
+    RequestTimeout,
+)
 
 # A connection closed under a client that is still sending is reset, and the answer is lost with it.
 _LINGER_S = 5.0

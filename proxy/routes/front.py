@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -98,13 +98,20 @@ def route(raw: bytes) -> Way:
     plain = _plain(path)
     if plain is None or not _in_api(plain) or _climbs(plain):
         return Way(path, path, "other", OTHER, _not_found)
-    # A spelling of a door's path, however encoded, is that path; of others the upstream knows how they are meant.
-    path = path.removeprefix("/v1") if path.startswith("/v1/") else path
+    sent = _sent(path, plain)
     plain = plain.removeprefix("/v1") if plain.startswith("/v1/") else plain
     if plain == "/compress":
         return Way(plain, plain, plain, OTHER, compress)
-    path = plain if plain in doors.BY_PATH else path
-    return Way(path, plain, doors.name_of(plain), doors.door_of(plain), relay)
+    # A spelling of a door's path, however encoded, is that path.
+    sent = plain if plain in doors.BY_PATH else sent
+    return Way(sent, plain, doors.name_of(plain), doors.door_of(plain), relay)
+
+
+def _sent(path: str, plain: str) -> str:
+    """The path behind /v1 as it came, since only the upstream knows what an escape in it means."""
+    if path.startswith("/v1/"):
+        return path[3:]
+    return quote(plain[3:]) if plain.startswith("/v1/") else path
 
 
 def _plain(path: str) -> str | None:

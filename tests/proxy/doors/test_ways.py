@@ -28,6 +28,24 @@ async def test_every_spelling_of_a_path_is_that_path(
 
 
 @pytest.mark.parametrize(
+    ("path", "arrives_at"),
+    [
+        ("/v1/files/a%2fb", "/v1/files/a%2fb"),
+        ("/%76%31/files/f", "/v1/files/f"),
+        ("/v1%2ffiles%2ff", "/v1/files/f"),
+        ("/fil%65s/f", "/v1/fil%65s/f"),
+    ],
+)
+async def test_other_paths_arrive_as_they_are_spelled(
+    proxy: LiveProxy, upstream: ScriptedUpstream, path: str, arrives_at: str
+) -> None:
+    word = fresh("other")
+    await ask(proxy.port, b"", f"{path}?{word}", "GET")
+
+    assert upstream.last(word).target == f"{arrives_at}?{word}"
+
+
+@pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/v1/models"), ("POST", "/v1/embeddings"), ("POST", "/v1/files"), ("GET", "/v1/chat/completions"),
      ("POST", "/v1/responses/resp_1/cancel"), ("POST", "/v1/messages/batches")],

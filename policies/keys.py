@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PREFIX = "sk-moos-"
 
@@ -26,6 +26,10 @@ class KeyRing:
     """All key hashes with their teams."""
 
     entries: tuple[tuple[bytes, str], ...] = ()
+    _digests: frozenset[bytes] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_digests", frozenset(digest for digest, _ in self.entries))
 
     @classmethod
     def of(cls, hashes: Iterable[tuple[str, str]]) -> KeyRing:
@@ -40,6 +44,10 @@ class KeyRing:
             if hmac.compare_digest(entry, digest):
                 found = team
         return found
+
+    def holds(self, word: bytes) -> bool:
+        """Whether some bytes are a key. Quick: for searching what leaves, never for letting anybody in."""
+        return hashlib.sha256(word).digest() in self._digests
 
     def __bool__(self) -> bool:
         return bool(self.entries)

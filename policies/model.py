@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from moosproxy.policies.fields.endpoints import DEFAULT_ENDPOINTS
 from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, Kind, Role
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
 from moosproxy.policies.fields.soft import HfModel, Soft
@@ -51,7 +52,7 @@ class PolicyFields(Strict):
     """Original tokens / sent tokens that compression aims at; 4 keeps a quarter, 1 changes nothing."""
     alpha: Share = 0.9
     """Weight of the classifier against the outlier score; 1 is the classifier alone."""
-    compress_roles: frozenset[Role] = frozenset({"user", "tool"})
+    compress_roles: frozenset[Role] = frozenset({"user", "tool", "function"})
     """Roles whose text may be compressed."""
     protected_roles: frozenset[Role] = frozenset({"system", "developer", "assistant"})
     """Roles whose text is never touched; a role in both lists is a fault."""
@@ -89,6 +90,8 @@ class PolicyFields(Strict):
     """Leave a text alone where shortening it takes longer than a local model saves, as measured once per model."""
     soft: Soft | None = None
     """Soft compression by an upstream of kind `transformers`, in the place of any other; null for none."""
+    endpoints: frozenset[Annotated[str, Field(min_length=1)]] = DEFAULT_ENDPOINTS
+    """What teams reach: names for calls that leave nothing at the provider, or globs over paths (`files*`)."""
     tokenizer: Annotated[str, Field(min_length=1)] | None = "auto"
     """Tokenizer that counts: `auto` the model's, a name fixes it, null the compressor's or a local model's own."""
 
@@ -173,15 +176,15 @@ class UpstreamFields(Strict):
     """A place where requests go, as a policy file describes it under its name."""
 
     kind: Annotated[
-        Literal["openai", "litellm", "llama_cpp", "transformers", "echo"],
+        Literal["openai", "anthropic", "litellm", "llama_cpp", "transformers", "echo"],
         Field(
-            description="`openai` relays OpenAI's wire format, `litellm` reaches the others (extra `providers`), "
-            "`llama_cpp` runs GGUF files on this machine, `transformers` Hugging Face models with soft "
-            "compression, `echo` answers the prompt."
+            description="`openai` and `anthropic` relay the wire format of either, `litellm` reaches the others "
+            "(extra `providers`), `llama_cpp` runs GGUF files on this machine, `transformers` Hugging Face "
+            "models with soft compression, `echo` answers the prompt."
         ),
     ]
     base_url: Annotated[str, AfterValidator(_upstream_url)] | None = None
-    """For `openai` the address that `/chat/completions` is put behind, such as https://api.openai.com/v1."""
+    """The address that `/chat/completions` or `/messages` is put behind, such as https://api.openai.com/v1."""
     api_key: Annotated[HeaderValue | None, BeforeValidator(_blank_is_none)] = None
     """The upstream's own key, usually `${NAME}` of an environment variable."""
     headers: Annotated[Mapping[HeaderName, HeaderValue], Field(exclude=True)] = {}
@@ -203,8 +206,8 @@ class UpstreamFields(Strict):
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:
-        if self.kind == "openai" and self.base_url is None:
-            raise ValueError("kind openai needs a base_url, such as https://api.openai.com/v1")
+        if self.kind in ("openai", "anthropic") and self.base_url is None:
+            raise ValueError(f"kind {self.kind} needs a base_url, such as https://api.{self.kind}.com/v1")
         if self.kind == "echo" and (self.base_url or self.api_key):
             raise ValueError("kind echo goes nowhere: leave out base_url and api_key")
         if self.kind != "litellm" and self.params:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 
 from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.fields.endpoints import plain_endpoint
 from moosproxy.policies.keys import KeyRing
 from moosproxy.policies.model import Policy, Upstream
 from moosproxy.policies.overrides import Applied, Requested, apply_overrides
@@ -143,12 +144,6 @@ class PolicySet:
                 if rule.matcher.takes(facts, any_model=True):
                     return rule
         raise NoRouteError(f"no route takes model {facts.model!r} at {plain_endpoint(facts.endpoint)!r}")
-
-
-def plain_endpoint(path: str) -> str:
-    """The path without slashes around it and without v1: /v1/chat/completions is chat/completions."""
-    path = path.strip("/")
-    return "" if path == "v1" else path.removeprefix("v1/")
 
 
 def globs(patterns: Iterable[str]) -> re.Pattern[str]:

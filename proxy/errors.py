@@ -1,10 +1,14 @@
-"""Our own errors, in the shape that OpenAI clients know. Upstream's errors pass through and never come by here.
+"""Our own errors, in the shape that OpenAI clients know, unless a door has another.
+
+Upstream's errors pass through and never come by here.
 
 ProxyError
 ├── BadRequest             400  malformed JSON, a wrong type, a bad x-moos header
 ├── InvalidKey             401  no key or an unknown one
 ├── ContextTooLong         400  longer than the model's window, even at the largest allowed ratio
+├── Forbidden              403  an endpoint that the team's policy does not allow
 ├── NotFound               404  no such path, no route for the model
+├── MethodNotAllowed       405  a method that no API has
 ├── RequestTimeout         408  a head or a body that does not come
 ├── BodyTooLarge           413
 ├── HeadTooLarge           431
@@ -16,14 +20,25 @@ ProxyError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import orjson
+
+
+class Told(NamedTuple):
+    """What an answer of our own says, before a door gives it its shape. The names are OpenAI's, but for status."""
+
+    status: int
+    message: str
+    kind: str
+    param: str | None = None
+    code: str | None = None
 
 
 class ProxyError(Exception):
     """An answer of our own. The message goes to the client: it names the fix, and quotes no text of a request."""
 
+    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "api_error"
     default_code: ClassVar[str | None] = None
@@ -34,8 +49,13 @@ class ProxyError(Exception):
         self.param = param
         self.code = code or self.default_code
 
+    @property
+    def told(self) -> Told:
+        """For a door to put into its shape."""
+        return Told(self.status, self.message, self.kind, self.param, self.code)
+
     def envelope(self) -> bytes:
-        """The JSON body."""
+        """The JSON body in OpenAI's shape."""
         return envelope(self.message, self.kind, self.param, self.code)
 
 
@@ -66,6 +86,23 @@ class NotFound(ProxyError):
     status = 404
     kind = "invalid_request_error"
     default_code = "not_found"
+
+
+class Forbidden(ProxyError):
+    """The caller is known, and may not do this."""
+
+    status = 403
+    kind = "invalid_request_error"
+    default_code = "endpoint_not_allowed"
+
+
+class MethodNotAllowed(ProxyError):
+    """No API has this method."""
+
+    headers = ((b"allow", b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"),)
+    status = 405
+    kind = "invalid_request_error"
+    default_code = "method_not_allowed"
 
 
 class BodyTooLarge(ProxyError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import count
 from secrets import token_hex
@@ -32,19 +32,18 @@ _NOT_FORWARDED = HOP_BY_HOP | CREDENTIALS | {b"host", b"content-length", b"expec
 # alt-svc would send the client to the upstream's own address next time.
 _NOT_RETURNED = HOP_BY_HOP | {b"alt-svc"}
 _PREFIX = b"x-moos-"
-_LONG_KEY = 8
 _NUMBERS = count()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
-def outgoing(headers: RawHeaders, *, with_credentials: bool, key: str | None = None) -> list[tuple[str, str]]:
+def outgoing(
+    headers: RawHeaders, *, with_credentials: bool, stays: Callable[[bytes, bytes], bool] | None = None
+) -> list[tuple[str, str]]:
     """The request headers that go upstream.
 
-    with_credentials: whether the caller's own key passes through. key: of this proxy; headers with it stay.
+    with_credentials: whether the caller's own key passes through. stays: whether a header must not leave.
     """
-    # A key of a few letters may be in any header by chance.
-    secret = key.encode("latin-1") if key and len(key) >= _LONG_KEY else None
-    headers = list(headers) if secret is None else [entry for entry in headers if secret not in entry[1]]
+    headers = list(headers) if stays is None else [entry for entry in headers if not stays(*entry)]
     named = _named_by_connection(headers)
     return [
         (forwarded, _decode(value))

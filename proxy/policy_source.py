@@ -90,9 +90,8 @@ async def upstreams_check(source: PolicySource) -> Check:
     missing = lacking(source.current) or await asyncio.to_thread(_missing_files, source.current)
     if missing is not None:
         return Check("degraded", missing)
-    keyless = [
-        name for name, upstream in upstreams.items() if upstream.kind == "openai" and upstream.api_key is None
-    ]
+    relayed = [upstream for upstream in upstreams.values() if upstream.kind in ("openai", "anthropic")]
+    keyless = [upstream.name for upstream in relayed if upstream.api_key is None]
     return Check("ok", f"without a key of their own: {', '.join(sorted(keyless))}" if keyless else "")
 
 

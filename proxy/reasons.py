@@ -8,6 +8,7 @@ from enum import StrEnum
 class SkipReason(StrEnum):
     """The single reason a part was not compressed. Declared in the order in which they are decided."""
 
+    ENDPOINT = "endpoint"  # of a whole request: no door knows the texts of its body
     DISABLED = "disabled"  # the policy switches compression off
     BYPASS = "bypass"  # the request asked for it and the policy allows it
     ROLE = "role"  # the policy does not compress this role

@@ -10,6 +10,8 @@ from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.connections.held import Held
 from moosproxy.proxy.decisions import Decisions
+from moosproxy.proxy.doors.base import Door
+from moosproxy.proxy.doors.chat import DOOR as CHAT
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.rewriting.break_even import BreakEven
 from moosproxy.proxy.rewriting.fit_context import FitContext
@@ -42,6 +44,7 @@ class RewriterLike(Protocol):
         team: str | None,
         overrides: Overrides,
         worth: Worth | None = None,
+        door: Door = CHAT,
     ) -> Rewritten:
         """Raises CompressionRejected if compression failed and the policy says reject."""
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moosproxy.policies.faults import KeyPath
+from moosproxy.policies.fields.endpoints import plain_endpoint
 from moosproxy.policies.files.document import Main, Match, Route
 from moosproxy.policies.files.layers import Layer, Merged, chain, merge
 from moosproxy.policies.files.reading import Document
 from moosproxy.policies.files.references import Place
 from moosproxy.policies.model import Policy, Upstream, contradictions
-from moosproxy.policies.resolve import Decision, Matcher, Origin, Rule, globs, plain_endpoint
+from moosproxy.policies.resolve import Decision, Matcher, Origin, Rule, globs
 
 
 def upstreams(main: Main) -> dict[str, Upstream]:

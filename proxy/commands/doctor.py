@@ -139,7 +139,8 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
     async with RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle) as session:
         try:
             async with asyncio.timeout(_PATIENCE_S):
-                answer = await RelayClient(upstream, session).send(Call("GET", "/models", "", [], b""))
+                version = [("anthropic-version", "2023-06-01")] if upstream.kind == "anthropic" else []
+                answer = await RelayClient(upstream, session).send(Call("GET", "/models", "", version, b""))
                 await answer.close()
         except UpstreamFault as fault:
             return Check("missing", f"{fault.detail}{hint}")
@@ -150,7 +151,7 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
     if answer.status in (404, 405, 501):
         text = (
             f"{upstream.base_url} answers, but knows no /models (status {answer.status}): "
-            "check that base_url ends where /chat/completions begins, as in https://api.openai.com/v1"
+            "check that base_url ends where /chat/completions or /messages begins, as in https://api.openai.com/v1"
         )
         return Check("degraded", text)
     if answer.status >= 300:

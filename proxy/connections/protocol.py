@@ -18,7 +18,14 @@ from uvicorn.server import ServerState
 
 from moosproxy.proxy.connections.answering import Answering
 from moosproxy.proxy.connections.lobby import STATE, Lobby
-from moosproxy.proxy.errors import BadRequest, HeadTooLarge, Overloaded, ProxyError, RequestTimeout
+from moosproxy.proxy.errors import (
+    BadRequest,
+    HeadTooLarge,
+    MethodNotAllowed,
+    Overloaded,
+    ProxyError,
+    RequestTimeout,
+)
 
 # A connection closed under a client that is still sending is reset, and the answer is lost with it.
 _LINGER_S = 5.0
@@ -134,6 +141,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         if len(self.pipeline) >= _PIPELINED:
+            raise _Stop
+        if self.parser.get_method() == b"CONNECT":  # its target is no path, and would be refused as malformed
+            self._fault = MethodNotAllowed("No tunnel is opened here.")
             raise _Stop
         self._in_head = self._whole = False
         self._lobby.waiting.pop(self, None)

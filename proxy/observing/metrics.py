@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Metrics:
         )
         self._parts = Counter(
             "moos_parts",
-            "Text parts by outcome: compressed, or why not.",
+            "Text parts by outcome: compressed, or why not; requests that were not looked into as endpoint.",
             ["outcome"],
             registry=registry,
         )
@@ -134,6 +135,8 @@ class Metrics:
             counts[("gone",)] += 1
         for outcome, number in record.outcomes.items():
             counts["parts", outcome] += number
+        if record.unseen:
+            counts["parts", SkipReason.ENDPOINT] += 1
         if record.parts:
             for part in record.parts:
                 if part.cache:

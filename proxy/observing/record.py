@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.upstreams.base import RawHeader
 from moosproxy.proxy.upstreams.usage import Usage
 
@@ -23,6 +24,7 @@ class Record:
     tokens_after: as sent. tokens_estimated: those of them in texts that no tokenizer has seen.
     shadow_after: what would have been sent, where the policy only measures. outcomes: number of texts by reason,
     or compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
+    unseen: the request was relayed and nobody looked for texts in it.
     """
 
     request_id: str
@@ -48,6 +50,7 @@ class Record:
     fit: Fit | None = field(default=None, init=False)
     error: str | None = field(default=None, init=False)
     disconnected: bool = field(default=False, init=False)
+    unseen: bool = field(default=False, init=False)
 
     @property
     def proxy_s(self) -> float:
@@ -83,6 +86,8 @@ class Record:
             out.append((b"x-moos-policy", self.policy.encode("ascii", "backslashreplace")))
         if self.parts:
             out += self._compression_headers()
+        elif self.unseen:
+            out.append((b"x-moos-skipped", SkipReason.ENDPOINT.encode()))
         return out
 
     def _compression_headers(self) -> list[RawHeader]:
@@ -139,6 +144,8 @@ class Record:
             out["disconnected"] = True
         if self.parts:
             out |= self._compression_fields()
+        elif self.unseen:
+            out["skipped"] = SkipReason.ENDPOINT.value
         if self.usage is not None:
             out["prompt_tokens"] = self.usage.prompt
             out["completion_tokens"] = self.usage.completion

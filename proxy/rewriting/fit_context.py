@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from moosproxy.policies.model import Policy
+from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.errors import ContextTooLong
 from moosproxy.proxy.reasons import FORCED, SkipReason
 from moosproxy.proxy.rewriting.outcome import Rewritten
@@ -44,6 +45,7 @@ class FitContext:
 
     async def fit(
         self,
+        door: Door,
         body: dict[str, Any],
         scope: Sequence[str | None],
         policy: Policy,
@@ -56,7 +58,7 @@ class FitContext:
         scope: what sets conversations apart beside their messages, such as team and model. attempt: the request at
         another ratio. Raises ContextTooLong where the largest allowed ratio does not do.
         """
-        digests = _digests(body, scope)
+        digests = _digests(door, body, scope)
         known = next((self._chosen[digest] for digest in reversed(digests) if digest in self._chosen), None)
         lowest, best = policy.ratio, usual
         if known is not None:
@@ -70,7 +72,7 @@ class FitContext:
         steps = _steps(lowest, max(policy.ratio, policy.max_ratio))
         if known is None and policy.ratio > 1 and any(part.reason in _NOT_TRIED for part in usual.parts):
             steps = [policy.ratio, *steps]  # nobody has seen yet what the policy's own ratio makes of it
-        ratio, best = await _smallest(steps, best, room, attempt, measure)
+        ratio, best = await _smallest(steps, best, room, attempt, measure, door.main)
         self._remember(digests[-1], ratio)
         return best, Fit(ratio, "chosen" if known is None else "raised")
 
@@ -82,9 +84,9 @@ class FitContext:
 
 
 async def _smallest(
-    steps: Sequence[float], tried: Rewritten, room: Room, attempt: Attempt, measure: Measure
+    steps: Sequence[float], tried: Rewritten, room: Room, attempt: Attempt, measure: Measure, field: str
 ) -> tuple[float, Rewritten]:
-    """Bisection over the ascending steps, begun where arithmetic says that it should fit."""
+    """Bisection over the ascending steps, begun where arithmetic says that it should fit. field: to blame."""
     found: tuple[float, Rewritten] | None = None
     first, behind = 0, len(steps)
     probe = _guess(steps, tried, room)
@@ -102,7 +104,7 @@ async def _smallest(
             f"This model's maximum context length is {room.window} tokens, {room.reserved} of them kept for the "
             f"answer, but the prompt still has {room.prompt} tokens when it is shortened by {most:g}, the most "
             "that the policy allows. Shorten it, raise max_ratio or the model's context, or ask for fewer tokens.",
-            param="messages",
+            param=field,
         )
     return found
 
@@ -124,13 +126,11 @@ def _guess(steps: Sequence[float], tried: Rewritten, room: Room) -> int:
     return next((index for index, step in enumerate(steps) if step >= needed), len(steps) - 1)
 
 
-def _digests(body: dict[str, Any], scope: Sequence[str | None]) -> list[bytes]:
+def _digests(door: Door, body: dict[str, Any], scope: Sequence[str | None]) -> list[bytes]:
     """One for each beginning of the conversation, the whole of it last."""
-    messages = body.get("messages")
-    entries = messages if isinstance(messages, list) else [body.get("prompt")]
     hasher = hashlib.sha256(orjson.dumps(list(scope)))
     out = []
-    for entry in entries or [None]:
+    for entry in door.turns(body) or [None]:
         # JSON with surrogates kept apart: what cannot be written as UTF-8 must still tell conversations apart.
         hasher.update(repr(entry).encode("utf-8", "surrogatepass") + b"\0")
         out.append(hasher.digest())

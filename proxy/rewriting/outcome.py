@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
+from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens, replaced
+from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.cache.cut import Limit
 from moosproxy.proxy.cache.shared import Layer
 from moosproxy.proxy.reasons import SkipReason
@@ -30,8 +31,8 @@ class PartOutcome(NamedTuple):
     tokens_before, tokens_after: counted where the compressor saw the text, else estimated (and equal).
     """
 
-    message: int
-    part: int | None
+    message: int | str
+    part: int | str | None
     role: str
     reason: SkipReason | None
     tokens_before: int
@@ -42,18 +43,28 @@ class PartOutcome(NamedTuple):
 
 
 class Rewritten(NamedTuple):
-    """The body to send and what was done to it.
+    """What was done to a body.
 
-    body: a new top-level dict; whatever was not changed is shared with the old one.
-    shadow: the outcomes tell what compression would have done, the body is the original.
+    original: the body as it came. changes: its texts that go out in another form, by their paths.
+    shadow: the outcomes tell what compression would have done, nothing is changed.
     compression_ms: wall-clock time from the first look at the body to the last answer.
     """
 
-    body: dict[str, Any]
-    changed: bool
+    original: Mapping[str, Any]
+    changes: Mapping[Path, str]
     parts: tuple[PartOutcome, ...]
     compression_ms: float
     shadow: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything goes out in another form."""
+        return bool(self.changes)
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body to send: a new top-level dict; whatever was not changed is shared with the old one."""
+        return replaced(self.original, self.changes)
 
     @property
     def tokens_before(self) -> int:

@@ -16,13 +16,15 @@ from typing import Any
 
 from moosproxy.compressor import CompressionResult, CompressionSettings, SettingsError
 from moosproxy.policies.model import Policy
-from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens, find_parts, replace_parts
+from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
 from moosproxy.proxy.cache.cut import Cut, Limit
 from moosproxy.proxy.cache.key import Key
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.record import Answer, Skip
 from moosproxy.proxy.cache.shared import Layer
 from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Store, off_loop
+from moosproxy.proxy.doors.base import Door
+from moosproxy.proxy.doors.chat import DOOR as CHAT
 from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import FORCED, SkipReason
 from moosproxy.proxy.rewriting.asked import key_space, settings_for
@@ -86,37 +88,34 @@ class Rewriter:
         team: str | None,
         overrides: Overrides,
         worth: Worth | None = None,
+        door: Door = CHAT,
     ) -> Rewritten:
         """Shorten what the policy lets us, and what is worth it. worth: None where everything is.
 
+        door: knows the body.
         Raises CompressionRejected only where on_error is "reject".
         """
         started = time.perf_counter()
-        messages = body.get("messages")
-        many = isinstance(messages, list) and len(messages) > _PARTS_AT_ONCE
-        parts = await off_loop(many, lambda: find_parts(body))
+        many = len(door.turns(body)) > _PARTS_AT_ONCE
+        parts = await off_loop(many, lambda: door.find(body))
         request = _Request(
             policy,
             team,
             overrides,
             model if isinstance(model := body.get("model"), str) else None,
             time.monotonic() + policy.deadline_ms / 1000,
-            min(self._pin_ttl_s, _SHORT_PIN_S) if _is_short(body, parts) else self._pin_ttl_s,
+            min(self._pin_ttl_s, _SHORT_PIN_S) if _is_short(door, body, parts) else self._pin_ttl_s,
         )
-        asked = await off_loop(many, lambda: asked_before(body, parts)) if policy.question == "auto" else None
+        asked = None
+        if policy.question == "auto":
+            asked = await off_loop(many, lambda: asked_before(door, body, parts))
         texts, outcomes = await self._treat(parts, request, worth, asked)
-        changes = [
-            (part, text)
+        changes = {
+            part.path: text
             for part, text in zip(parts, texts, strict=True)
             if text is not part.text and not policy.shadow
-        ]
-        return Rewritten(
-            replace_parts(body, changes),
-            bool(changes),
-            tuple(outcomes),
-            (time.perf_counter() - started) * 1000,
-            policy.shadow,
-        )
+        }
+        return Rewritten(body, changes, tuple(outcomes), (time.perf_counter() - started) * 1000, policy.shadow)
 
     async def _treat(
         self,
@@ -221,9 +220,9 @@ def _answer_of(text: str, result: CompressionResult) -> Answer:
     return Cut.of(text, result.kept, before, result.tokens_after, limit)
 
 
-def _is_short(body: dict[str, Any], parts: Sequence[TextPart]) -> bool:
+def _is_short(door: Door, body: dict[str, Any], parts: Sequence[TextPart]) -> bool:
     """Whether the whole prompt is shorter than any that a provider caches."""
-    if body.get("tools") or body.get("functions") or sum(len(part.text) for part in parts) > _SHORT_PROMPT_BYTES:
+    if any(map(body.get, door.beside)) or sum(len(part.text) for part in parts) > _SHORT_PROMPT_BYTES:
         return False
     return sum(len(part.text.encode("utf-8", "surrogatepass")) for part in parts) < _SHORT_PROMPT_BYTES
 

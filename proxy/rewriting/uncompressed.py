@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from moosproxy.policies.model import Policy
-from moosproxy.proxy.bodies.parts import find_parts
+from moosproxy.proxy.doors.base import Door
+from moosproxy.proxy.doors.chat import DOOR as CHAT
 from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth, unseen
 
@@ -20,6 +21,7 @@ class Uncompressed:
         team: str | None,
         overrides: Overrides,
         worth: Worth | None = None,
+        door: Door = CHAT,
     ) -> Rewritten:
         """The body as it came."""
-        return Rewritten(body, False, tuple(unseen(part, SkipReason.DISABLED) for part in find_parts(body)), 0.0)
+        return Rewritten(body, {}, tuple(unseen(part, SkipReason.DISABLED) for part in door.find(body)), 0.0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,17 +10,19 @@ from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.errors import InvalidKey
 from moosproxy.proxy.headers import CREDENTIALS, RawHeaders
-
-_BETWEEN = re.compile(r"[\s,;=\"']+")
+from moosproxy.proxy.routes.own_keys import OwnKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """team, key: None where no keys are configured. key_is_ours: a credential of the request is this proxy's."""
+    """team: None where no keys are configured. key_is_ours: a credential of the request is this proxy's.
+
+    own_keys: finds keys of this proxy in what would leave it, None where there are none.
+    """
 
     team: str | None
     key_is_ours: bool
-    key: str | None = field(default=None, repr=False)
+    own_keys: OwnKeys | None = field(default=None, repr=False)
 
     def forwards_key(self, policy: Policy) -> bool:
         """Whether the caller's credentials go upstream. A key of this proxy never does."""
@@ -29,28 +30,32 @@ class Caller:
 
 
 def authenticate(policies: PolicySet, headers: Mapping[str, str], raw: RawHeaders = ()) -> Caller:
-    """The caller by `Authorization: Bearer`, or by `x-moos-key`, which leaves Authorization to a provider's key.
+    """The caller by `Authorization: Bearer` or `x-api-key`, as clients of the two APIs send their key.
 
+    Or by `x-moos-key`, which goes before them and leaves them to a provider's key.
     raw: all of the request's headers, since one may come twice. Raises InvalidKey if keys are configured and none
     of them came.
     """
     if not policies.has_keys:
         return Caller(None, key_is_ours=False)
-    bearer = _bearer(headers.get("authorization", ""))
     own = headers.get("x-moos-key")
-    key = bearer if own is None else own.strip()
-    if not key:
-        raise InvalidKey("No API key given. Send a key of this proxy as `Authorization: Bearer sk-moos-...`.")
-    team = policies.team_of(key)
-    if team is None:
-        raise InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
-    return Caller(team, own is None or _holds_a_key(policies, raw), key)
+    given = [_bearer(headers.get("authorization", "")), headers.get("x-api-key", "")] if own is None else [own]
+    keys = [key.strip() for key in given if key.strip()]
+    if not keys:
+        raise InvalidKey(
+            "No API key given. Send a key of this proxy as `Authorization: Bearer sk-moos-...` or as `x-api-key`."
+        )
+    for key in keys:
+        team = policies.team_of(key)
+        if team is not None:
+            own_keys = OwnKeys(policies.keys, key)
+            return Caller(team, own is None or _holds_a_key(own_keys, raw), own_keys)
+    raise InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
 
 
-def _holds_a_key(policies: PolicySet, raw: RawHeaders) -> bool:
+def _holds_a_key(own_keys: OwnKeys, raw: RawHeaders) -> bool:
     """Whether any credential, in whatever form, is a key of this proxy, the caller's or another team's."""
-    values = (value.decode("latin-1") for name, value in raw if name in CREDENTIALS)
-    return any(policies.team_of(word) for value in values for word in _BETWEEN.split(value) if word)
+    return any(own_keys.in_credential(value) for name, value in raw if name in CREDENTIALS)
 
 
 def _bearer(value: str) -> str:

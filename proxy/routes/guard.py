@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from starlette.types import Receive, Scope, Send
 
 from moosproxy.proxy import headers
 from moosproxy.proxy.connections.held import Share
-from moosproxy.proxy.errors import BodyTooLarge, Overloaded, ProxyError, RequestTimeout, envelope
+from moosproxy.proxy.doors.base import Door
+from moosproxy.proxy.errors import BodyTooLarge, Overloaded, ProxyError, RequestTimeout, Told
 from moosproxy.proxy.log import LOG, log_request
 from moosproxy.proxy.observing.record import Record
 from moosproxy.proxy.routes.auth import Caller, authenticate
@@ -26,12 +28,12 @@ _NOBODY = Caller(None, key_is_ours=False)
 
 @dataclass
 class Exchange:
-    """One request and the way to answer it. path is behind /v1, with a leading slash."""
+    """One request and the way to answer it."""
 
     scope: Scope
     receive: Receive
     send: Send
-    path: str
+    way: Way
     services: Services
     headers: dict[str, str]
     record: Record
@@ -61,11 +63,15 @@ class Exchange:
         self.unwatch()
         await self.send({"type": "http.response.body", "body": chunk, "more_body": False})
 
-    async def reply(self, status: int, body: bytes, kind: bytes = b"application/json") -> None:
-        """A whole answer of our own."""
+    async def reply(self, status: int, body: bytes, extra: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """A whole answer of our own, in JSON."""
         length = str(len(body)).encode()
-        await self.start(status, [(b"content-type", kind), (b"content-length", length)])
+        await self.start(status, [(b"content-type", b"application/json"), (b"content-length", length), *extra])
         await self.finish(body)
+
+    def shaped(self, told: Told) -> bytes:
+        """An error of our own as the door's clients know it."""
+        return self.way.door.error(told, self.record.request_id)
 
     def unwatch(self) -> None:
         """From now on a disconnect cancels nothing."""
@@ -76,22 +82,36 @@ class Exchange:
 Handler = Callable[[Exchange], Awaitable[None]]
 
 
-async def guarded(
-    services: Services, scope: Scope, receive: Receive, send: Send, path: str, endpoint: str, handle: Handler
-) -> None:
-    """Authenticates, reads the body, lets `handle` answer. endpoint: the path's name in log and metrics."""
+class Way(NamedTuple):
+    """Where a request leads.
+
+    path: behind /v1, with a leading slash, as it goes upstream. plain: the same without percent-encoding.
+    name: in log and metrics. door: what is known of the body, and how errors look here.
+    """
+
+    path: str
+    plain: str
+    name: str
+    door: Door
+    handle: Handler
+
+
+async def guarded(services: Services, scope: Scope, receive: Receive, send: Send, way: Way) -> None:
+    """Authenticates, reads the body, lets the way's handler answer."""
     fields = headers.readable(scope["headers"])
-    record = Record(headers.request_id(fields), scope["method"], endpoint)
-    exchange = Exchange(scope, receive, send, path, services, fields, record)
+    record = Record(headers.request_id(fields), scope["method"], way.name)
+    exchange = Exchange(scope, receive, send, way, services, fields, record)
     share = services.held.share()
     services.metrics.in_flight += 1
     try:
         exchange.caller = authenticate(services.policies.current, fields, scope["headers"])
         record.team = exchange.caller.team
+        if exchange.caller.own_keys is not None and exchange.caller.own_keys.inside(record.request_id.encode()):
+            record.request_id = headers.request_id({})  # it is logged
         exchange.body = await read_body(receive, fields, services.settings, share)
         await _undo_coding(exchange, share)
         exchange.watch = DisconnectWatch(receive)
-        await handle(exchange)
+        await way.handle(exchange)
     except ProxyError as error:
         await _refuse(exchange, error)
     except ClientGone:
@@ -136,14 +156,14 @@ async def _refuse(exchange: Exchange, error: ProxyError) -> None:
     if isinstance(error, BodyTooLarge | RequestTimeout | Overloaded):
         await _refuse_body(exchange, error)
     else:
-        await exchange.reply(error.status, error.envelope())
+        await exchange.reply(error.status, exchange.shaped(error.told), extra=error.headers)
 
 
 async def _fail(exchange: Exchange) -> None:
     exchange.record.error = "internal"
     if not exchange.started:
         text = f"The proxy failed on this request; its log says where, under {exchange.record.request_id}."
-        await exchange.reply(500, envelope(text, "api_error", None, "internal_error"))
+        await exchange.reply(500, exchange.shaped(Told(500, text, "api_error", None, "internal_error")))
 
 
 async def _refuse_body(exchange: Exchange, error: ProxyError) -> None:
@@ -151,7 +171,7 @@ async def _refuse_body(exchange: Exchange, error: ProxyError) -> None:
 
     A connection closed under a client that is still sending is reset, and the answer is lost with it.
     """
-    body = error.envelope()
+    body = exchange.shaped(error.told)
     length = str(len(body)).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", length), (b"connection", b"close")]
     if error.status == 503:

@@ -10,7 +10,7 @@ from moosproxy.policies.resolve import Decision
 from moosproxy.proxy.rewriting.break_even import ReadsPrompts
 from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
 from moosproxy.proxy.routes.guard import Exchange
-from moosproxy.proxy.routes.outgoing import calls, changed_texts
+from moosproxy.proxy.routes.outgoing import calls
 from moosproxy.proxy.services import Services
 from moosproxy.proxy.upstreams.window import Counts, Measures, Room
 
@@ -64,13 +64,13 @@ async def fitted(
     async def attempt(ratio: float) -> Rewritten:
         nonlocal spent_ms
         found = await exchange.services.rewriter.rewrite(
-            body, decision.policy, exchange.caller.team, asked._replace(ratio=ratio)
+            body, decision.policy, exchange.caller.team, asked._replace(ratio=ratio), door=exchange.way.door
         )
         spent_ms += found.compression_ms
         return found
 
     async def measure(rewritten: Rewritten) -> Room | None:
-        call_for = calls(exchange, decision, changed_texts(body, rewritten.body), body)
+        call_for = calls(exchange, decision, rewritten.changes, body)
         began = perf_counter()
         try:
             return await client.measure(await call_for(upstream))
@@ -82,6 +82,6 @@ async def fitted(
     scope = [exchange.caller.team, upstream.name, str(body.get("model")), decision.policy.name]
     policy = decision.policy if asked.ratio is None else decision.policy.model_copy(update={"ratio": asked.ratio})
     found, exchange.record.fit = await exchange.services.fit_context.fit(
-        body, scope, policy, usual, attempt, measure
+        exchange.way.door, body, scope, policy, usual, attempt, measure
     )
     return found._replace(compression_ms=usual.compression_ms + spent_ms)

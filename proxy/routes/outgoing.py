@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from moosproxy.policies.model import Policy, Upstream
@@ -18,12 +19,14 @@ _LONG_BODY = 256 * 1024
 
 
 def calls(
-    exchange: Exchange, decision: Decision, replacements: dict[Path, str], parsed: dict[str, Any] | None
+    exchange: Exchange, decision: Decision, replacements: Mapping[Path, str], parsed: dict[str, Any] | None
 ) -> CallFor:
     """What each upstream of the route would be sent."""
     model = parsed.get("model") if parsed is not None else None
     credentials = exchange.caller.forwards_key(decision.policy)
-    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials, key=exchange.caller.key)
+    own_keys = exchange.caller.own_keys
+    stays = own_keys.in_header if own_keys is not None else None
+    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials, stays=stays)
     query = exchange.scope["query_string"].decode("latin-1")
     soft = wish(decision.policy)
     if soft is not None and decision.policy.allow_bypass and headers.asked_bypass(exchange.headers):
@@ -37,7 +40,9 @@ def calls(
         body = exchange.body
         if changes:
             body = await off_loop(len(body) > _LONG_BODY, lambda: splice(exchange.body, changes))
-        return Call(exchange.record.method, exchange.path, query, outgoing, body, name, exchange.caller.team, soft)
+        return Call(
+            exchange.record.method, exchange.way.path, query, outgoing, body, name, exchange.caller.team, soft
+        )
 
     return call_for
 
@@ -54,25 +59,3 @@ def wish(policy: Policy) -> SoftWish | None:
 def is_soft(decision: Decision) -> bool:
     """Whether the texts are compressed by the model that reads them, and so must reach it whole."""
     return decision.upstreams[0].kind == "transformers" and wish(decision.policy) is not None
-
-
-def changed_texts(before: dict[str, Any], after: dict[str, Any]) -> dict[Path, str]:
-    """Where two request bodies differ in a text part, and what it is now."""
-    out: dict[Path, str] = {}
-    _compare(before.get("messages"), after.get("messages"), ("messages",), out)
-    _compare(before.get("prompt"), after.get("prompt"), ("prompt",), out)
-    return out
-
-
-def _compare(before: Any, after: Any, path: Path, out: dict[Path, str]) -> None:
-    if before is after:
-        return
-    if isinstance(after, str):
-        if before != after:
-            out[path] = after
-    elif isinstance(after, list):
-        for index, (old, new) in enumerate(zip(before, after, strict=True)):
-            _compare(old, new, (*path, index), out)
-    elif isinstance(after, dict):
-        for key, new in after.items():
-            _compare(before.get(key), new, (*path, key), out)

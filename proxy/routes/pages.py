@@ -9,6 +9,8 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 
+from moosproxy.proxy.doors import DOORS
+from moosproxy.proxy.doors.base import operation
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.observing.readiness import Readiness
 from moosproxy.proxy.routes import docs_page
@@ -18,7 +20,6 @@ PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.js
 STRANGER = "moos.stranger"
 """In the scope of a request that brought no key though keys are configured."""
 
-_CHAT = {"type": "object", "required": ["messages"], "properties": {"messages": {"type": "array"}}}
 _COMPRESS = {
     "type": "object",
     "description": "Either messages or text.",
@@ -84,22 +85,7 @@ def make_pages(
 
 
 def _api_paths() -> dict[str, Any]:
-    chat = "OpenAI's chat completions; long messages are shortened as the policy says"
-    return {
-        "/v1/chat/completions": {"post": _operation(chat, _CHAT)},
-        "/v1/completions": {"post": _operation("OpenAI's completions; long prompts are shortened")},
-        "/v1/embeddings": {"post": _operation("Relayed as it comes")},
-        "/v1/models": {"get": _operation("The upstream's models")},
-        "/v1/compress": {"post": _operation("Shortens messages or a text; nothing goes upstream", _COMPRESS)},
+    compress = operation("Shortens messages or a text; nothing goes upstream", _COMPRESS)
+    return {path: ways for door in DOORS for path, ways in door.pages.items()} | {
+        "/v1/compress": {"post": compress}
     }
-
-
-def _operation(summary: str, schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    out: dict[str, Any] = {
-        "summary": summary,
-        "responses": {"200": {"description": "The answer"}},
-        "tags": ["API"],
-    }
-    if schema is not None:
-        out["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    return out

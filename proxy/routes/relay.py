@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
 from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.fields.endpoints import reaches
+from moosproxy.policies.model import Policy
 from moosproxy.policies.overrides import Applied, Requested, apply_overrides
 from moosproxy.policies.resolve import Decision, RequestFacts
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
-from moosproxy.proxy.errors import BadRequest, NotFound, envelope
+from moosproxy.proxy.errors import BadRequest, Forbidden, NotFound, Told
 from moosproxy.proxy.rewriting.outcome import Overrides
 from moosproxy.proxy.routes import local
 from moosproxy.proxy.routes.guard import Exchange
-from moosproxy.proxy.routes.outgoing import calls, changed_texts, is_soft
+from moosproxy.proxy.routes.outgoing import calls, is_soft
 from moosproxy.proxy.routes.reading import parse_json
-from moosproxy.proxy.upstreams.base import Answer, UpstreamFault
+from moosproxy.proxy.upstreams.base import Answer, OwnError, UpstreamFault
 from moosproxy.proxy.upstreams.usage import UsageReader
 
-REWRITTEN = frozenset({"/chat/completions", "/completions"})
-_JSON_BODIES = REWRITTEN | {"/embeddings", "/responses"}
 _NO_WISHES = Requested()
 _STREAM_HEADERS = ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
 
 
 async def relay(exchange: Exchange) -> None:
     """Serves any request under /v1."""
+    _keep_keys_here(exchange)
+    door = exchange.way.door
     parsed = await _parsed(exchange)
-    decision, applied = decide(exchange, _model(exchange.path, parsed))
-    replacements: dict[Path, str] = {}
-    if parsed is not None and exchange.path in REWRITTEN and not is_soft(decision):
+    decision, applied = decide(exchange, _model(exchange.way.path, parsed))
+    _allow(exchange, decision.policy)
+    replacements: Mapping[Path, str] = {}
+    if parsed is None or door.texts is None or exchange.way.path not in door.paths:
+        exchange.record.unseen = True
+    elif not is_soft(decision):
         counted = await local.counted(exchange.services, decision, parsed.get("model"))
         replacements = await _shorten(exchange, parsed, counted, applied)
     answer = await _send(exchange, decision, replacements, parsed)
@@ -41,15 +47,40 @@ async def relay(exchange: Exchange) -> None:
         await answer.close()
 
 
+def _keep_keys_here(exchange: Exchange) -> None:
+    """Raises BadRequest where a key of this proxy would leave it in the address."""
+    own_keys, scope = exchange.caller.own_keys, exchange.scope
+    if own_keys is None:
+        return
+    if own_keys.inside(exchange.way.path.encode("latin-1", "replace")) or own_keys.inside(scope["query_string"]):
+        raise BadRequest(
+            "A key of this proxy stands in the request's address, where logs on its way would keep it. Send it as "
+            "`Authorization: Bearer sk-moos-...` or `x-api-key: ...` alone, and have this key replaced.",
+            code="key_in_address",
+        )
+
+
+def _allow(exchange: Exchange, policy: Policy) -> None:
+    """Raises Forbidden where the team may not reach the endpoint. Who needs no key has the account alone."""
+    method, plain = exchange.record.method, exchange.way.plain
+    if exchange.caller.team is None or reaches(policy.endpoints, method, plain):
+        return
+    raise Forbidden(
+        f"This team's policy does not allow {method} at this path. All teams share one account at the provider, "
+        "so what is stored there needs an entry in the policy's `endpoints`; ask whoever runs this proxy."
+    )
+
+
 async def _parsed(exchange: Exchange) -> dict[str, Any] | None:
     """The body if it is a JSON object; None where nothing of it concerns us. Raises BadRequest."""
-    if exchange.scope["method"] != "POST":
+    if exchange.record.method != "POST":
         return None
-    if exchange.path in _JSON_BODIES:
+    door = exchange.way.door
+    if exchange.way.path in door.paths:
         parsed = await parse_json(exchange.body)
         if not isinstance(parsed, dict):
             raise BadRequest("The request body must be a JSON object.", code="invalid_type")
-        _check_types(exchange.path, parsed)
+        door.check(parsed)
         return parsed
     if not exchange.headers.get("content-type", "").startswith("application/json"):
         return None
@@ -58,22 +89,6 @@ async def _parsed(exchange: Exchange) -> dict[str, Any] | None:
     except BadRequest:
         return None  # an endpoint that we do not know: the upstream judges its body
     return parsed if isinstance(parsed, dict) else None
-
-
-def _check_types(path: str, body: dict[str, Any]) -> None:
-    """The few fields that we read ourselves; everything else is the upstream's to judge."""
-    model = body.get("model")
-    if model is not None and not isinstance(model, str):
-        raise BadRequest("model must be a string.", param="model", code="invalid_type")
-    if path != "/chat/completions":
-        return
-    messages = body.get("messages")
-    if not isinstance(messages, list):
-        raise BadRequest("messages must be an array of messages.", param="messages", code="invalid_type")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict):
-            name = f"messages[{index}]"
-            raise BadRequest(f"{name} must be an object.", param=name, code="invalid_type")
 
 
 def _model(path: str, parsed: dict[str, Any] | None) -> str | None:
@@ -86,7 +101,7 @@ def _model(path: str, parsed: dict[str, Any] | None) -> str | None:
 def decide(exchange: Exchange, model: str | None) -> tuple[Decision, Applied]:
     """The route and the policy with the request's wishes in it. Raises NotFound, BadRequest."""
     record = exchange.record
-    facts = RequestFacts(exchange.caller.team, model, exchange.path, exchange.headers)
+    facts = RequestFacts(exchange.caller.team, model, exchange.way.plain, exchange.headers)
     try:
         decision = exchange.services.decisions.of(exchange.services.policies.current, facts)
     except NoRouteError:
@@ -116,22 +131,20 @@ def overrides(applied: Applied) -> Overrides:
 
 async def _shorten(
     exchange: Exchange, body: dict[str, Any], decision: Decision, applied: Applied
-) -> dict[Path, str]:
+) -> Mapping[Path, str]:
     """The texts that changed, by their place in the body."""
     rewriter, team, policy = exchange.services.rewriter, exchange.caller.team, decision.policy
     asked = overrides(applied)
     worth = await local.worth(exchange.services, decision, body.get("model"))
-    rewritten = await rewriter.rewrite(body, policy, team, asked, worth)
+    rewritten = await rewriter.rewrite(body, policy, team, asked, worth, exchange.way.door)
     if policy.fit_context and policy.enabled and not (policy.shadow or asked.bypass):
         rewritten = await local.fitted(exchange, body, decision, asked, rewritten)
     exchange.record.take(rewritten)
-    if not rewritten.changed:
-        return {}
-    return changed_texts(body, rewritten.body)
+    return rewritten.changes
 
 
 async def _send(
-    exchange: Exchange, decision: Decision, replacements: dict[Path, str], parsed: dict[str, Any] | None
+    exchange: Exchange, decision: Decision, replacements: Mapping[Path, str], parsed: dict[str, Any] | None
 ) -> Answer:
     record = exchange.record
     call_for = calls(exchange, decision, replacements, parsed)
@@ -140,6 +153,8 @@ async def _send(
         answer, record.upstream = await exchange.services.pool.send(decision.upstreams, call_for)
     finally:
         record.upstream_s += perf_counter() - began
+    if isinstance(answer, OwnError):
+        answer.reshape(exchange.shaped(answer.told))
     return answer
 
 
@@ -157,8 +172,8 @@ async def _pass_back(exchange: Exchange, answer: Answer) -> None:
     except UpstreamFault as fault:
         record.error = f"upstream_{fault.reason}"
         if record.stream and b"content-encoding" not in names and exchange.at_event_boundary:
-            error = envelope(fault.message, "api_error", None, "upstream_broken")
-            await exchange.finish(b"data: " + error + b"\n\n")
+            told = Told(502, fault.message, "api_error", None, "upstream_broken")
+            await exchange.finish(exchange.way.door.event(told, record.request_id))
         return  # else the server closes the connection, so the client sees that the answer is not whole
     await exchange.finish(rest)
     record.usage = reader.usage()

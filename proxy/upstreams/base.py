@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from moosproxy.proxy.errors import envelope
+from moosproxy.proxy.errors import Told, envelope
 
 RawHeader = tuple[bytes, bytes]
 JSON_TYPE: RawHeader = (b"content-type", b"application/json")
@@ -110,9 +110,26 @@ def json_answer(status: int, body: bytes, headers: list[RawHeader] | None = None
     return BodyAnswer(status, [JSON_TYPE, length, *(headers or [])], body)
 
 
-def error_answer(status: int, message: str, kind: str, code: str | None = None) -> BodyAnswer:
-    """An error in OpenAI's shape."""
-    return json_answer(status, envelope(message, kind, None, code))
+class OwnError(BodyAnswer):
+    """An error that no upstream sent, in OpenAI's shape until a door gives it its own."""
+
+    __slots__ = ("told",)
+
+    def __init__(self, told: Told) -> None:
+        super().__init__(told.status, [], b"")
+        self.told = told
+        self.reshape(envelope(told.message, told.kind, told.param, told.code))
+
+    def reshape(self, body: bytes) -> None:
+        """Says the same in other words, as long as nothing has been read."""
+        kept = [header for header in self.headers if header[0] not in (b"content-type", b"content-length")]
+        self.headers = [JSON_TYPE, (b"content-length", str(len(body)).encode()), *kept]
+        self._body = body
+
+
+def error_answer(status: int, message: str, kind: str, code: str | None = None) -> OwnError:
+    """An error that no upstream sent."""
+    return OwnError(Told(status, message, kind, None, code))
 
 
 class EventAnswer:
@@ -150,6 +167,8 @@ async def keep(answer: Answer, bound: int) -> BodyAnswer:
 
     A body beyond `bound` bytes is replaced: its announced length could not be kept.
     """
+    if isinstance(answer, OwnError):
+        return answer
     parts: list[bytes] = []
     size = 0
     try:

@@ -19,7 +19,6 @@ import orjson
 
 from moosproxy.policies.extras import missing_extra
 from moosproxy.policies.model import Upstream
-from moosproxy.proxy.errors import envelope
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.upstreams.base import (
     Answer,
@@ -170,7 +169,7 @@ class LitellmClient:
             raise UpstreamFault("connect", text) from fault
         kind, code = _CODES.get(status, ("api_error", None))
         message = str(getattr(fault, "message", "") or fault)
-        answer = json_answer(status, envelope(message, kind, None, code))
+        answer = error_answer(status, message, kind, code)
         retry_after = _retry_after(fault)
         if retry_after is not None:
             answer.headers.append((b"retry-after", retry_after))

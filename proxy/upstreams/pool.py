@@ -52,7 +52,7 @@ class UpstreamPool:
         return client
 
     def _build(self, upstream: Upstream) -> UpstreamClient:
-        if upstream.kind == "openai":
+        if upstream.kind in ("openai", "anthropic"):
             return RelayClient(upstream, self._session)
         if upstream.kind == "echo":
             return EchoClient()

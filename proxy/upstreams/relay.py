@@ -1,4 +1,4 @@
-"""Kind `openai`: requests and answers pass as the bytes they are, over kept connections.
+"""Kinds `openai` and `anthropic`: requests and answers pass as the bytes they are, over kept connections.
 
 The lean client of `http1` carries what it can; aiohttp the rest: proxies from the environment, HEAD, odd methods,
 and headers in the configuration that would change how a request is framed.
@@ -105,8 +105,8 @@ class Heads:
         self._host = f"host: {base.host_port_subcomponent}"
         every = dict(own)
         self._own = frozenset(every), [f"{name}: {value}" for name, value in every.items()]
-        every.pop("authorization", None)
-        self._but_the_key = frozenset(every), [f"{name}: {value}" for name, value in every.items()]
+        rest = {name: value for name, value in every.items() if name not in _CREDENTIALS}
+        self._but_the_key = frozenset(rest), [f"{name}: {value}" for name, value in rest.items()]
 
     def of(self, call: Call) -> bytes:
         """Raises ValueError where a value would end its line."""
@@ -129,7 +129,7 @@ class Heads:
 
 
 class RelayClient:
-    """Sends calls to one OpenAI-compatible upstream."""
+    """Sends calls to one upstream that speaks OpenAI's or Anthropic's wire format."""
 
     def __init__(self, upstream: Upstream, session: RelaySession) -> None:
         assert upstream.base_url is not None
@@ -144,7 +144,9 @@ class RelayClient:
         self._addresses: dict[str, URL] = {}
         self._own = [(name, value.get_secret_value()) for name, value in upstream.headers.items()]
         if upstream.api_key is not None:
-            self._own.append(("authorization", f"Bearer {upstream.api_key.get_secret_value()}"))
+            key = upstream.api_key.get_secret_value()
+            bearer = upstream.kind == "openai"
+            self._own.append(("authorization", f"Bearer {key}") if bearer else ("x-api-key", key))
         url = URL(self._base)
         framed = _FRAMING.isdisjoint(name for name, _ in self._own)
         self._pool = session.pool(url) if framed else None
@@ -183,7 +185,7 @@ class RelayClient:
         outgoing = CIMultiDict(call.headers)
         callers_own = any(name in outgoing for name in _CREDENTIALS)
         for name, value in self._own:
-            if name != "authorization" or not callers_own:
+            if not callers_own or name not in _CREDENTIALS:
                 outgoing[name] = value
         body: bytes | io.BytesIO | None = call.body or None
         if len(call.body) > _LARGE:

@@ -37,8 +37,8 @@ def test_checking_bad_files_exits_2_with_one_line_for_each_fault_on_stderr(write
     done = run("policy", "check", main)
     assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        f"{main}:1: upstreams.demo.kind: 'ecko' is not one of: openai, litellm, llama_cpp, transformers or echo; "
-        "did you mean 'echo'?",
+        f"{main}:1: upstreams.demo.kind: 'ecko' is not one of: openai, anthropic, litellm, llama_cpp, "
+        "transformers or echo; did you mean 'echo'?",
         f"{main}:2: defaults.ratoi: unknown key; did you mean 'ratio'?",
     ]
 

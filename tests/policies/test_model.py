@@ -13,7 +13,7 @@ URL = "https://api.example.com/v1"
 
 def test_defaults_leave_system_developer_and_assistant_alone() -> None:
     policy = Policy()
-    assert policy.compress_roles == {"user", "tool"}
+    assert policy.compress_roles == {"user", "tool", "function"}
     assert policy.protected_roles == {"system", "developer", "assistant"}
     assert policy.ratio == 2
     assert policy.on_error == "forward"

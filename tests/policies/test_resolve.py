@@ -128,3 +128,22 @@ def test_without_files_but_with_openais_key_requests_go_to_openai() -> None:
     assert (upstream.kind, upstream.base_url) == ("openai", "https://api.openai.com/v1")
     assert upstream.api_key is not None
     assert upstream.api_key.get_secret_value() == "sesame"
+
+
+def test_without_files_messages_go_to_anthropic_where_its_key_is_there() -> None:
+    def where(found: PolicySet, endpoint: str) -> str:
+        return found.decide(RequestFacts(endpoint=endpoint)).upstreams[0].name
+
+    both = default_set(
+        {"OPENAI_API_KEY": "a", "ANTHROPIC_API_KEY": "b", "ANTHROPIC_BASE_URL": "http://127.0.0.1:8686"}
+    )
+    alone = default_set({"ANTHROPIC_API_KEY": "b"})
+    paths = ("/v1/messages", "/v1/messages/count_tokens", "/v1/chat/completions", "/v1/models")
+
+    assert [where(both, path) for path in paths] == ["anthropic", "anthropic", "openai", "openai"]
+    assert {where(alone, path) for path in paths} == {"anthropic"}
+    assert set(both.upstreams) == {"openai", "anthropic"}
+    theirs = both.upstreams["anthropic"]
+    assert (theirs.kind, theirs.base_url) == ("anthropic", "https://api.anthropic.com/v1")
+    assert theirs.api_key is not None
+    assert theirs.api_key.get_secret_value() == "b"

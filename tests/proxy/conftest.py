@@ -26,8 +26,10 @@ upstreams:
   dead: {{kind: openai, base_url: "http://127.0.0.1:9/v1"}}
   brief: {{kind: openai, base_url: "{url}", timeouts: {{connect_s: 0.3, first_byte_s: 0.3, read_s: 0.3}}}}
   mapped: {{kind: openai, base_url: "{url}", model_map: {{"mapped*": its-own-name}}}}
+  claude: {{kind: anthropic, base_url: "{url}", api_key: {key}}}
   echo: {{kind: echo}}
 routes:
+  - {{match: {{model: "claude*"}}, upstreams: [claude]}}
   - {{match: {{model: "echo*"}}, upstreams: [echo]}}
   - {{match: {{model: "fallback*"}}, upstreams: [main, second]}}
   - {{match: {{model: "dead-then*"}}, upstreams: [dead, second]}}
@@ -57,7 +59,8 @@ teams:
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+    providers = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
+    for name in (*providers, "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.delenv(name, raising=False)
 
 

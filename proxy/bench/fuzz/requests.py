@@ -89,16 +89,16 @@ def _coded(dice: random.Random, data: bytes, headers: list[Header]) -> tuple[byt
         return data, headers
     packed, name = dice.choice(
         (
-            (gzip.compress(data), b"gzip"),
+            (gzip.compress(data, mtime=0), b"gzip"),
             (zlib.compress(data), b"deflate"),
-            (gzip.compress(data)[:-9], b"gzip"),
+            (gzip.compress(data, mtime=0)[:-9], b"gzip"),
             (gzip.compress(bytes(4_000_000)), b"gzip"),
-            (gzip.compress(data) + b"more", b"gzip"),
+            (gzip.compress(data, mtime=0) + b"more", b"gzip"),
             (data, b"gzip"),
             (data, b"br"),
             (data, b"identity"),
             (data, b"\xff"),
-            (gzip.compress(data), b"gzip, gzip"),
+            (gzip.compress(data, mtime=0), b"gzip, gzip"),
         )
     )
     return packed, [*headers, (b"content-encoding", name)]

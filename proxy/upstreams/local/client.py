@@ -13,9 +13,17 @@ from typing import Any
 import orjson
 
 from moosproxy.policies.model import Upstream
-from moosproxy.proxy.errors import envelope
+from moosproxy.proxy.errors import Told
 from moosproxy.proxy.scheduling.turns import QueueFull
-from moosproxy.proxy.upstreams.base import Answer, BodyAnswer, Call, EventAnswer, UpstreamFault, json_answer
+from moosproxy.proxy.upstreams.base import (
+    Answer,
+    BodyAnswer,
+    Call,
+    EventAnswer,
+    OwnError,
+    UpstreamFault,
+    json_answer,
+)
 from moosproxy.proxy.upstreams.local import answers as local_answers
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
 from moosproxy.proxy.upstreams.local.faults import KINDS, ModelFault, unknown_model
@@ -113,4 +121,4 @@ async def _begun(generated: Generated) -> AsyncGenerator[Piece | Ending, None]:
 
 def _refusal(fault: ModelFault) -> BodyAnswer:
     status, kind, code = KINDS[fault.kind]
-    return json_answer(status, envelope(fault.message, kind, fault.param, code))
+    return OwnError(Told(status, fault.message, kind, fault.param, code))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from moosproxy.proxy.bodies.parts import find_parts, replace_parts
+from moosproxy.proxy.bodies.parts import replaced
+from moosproxy.proxy.doors.chat import texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,8 @@ def segments(
     body = dict(body)
     # Nobody can write this into a message: it is drawn anew for each request.
     secret = uuid4().hex
-    long = [part for part in find_parts(body) if is_long(part.role, part.text)]
-    marked = replace_parts(body, [(part, f"{secret}-{index}-") for index, part in enumerate(long)])
+    long = [part for part in texts(body) if is_long(part.role, part.text)]
+    marked = replaced(body, {part.path: f"{secret}-{index}-" for index, part in enumerate(long)})
     prompt = render([_plain(message) for message in marked["messages"]])
     out: list[str | Long] = []
     for number, piece in enumerate(re.split(f"{secret}-([0-9]+)-", prompt)):

@@ -100,8 +100,8 @@ def test_every_fault_of_every_file_is_named_at_once(faults: Faults) -> None:
         "moos.yaml:4: policies.rag.extends: no policy is called 'carefull'; did you mean 'careful'?",
         "moos.yaml:5: policies.careful.alpha: must be less than or equal to 1",
         "moos.yaml:7: upstreams.openai.api_key: environment variable NOPE is not set",
-        "moos.yaml:7: upstreams.openai.kind: 'opneai' is not one of: openai, litellm, llama_cpp, transformers or "
-        "echo; did you mean 'openai'?",
+        "moos.yaml:7: upstreams.openai.kind: 'opneai' is not one of: openai, anthropic, litellm, llama_cpp, "
+        "transformers or echo; did you mean 'openai'?",
         "moos.yaml:10: routes[0].match.team: no team is called 'serch'; did you mean 'search'?",
         "moos.yaml:11: routes[0].upstreams: no upstream is called 'dmo'; did you mean 'demo'?",
         "moos.yaml:12: routes[0].policy: no policy is called 'rga'; did you mean 'rag'?",

@@ -240,3 +240,25 @@ def test_usage_is_read_off_the_end_of_a_long_answer(chunk: int) -> None:
 
     assert len(document) > 2_000_000
     assert reader.usage() == Usage(prompt=7, completion=0, cached=0)
+
+
+@pytest.mark.parametrize("filler", [0, 100_000])
+def test_usage_of_streamed_responses_and_messages_is_found_however_long_they_are(filler: int) -> None:
+    text = "x" * filler
+    usage = {"input_tokens": 7, "input_tokens_details": {"cached_tokens": 3}, "output_tokens": 5}
+    whole = json.dumps({"type": "response.completed", "response": {"text": text, "usage": usage, "metadata": {}}})
+    events = [b'event: x\ndata: {"type":"response.created","response":{"usage":null}}\n\n',
+              b"data: " + whole.encode() + b"\n\n"]  # fmt: skip
+    begun = {"input_tokens": 2, "cache_read_input_tokens": 3, "cache_creation_input_tokens": 4, "output_tokens": 1}
+    theirs = [b"data: " + json.dumps({"type": "message_start", "message": {"usage": begun}}).encode() + b"\n\n",
+              *[b'data: {"type":"content_block_delta","delta":{"text":"xxxxxxxxxx"}}\n\n'] * (filler // 20),
+              b'data: {"type":"message_delta","delta":{},"usage":{"output_tokens":5}}\n\n',
+              b'data: {"type":"message_stop"}\n\n']  # fmt: skip
+    found = []
+    for stream in (events, theirs):
+        reader = UsageReader([(b"content-type", b"text/event-stream")])
+        for event in stream:
+            reader.feed(event)
+        found.append(reader.usage())
+
+    assert found == [Usage(7, 5, 3), Usage(9, 5, 3)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from moosproxy.proxy.bodies.parts import find_parts
+from moosproxy.proxy.doors.chat import DOOR as CHAT
+from moosproxy.proxy.doors.completions import DOOR as COMPLETIONS
 from moosproxy.proxy.rewriting.conversation import asked_before
 
 LONG = "The mill was built by the river. " * 60
@@ -15,7 +16,7 @@ LONG = "The mill was built by the river. " * 60
 
 def asked(messages: list[Any]) -> list[str | None]:
     body = {"messages": messages}
-    return asked_before(body, find_parts(body))
+    return asked_before(CHAT, body, CHAT.find(body))
 
 
 def call(name: str = "read", arguments: str = '{"path": "src/app.py"}', id_: str = "c1") -> dict[str, Any]:
@@ -85,9 +86,9 @@ def test_nothing_that_comes_later_changes_what_a_text_was_asked_for() -> None:
 )  # fmt: skip
 def test_odd_messages_ask_nothing_and_raise_nothing(odd: Any) -> None:
     body = {"messages": [odd, document()]}
-    assert asked_before(body, find_parts(body))[-1] is None
+    assert asked_before(CHAT, body, CHAT.find(body))[-1] is None
 
 
 def test_a_prompt_of_completions_was_asked_for_by_nothing() -> None:
     body = {"prompt": [LONG, LONG]}
-    assert asked_before(body, find_parts(body)) == [None, None]
+    assert asked_before(COMPLETIONS, body, COMPLETIONS.find(body)) == [None, None]

@@ -12,6 +12,8 @@ import pytest
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.store import Store
+from moosproxy.proxy.doors.chat import DOOR as CHAT
+from moosproxy.proxy.doors.completions import DOOR as COMPLETIONS
 from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.rewriting.outcome import Overrides
 from moosproxy.proxy.rewriting.rewrite import Rewriter
@@ -63,16 +65,16 @@ async def test_tools_and_tool_calls_stay_while_the_tools_result_is_shortened(rew
 
 
 async def test_a_completion_prompt_is_a_users_text_alone_or_in_a_list(rewriter: Rewriter) -> None:
-    one = await rewriter.rewrite({"prompt": LONG, "suffix": LONG}, POLICY, None, NONE)
+    one = await rewriter.rewrite({"prompt": LONG, "suffix": LONG}, POLICY, None, NONE, door=COMPLETIONS)
     assert one.body == {"prompt": shortened(LONG), "suffix": LONG}
-    many = await rewriter.rewrite({"prompt": ["short", LONG]}, POLICY, None, NONE)
+    many = await rewriter.rewrite({"prompt": ["short", LONG]}, POLICY, None, NONE, door=COMPLETIONS)
     assert many.body == {"prompt": ["short", shortened(LONG)]}
     assert [(part.message, part.role, part.reason) for part in many.parts] == [
         (0, "user", SkipReason.TOO_SHORT),
         (1, "user", None),
     ]
     tokens = {"prompt": [[1, 2], [3]]}
-    assert (await rewriter.rewrite(tokens, POLICY, None, NONE)).body == tokens
+    assert (await rewriter.rewrite(tokens, POLICY, None, NONE, door=COMPLETIONS)).body == tokens
 
 
 @pytest.mark.parametrize(
@@ -97,12 +99,12 @@ async def test_shapes_that_we_do_not_know_are_left_to_the_upstream(
     rewriter: Rewriter, body: dict[str, Any]
 ) -> None:
     before = copy.deepcopy(body)
-    out = await rewriter.rewrite(body, POLICY, None, NONE)
+    out = await rewriter.rewrite(body, POLICY, None, NONE, door=CHAT if "messages" in body else COMPLETIONS)
     assert out.body == before
     assert not out.changed
 
 
-@pytest.mark.parametrize("role", ["system", "developer", "assistant", "function", "unheard-of"])
+@pytest.mark.parametrize("role", ["system", "developer", "assistant", "unheard-of"])
 async def test_other_roles_stay(rewriter: Rewriter, role: str) -> None:
     body = chat({"role": role, "content": LONG})
     out = await rewriter.rewrite(body, POLICY, None, NONE)

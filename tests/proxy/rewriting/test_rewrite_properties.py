@@ -38,7 +38,6 @@ bodies = st.fixed_dictionaries(
     optional={
         "model": anything,
         "messages": st.lists(messages | anything, max_size=4) | anything,
-        "prompt": words | st.lists(words | anything, max_size=3) | anything,
         "tools": anything,
         "stream": anything,
     },
@@ -62,12 +61,6 @@ def put_back(out: Rewritten, body: dict[str, Any]) -> dict[str, Any]:
     restored = copy.deepcopy(out.body)
     for part in out.parts:
         if part.reason is not None:
-            continue
-        if body.get("messages") is None:
-            if isinstance(body["prompt"], list):
-                restored["prompt"][part.message] = body["prompt"][part.message]
-            else:
-                restored["prompt"] = body["prompt"]
             continue
         old, new = body["messages"][part.message], restored["messages"][part.message]
         assert old["role"] in POLICY.compress_roles

@@ -72,9 +72,12 @@ def test_a_hundred_thousand_entries_take_no_more_than_a_hundred_times_a_thousand
     entry = {"role": "user", "type": "message", "content": content}
 
     def seconds(body: dict[str, Any]) -> float:
-        began = time.perf_counter()
-        asked_before(door, body, door.find(body))
-        return time.perf_counter() - began
+        times = []
+        for _ in range(3):
+            began = time.process_time()
+            asked_before(door, body, door.find(body))
+            times.append(time.process_time() - began)
+        return min(times)
 
     def flat(count: int) -> dict[str, Any]:
         return {door.main: [entry] * count if door.main != "prompt" else ["a b"] * count}

@@ -97,3 +97,11 @@ def test_doctor_says_what_to_set(name: str) -> None:
     assert told.exit_code == 0
     assert "http://127.0.0.1:8686" in told.output
     assert "{" not in told.output or name in ("opencode",)
+
+
+def test_the_docs_tell_of_every_client() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "clients.md").read_text(encoding="utf-8")
+
+    for name, client in CLIENTS.items():
+        row = next(line for line in page.splitlines() if line.startswith(f"| {name} |"))
+        assert client.steps.format(root="http://127.0.0.1:8686") in row

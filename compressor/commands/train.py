@@ -168,6 +168,12 @@ class _Bar(StepBar):
 )
 @click.option("--tokens", type=click.IntRange(min=1), help="Tokens of the run.")
 @click.option("--lr", type=float, help="Peak learning rate.")
+@click.option("--seed", type=int, help="Another one for other texts.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The hf folder of an earlier run, to learn on from its student.",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; default: torch's choice.")
 def distil_command(
     checkpoint: Path,
@@ -176,6 +182,7 @@ def distil_command(
     data: Path | None,
     folder: Path,
     threads: int | None,
+    start: Path | None,
     **chosen: Any,
 ) -> None:
     """Teach a checkpoint's scores to one with fewer layers; its 8-bit form is made by `moos train quantize`."""
@@ -191,6 +198,6 @@ def distil_command(
     records = _records(data or Path(os.environ.get("MOOS_DATA", "data")))
     try:
         with _Bar() as bar:
-            distil.run(checkpoint, records, out, folder, layers, config, report=bar.report, say=bar.say)
+            distil.run(checkpoint, records, out, folder, layers, config, start, report=bar.report, say=bar.say)
     except (CompressorError, FileNotFoundError, ValueError) as fault:
         raise click.UsageError(str(fault)) from None

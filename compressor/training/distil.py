@@ -24,7 +24,7 @@ from moosproxy.compressor.training.config import TrainConfig
 from moosproxy.compressor.training.data import mixture
 from moosproxy.compressor.training.data.collate import collate
 from moosproxy.compressor.training.loss import NORM_EPS, soft_cross_entropy
-from moosproxy.compressor.training.recipe import HF_FOLDER, Say, save
+from moosproxy.compressor.training.recipe import HF_FOLDER, Say, earlier_facts, save
 from moosproxy.compressor.training.sealing import export
 from moosproxy.compressor.training.train import Losses, Report, Trainer, facts, forward, similarity_by_layer
 
@@ -96,12 +96,14 @@ def run(
     folder: Path,
     layers: int,
     config: TrainConfig,
+    start: Path | None = None,
     *,
     report: Report = lambda progress: None,
     say: Say = lambda line: None,
 ) -> dict[str, Any]:
     """Distils the checkpoint in `source` into `out`, its state in `folder`; goes on where a run stopped.
 
+    start: an earlier run's student in Hugging Face form, to learn on with other texts (another seed).
     Returns the facts that moos.json holds. Raises CompressorError for an encoder that is not BERT or too shallow.
     """
     keep_freed_memory()
@@ -114,7 +116,7 @@ def run(
     items = mixture.collect(streams, mixture.NAMED[config.mixture], config.tokens)
     teacher = base.load(source, dropout=0.0, seed=config.seed).float()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    student = shallow(teacher, layers)
+    student = shallow(teacher, layers) if start is None else base.load(start, dropout=0.0, seed=config.seed)
     trainer = DistilTrainer(student, encoder, items, config, device, teacher=teacher)
     probe = mixture.collect(
         mixture.Streams(slices.held_out, encoder, config.split_seed), mixture.QUESTIONS, 12_000
@@ -133,7 +135,9 @@ def run(
     cases = heldout.build_cases(slices.held_out, encoder, config.split_seed)
     told["held_out"] = heldout.evaluate(trainer.model, encoder, cases)
     told["question_aware"] = bool(checkpoint.facts.get("question_aware"))
-    told["distilled"] = {"from": checkpoint.fingerprint, "layers": layers}
+    told["distilled"] = {"from": checkpoint.fingerprint, "layers": student.config.num_hidden_layers}
+    if start is not None:
+        told["distilled"]["before"] = earlier_facts(start)
     told["before"] = {k: v for k, v in checkpoint.facts.items() if k not in ("files", "eight_bit")}
     save(trainer.model, source / "tokenizer.json", folder / HF_FOLDER, told)
     say(f"fingerprint {export.write(trainer.model, source / 'tokenizer.json', out, told)}")

@@ -71,7 +71,7 @@ def run(
         trainer.model, encoder, heldout.build_cases(slices.held_out, encoder, config.split_seed)
     )
     told["question_aware"] = config.mixture != "rival"
-    told["before"] = _earlier_facts(directory)
+    told["before"] = earlier_facts(directory)
     save(trainer.model, directory / "tokenizer.json", folder / HF_FOLDER, told)
     if out is not None:
         say(f"fingerprint {export.write(trainer.model, directory / 'tokenizer.json', out, told)}")
@@ -122,7 +122,7 @@ def _given(reader: Path | None) -> Path:
     return reader
 
 
-def _earlier_facts(directory: Path) -> dict[str, Any] | None:
+def earlier_facts(directory: Path) -> dict[str, Any] | None:
     """The facts of the run whose weights this one started from, if it was one of ours."""
     path = directory / FACTS
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

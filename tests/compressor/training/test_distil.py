@@ -74,17 +74,18 @@ def test_the_command_writes_a_checkpoint_that_serves(tiny_checkpoint: Path, tmp_
             rows = records() if name == "qa_spans" else []
             file.writelines(json.dumps(row) + "\n" for row in rows)
     questions = dict.fromkeys(("qa_aware", "qa_agnostic"), 0.5)
-    places = ["--data", str(data), "--run", str(tmp_path / "run"), "--out", str(tmp_path / "out")]
+    command = ["distil", str(tiny_checkpoint), "--layers", "1", "--tokens", "3000", "--data", str(data)]
+    first = [*command, "--run", str(tmp_path / "1"), "--out", str(tmp_path / "first")]
+    second = [*command, "--run", str(tmp_path / "2"), "--out", str(tmp_path / "out"), "--seed", "5"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mixture, "NAMED", {"distil": questions})
-        given = CliRunner().invoke(
-            train_command,
-            ["distil", str(tiny_checkpoint), "--layers", "1", "--tokens", "3000", *places],
-        )
-    assert given.exit_code == 0, given.output
+        for given in (first, [*second, "--start", str(tmp_path / "1" / "hf")]):
+            told = CliRunner().invoke(train_command, given)
+            assert told.exit_code == 0, told.output
 
     facts = json.loads((tmp_path / "out" / "moos.json").read_text())
     assert facts["distilled"]["layers"] == 1
+    assert facts["distilled"]["before"]["config"]["seed"] != facts["config"]["seed"] == 5
     text = " ".join(tiny.WORDS[:200]) + "."
     with Compressor.load(tmp_path / "out", engine="onnxruntime", threads=1) as compressor:
         assert compressor.compress(text, CompressionSettings(ratio=2.0, unit="word")).ratio > 1.2

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -253,3 +256,44 @@ async def test_plain_http_behind_https_is_told() -> None:
         relay = RelayClient(Upstream(name="far", kind="openai", base_url=url), session)
         with pytest.raises(UpstreamFault, match="no TLS with"):
             await relay.send(CALL)
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for localhost, its own authority, and its key."""
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    return certificate, key
+
+
+async def test_tls_with_an_authority_of_ones_own_carries_answers_and_keeps_the_connection(
+    pair: tuple[Path, Path],
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*pair)
+    served = Server(WHOLE)
+    server = await asyncio.start_server(served, "127.0.0.1", 0, ssl=context)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}/v1"
+
+    async with server, RelaySession(ca_bundle=pair[0]) as session:
+        relay = RelayClient(Upstream(name="far", kind="openai", base_url=url), session)
+        assert [(200, b"ok")] * 3 == [await whole(relay) for _ in range(3)]
+
+    assert (3, 1) == (len(served.heads), served.connections)
+
+
+async def test_an_address_of_version_6_is_reached() -> None:
+    served = Server(WHOLE)
+    try:
+        server = await asyncio.start_server(served, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    url = f"http://[::1]:{server.sockets[0].getsockname()[1]}/v1"
+
+    async with server, RelaySession() as session:
+        relay = RelayClient(Upstream(name="far", kind="openai", base_url=url), session)
+        assert (200, b"ok") == await whole(relay)
+
+    assert b"host: [::1]:" in served.heads[0]

@@ -199,6 +199,8 @@ class UpstreamFields(Strict):
     """For `llama_cpp` the model files, by the names that requests ask for."""
     hf_models: Mapping[Annotated[str, Field(min_length=1)], HfModel] = {}
     """For `transformers` the model directories, by the names that requests ask for."""
+    endpoints: frozenset[Literal["chat", "responses", "messages"]] | None = None
+    """Of `openai`: which of `chat`, `responses`, `messages` it has; others are mapped onto chat. null: all."""
     limits: LocalLimits = LocalLimits()
     """For `llama_cpp` what its models may take together."""
     timeouts: Timeouts = Timeouts()
@@ -210,6 +212,10 @@ class UpstreamFields(Strict):
             raise ValueError(f"kind {self.kind} needs a base_url, such as https://api.{self.kind}.com/v1")
         if self.kind == "echo" and (self.base_url or self.api_key):
             raise ValueError("kind echo goes nowhere: leave out base_url and api_key")
+        if self.endpoints is not None and (self.kind != "openai" or "chat" not in self.endpoints):
+            raise ValueError(
+                "endpoints are for kind openai, and chat must be among them: the others are mapped onto it"
+            )
         if self.kind != "litellm" and self.params:
             raise ValueError("params are for kind litellm")
         if (self.kind == "llama_cpp") != bool(self.models):

@@ -12,6 +12,7 @@ from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.outgoing import calls
 from moosproxy.proxy.services import Services
+from moosproxy.proxy.upstreams.crossing.send import as_chat
 from moosproxy.proxy.upstreams.window import Counts, Measures, Room
 
 
@@ -73,7 +74,7 @@ async def fitted(
         call_for = calls(exchange, decision, rewritten.changes, body)
         began = perf_counter()
         try:
-            return await client.measure(await call_for(upstream))
+            return await client.measure(as_chat(upstream, await call_for(upstream)))
         except Exception:  # no such model, a damaged file, a wrong field: the request itself is told
             return None
         finally:

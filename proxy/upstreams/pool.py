@@ -11,6 +11,7 @@ from moosproxy.policies.model import Upstream
 from moosproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
+from moosproxy.proxy.upstreams.crossing import send as crossing
 from moosproxy.proxy.upstreams.echo import EchoClient
 from moosproxy.proxy.upstreams.litellm_sdk import LitellmClient, close_clients
 from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
@@ -89,7 +90,7 @@ class UpstreamPool:
         for upstream in upstreams:
             started = perf_counter()
             try:
-                answer = await self.client(upstream).send(await call_for(upstream))
+                answer = await crossing.send(self.client(upstream), upstream, await call_for(upstream))
             except UpstreamFault as raised:
                 self._attempts.attempt(upstream.name, raised.reason, perf_counter() - started)
                 fields = {"upstream": upstream.name, "reason": raised.detail}

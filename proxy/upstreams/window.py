@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from moosproxy.proxy.upstreams.base import Call
+from moosproxy.proxy.upstreams.base import Answer, Call
 
 
 class Room(NamedTuple):
@@ -36,6 +36,14 @@ class Counts(Protocol):
 
     async def tokenizer(self, model: str) -> str | None:
         """Its name for the compressor's settings, None for one that is not known there."""
+
+
+@runtime_checkable
+class CountsPrompts(Protocol):
+    """An upstream that can say how many of its own tokens a prompt takes."""
+
+    async def prompt_tokens(self, call: Call) -> int | Answer:
+        """For a chat completion as it would be sent; an error as the answer that tells of it."""
 
 
 @runtime_checkable

@@ -49,6 +49,10 @@ class LlamaCppClient(LocalClient):
         answer = asked.message.get("max_tokens")
         return Room(counted["tokens"], counted["window"], answer, self._limits.answer_tokens)
 
+    async def _count(self, call: Call) -> int:
+        room = await self.measure(call)
+        return room.prompt if room is not None else 0
+
     async def prefill_speed(self, model: str) -> float:
         """Tokens a second that the model reads, measured now. Raises ModelFault, QueueFull."""
         async with self._models.turns(model).turn(None), self._models.held(model) as child:
@@ -91,7 +95,7 @@ class LlamaCppClient(LocalClient):
         if asked is None:
             raise ModelFault(
                 "unsupported",
-                "a local model serves chat completions, completions, embeddings and models, "
+                "a local model serves chat completions, completions, responses, messages, embeddings and models, "
                 f"not {call.method} /v1{call.path}",
             )
         form = Form(
@@ -148,6 +152,7 @@ def _ending(event: dict[str, Any]) -> Ending:
         event["completion_tokens"],
         event["cached_tokens"],
         event["timings"],
+        stop=event["stop"],
     )
 
 

@@ -32,7 +32,8 @@ class Ending:
     """How the generation ended, and what it took.
 
     cached_tokens: those of the prompt that the model had read already. timings: further figures, passed on as they
-    are (milliseconds and counts). prompt_details: further counts of tokens of the prompt.
+    are (milliseconds and counts). prompt_details: further counts of tokens of the prompt. stop: the stop string
+    that was met.
     """
 
     reason: Literal["stop", "length"]
@@ -41,6 +42,7 @@ class Ending:
     cached_tokens: int = 0
     timings: dict[str, float] = field(default_factory=dict)
     prompt_details: dict[str, int] = field(default_factory=dict)
+    stop: str | None = None
 
     def usage(self) -> dict[str, Any]:
         """OpenAI's usage object."""
@@ -104,9 +106,8 @@ async def events(generated: AsyncIterator[Piece | Ending], form: Form) -> AsyncG
         yield _event(head, _choice(form, {"role": "assistant", "content": ""}))
     async for part, entries in _split(generated, form):
         if isinstance(part, Ending):
-            yield _event(
-                head, _choice(form, {} if form.chat else "", entries, _reason(part, calls)), timings=part.timings
-            )
+            last = _choice(form, {} if form.chat else "", entries, _reason(part, calls))
+            yield _event(head, last | _met(part), timings=part.timings)
             if form.usage:
                 yield _event(head, None, usage=part.usage())
         elif isinstance(part, str):
@@ -151,7 +152,7 @@ def _whole(
         choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reason}
     else:
         choice = {"index": 0, "text": text, "finish_reason": reason}
-    choice["logprobs"] = _logprobs(form, tuple(logprobs))
+    choice |= {"logprobs": _logprobs(form, tuple(logprobs)), **_met(ending)}
     answer = {**form.head(chunk=False), "choices": [choice], "usage": ending.usage()}
     return answer | ({"timings": ending.timings} if ending.timings else {})
 
@@ -159,6 +160,11 @@ def _whole(
 def _reason(ending: Ending, calls: int) -> str:
     """An answer that was cut off says so, also where a call was."""
     return "tool_calls" if calls and ending.reason == "stop" else ending.reason
+
+
+def _met(ending: Ending) -> dict[str, str]:
+    """Which stop string ended the text, under vLLM's name for it."""
+    return {"stop_reason": ending.stop} if ending.stop is not None else {}
 
 
 def _choice(

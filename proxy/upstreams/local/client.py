@@ -6,9 +6,9 @@ import asyncio
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Collection, Coroutine
 from contextlib import aclosing
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -28,6 +28,7 @@ from moosproxy.proxy.upstreams.local import answers as local_answers
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
 from moosproxy.proxy.upstreams.local.faults import KINDS, ModelFault, unknown_model
 
+Found = TypeVar("Found")
 # None once the model begins, then what it writes.
 Generated = AsyncGenerator[Piece | Ending | None, None]
 
@@ -42,9 +43,16 @@ class LocalClient(ABC):
 
     async def send(self, call: Call) -> Answer:
         """Raises UpstreamFault where the answer takes too long to begin; all else is told in OpenAI's form."""
+        return await self._told(self._send(call))
+
+    async def prompt_tokens(self, call: Call) -> int | Answer:
+        """What the prompt of a chat completion takes, in the model's own tokens, or why it cannot be told."""
+        return await self._told(self._count(call))
+
+    async def _told(self, work: Coroutine[Any, Any, Found]) -> Found | BodyAnswer:
         try:
             async with asyncio.timeout(self._timeouts.first_byte_s):
-                return await self._send(call)
+                return await work
         except ModelFault as fault:
             return _refusal(fault)
         except QueueFull as full:
@@ -65,6 +73,10 @@ class LocalClient(ABC):
     @abstractmethod
     async def _serve(self, call: Call, body: dict[str, Any] | None) -> Answer:
         """Anything but the list of models. body: the JSON object that was posted. Raises ModelFault, QueueFull."""
+
+    @abstractmethod
+    async def _count(self, call: Call) -> int:
+        """Tokens of a chat completion's prompt. Raises ModelFault, QueueFull."""
 
     async def _send(self, call: Call) -> Answer:
         if call.method == "GET" and call.path == "/models":

@@ -6,19 +6,21 @@ from collections.abc import Sequence
 
 
 class StopText:
-    """Holds back what may still turn out to be the beginning of a stop string."""
+    """Holds back what may still turn out to be the beginning of a stop string. met: the one that was reached."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stop for stop in stops if stop)
         self._held = ""
+        self.met: str | None = None
 
     def feed(self, text: str) -> tuple[str, bool]:
         """The text that is safe to show, and whether a stop string has been reached."""
         text = self._held + text
-        hits = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        hits = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
         if hits:
             self._held = ""
-            return text[: min(hits)], True
+            at, self.met = min(hits)
+            return text[:at], True
         keep = max((_overlap(text, stop) for stop in self._stops), default=0)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep], False

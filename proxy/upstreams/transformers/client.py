@@ -17,7 +17,7 @@ from moosproxy.proxy.scheduling.turns import Turns
 from moosproxy.proxy.upstreams.base import Answer, Call
 from moosproxy.proxy.upstreams.local import request
 from moosproxy.proxy.upstreams.local.answers import Ending, Form, Piece
-from moosproxy.proxy.upstreams.local.client import Generated, LocalClient
+from moosproxy.proxy.upstreams.local.client import Generated, LocalClient, parsed
 from moosproxy.proxy.upstreams.local.faults import ModelFault, unknown_model
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ class TransformersClient(LocalClient):
         if call.method != "POST" or call.path != "/chat/completions":
             raise ModelFault(
                 "unsupported",
-                f"kind transformers serves chat completions and models, not {call.method} /v1{call.path}",
+                "kind transformers serves chat completions, responses, messages and models, "
+                f"not {call.method} /v1{call.path}",
             )
         asked = request.chat(body or {})
         for name in _NOT_SERVED:
@@ -94,6 +95,14 @@ class TransformersClient(LocalClient):
                     yield part
             finally:
                 job.stop.set()
+
+    async def _count(self, call: Call) -> int:
+        asked = request.chat(parsed(call) or {})
+        place = self._place(call.model or "")
+        loop = asyncio.get_running_loop()
+        async with place.turns.turn(call.team):
+            engine = await loop.run_in_executor(place.thread, _engine, place)
+            return await loop.run_in_executor(place.thread, engine.count, asked.message)
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:

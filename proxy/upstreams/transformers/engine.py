@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Any
 
@@ -109,7 +109,13 @@ class Engine:
             states = reading.read([torch.tensor([[token]], device=self._base.device)])
         if rest := stop.rest():
             yield Piece(rest)
-        yield _ending(reason, prompt, completion, prompt_s, time.perf_counter() - began - prompt_s)
+        ending = _ending(reason, prompt, completion, prompt_s, time.perf_counter() - began - prompt_s)
+        yield replace(ending, stop=stop.met)
+
+    def count(self, message: dict[str, Any]) -> int:
+        """Tokens of the prompt where nothing of it becomes soft memory. Raises ModelFault."""
+        parts = segments(message, lambda role, text: False, self._render(message))
+        return sum(len(self._ids(part)) for part in parts if isinstance(part, str))
 
     def _prompt(self, job: Job) -> _Prompt:
         """The conversation in order, long texts as memory as far as the policy wants it and it can be had."""

@@ -42,6 +42,7 @@ class _Progress:
     first_s: float = 0.0
     answer_s: float = 0.0
     held: list[dict[str, Any]] = field(default_factory=list)
+    met: str | None = None
 
 
 def generate(engine: Engine, job: Job) -> Iterator[dict[str, Any]]:
@@ -66,6 +67,7 @@ def generate(engine: Engine, job: Job) -> Iterator[dict[str, Any]]:
     yield {
         "event": "end",
         "reason": progress.reason,
+        "stop": progress.met,
         "prompt_tokens": size,
         "cached_tokens": cached,
         "completion_tokens": progress.completion,
@@ -102,6 +104,7 @@ def _answer(
         if job.watch is not None and text:
             sampler.constraint = job.watch.feed(text)
         if stopped:
+            progress.met = stop.met
             progress.held.clear()  # the tokens of the stop string, which is not shown
         yield from _text(text, progress)
         if stopped:

@@ -1,0 +1,158 @@
+"""A body of `/v1/responses` as a chat completion's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from moosproxy.proxy.doors.base import Body, kind_of
+from moosproxy.proxy.upstreams.crossing.conversation import Conversation
+from moosproxy.proxy.upstreams.crossing.fields import (
+    CHATS_OWN,
+    check_known,
+    function,
+    objects,
+    positive,
+    string,
+    unmapped,
+    wrong,
+)
+
+_TEXTS = frozenset({"input_text", "output_text", "text"})
+_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
+
+_READ = frozenset(
+    {
+        *("input", "instructions", "max_output_tokens", "model", "parallel_tool_calls", "reasoning", "stream"),
+        *("text", "tool_choice", "tools", "user"),
+    }
+)
+# They change nothing about the answer: marks for a cache, a bill or a log, bounds on tools that are refused.
+_NO_MATTER = frozenset(
+    {
+        *("client_metadata", "max_tool_calls", "metadata", "prompt_cache_key", "prompt_cache_options"),
+        *("prompt_cache_retention", "safety_identifier", "stream_options"),
+    }
+)
+_ONLY: Mapping[str, tuple[Any, ...]] = {
+    "background": (False,),
+    "context_management": ([],),
+    "include": ([], ["reasoning.encrypted_content"]),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+    "top_logprobs": (0,),
+    "truncation": ("disabled",),
+}
+_STATELESS = "nothing is stored here; send the whole conversation as input"
+_WHY = {
+    "background": "wait for the answer, or stream it",
+    "conversation": _STATELESS,
+    "previous_response_id": _STATELESS,
+    "store": "nothing is stored here; leave it out or send false",
+}
+
+
+def chat_body(body: Body) -> dict[str, Any]:
+    """Raises BadRequest, naming the field, for what cannot be mapped."""
+    check_known(body, _READ | _NO_MATTER | CHATS_OWN, _ONLY, _WHY)
+    out = {name: body[name] for name in CHATS_OWN if body.get(name) is not None}
+    out |= {"model": body.get("model"), "messages": _conversation(body)}
+    if body.get("max_output_tokens") is not None:
+        out["max_tokens"] = positive(body, "max_output_tokens")
+    if body.get("tools"):
+        out["tools"] = [_tool(entry, place) for place, entry in objects(body["tools"], "tools")]
+        if body.get("tool_choice") is not None:
+            out["tool_choice"] = _choice(body["tool_choice"])
+        if body.get("parallel_tool_calls") is not None:
+            out["parallel_tool_calls"] = body["parallel_tool_calls"]
+    _text(body.get("text"), out)
+    reasoning = body.get("reasoning")
+    if isinstance(reasoning, dict) and reasoning.get("effort") is not None:
+        out["reasoning_effort"] = reasoning["effort"]
+    if body.get("user") is not None:
+        out["user"] = body["user"]
+    if body.get("stream"):
+        out |= {"stream": True, "stream_options": {"include_usage": True}}
+    return out
+
+
+def _conversation(body: Body) -> list[dict[str, Any]]:
+    talk = Conversation()
+    if body.get("instructions") is not None:
+        talk.say("system", string(body, "instructions"))
+    given = body.get("input")
+    if isinstance(given, str):
+        talk.say("user", given)
+        return talk.messages
+    if given is None:
+        raise wrong("input", "must be a string or an array of items")
+    for place, item in objects(given, "input"):
+        _add(item, place, talk)
+    return talk.messages
+
+
+def _add(item: dict[str, Any], place: str, talk: Conversation) -> None:
+    kind = kind_of(item, "message")
+    if kind == "message":
+        role = _ROLES.get(string(item, "role", place))
+        if role is None:
+            raise wrong(f"{place}.role", f"must be one of {', '.join(_ROLES)}")
+        talk.say(role, _content(item.get("content"), f"{place}.content"))
+    elif kind == "function_call":
+        if item.get("namespace"):
+            raise unmapped(f"{place}.namespace")
+        talk.call(*(string(item, name, place) for name in ("call_id", "name", "arguments")))
+    elif kind == "function_call_output":
+        text = _content(item.get("output"), f"{place}.output")
+        talk.result(string(item, "call_id", place), text, f"{place}.call_id")
+    elif kind != "reasoning":  # which no other model can read
+        raise unmapped(f"{place}.type")
+
+
+def _content(content: Any, place: str) -> str:
+    """A string, or the texts of parts, one below the other."""
+    if isinstance(content, str):
+        return content
+    return "\n".join(_part(part, at) for at, part in objects(content, place))
+
+
+def _part(part: dict[str, Any], place: str) -> str:
+    kind = kind_of(part)
+    if kind == "refusal":
+        return string(part, "refusal", place)
+    if kind not in _TEXTS:
+        raise unmapped(f"{place}.type", "texts alone go there")
+    return string(part, "text", place)
+
+
+def _tool(entry: dict[str, Any], place: str) -> dict[str, Any]:
+    if entry.get("type") != "function":
+        raise unmapped(f"{place}.type", "tools of type function alone go there")
+    return function(entry, entry.get("parameters"), place)
+
+
+def _choice(choice: Any) -> Any:
+    if choice in ("auto", "none", "required"):
+        return choice
+    if isinstance(choice, dict) and choice.get("type") == "function":
+        return {"type": "function", "function": {"name": string(choice, "name", "tool_choice")}}
+    raise unmapped("tool_choice", "it can be auto, none, required or a function")
+
+
+def _text(text: Any, out: dict[str, Any]) -> None:
+    """The form of the answer."""
+    if text is None:
+        return
+    if not isinstance(text, dict):
+        raise wrong("text", "must be an object")
+    if text.get("verbosity") is not None:
+        out["verbosity"] = text["verbosity"]
+    form = text.get("format")
+    kind = kind_of(form)
+    if isinstance(form, dict) and kind == "json_schema":
+        inner = {name: value for name, value in form.items() if name != "type" and value is not None}
+        out["response_format"] = {"type": kind, "json_schema": inner}
+    elif kind == "json_object":
+        out["response_format"] = {"type": kind}
+    elif form is not None and kind != "text":
+        raise unmapped("text.format", "its type can be text, json_object or json_schema")

@@ -1,0 +1,368 @@
+"""The official clients at both doors, in front of a server that has chat completions alone."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+from pydantic import BaseModel
+
+from tests.proxy import answers
+from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
+from tests.proxy.upstreams.crossing.conftest import CLAUDE_TOOL, KEY, TOOL, opened, serve, theirs
+from tests.proxy.upstreams.crossing.published import (
+    check_message,
+    check_message_events,
+    check_response,
+    check_response_events,
+    events_of,
+)
+from tests.proxy.wire import ask, connected, fresh, long_text, raw_request
+
+QUESTION = long_text(100) + " What is the weather in Ulm?"
+ROWS = long_text(120, "row")
+
+
+class Weather(BaseModel):
+    """What a structured answer holds."""
+
+    city: str
+    degrees: int
+
+
+@pytest.fixture
+def model(upstream: ScriptedUpstream) -> str:
+    name = fresh("crossing")
+    upstream.scripts[name] = serve
+    return name
+
+
+def sent(upstream: ScriptedUpstream, word: str) -> Any:
+    received = upstream.last(word)
+    assert received.target == "/v1/chat/completions"
+    return json.loads(received.body)
+
+
+def test_a_response_is_shortened_before_it_crosses(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str
+) -> None:
+    with opened(chat_only) as client:
+        raw = client.responses.with_raw_response.create(
+            model=model, input=QUESTION, instructions=long_text(90, "rule"), max_output_tokens=9, store=False
+        )
+    answer, body = raw.parse(), sent(upstream, model)
+
+    check_response(json.loads(raw.text))
+    assert answer.output_text == "Hello 🍀"
+    assert answer.usage is not None
+    assert (answer.usage.input_tokens, answer.usage.input_tokens_details.cached_tokens) == (11, 4)
+    assert body["max_tokens"] == 9
+    assert body["messages"][0] == {"role": "system", "content": long_text(90, "rule")}
+    assert len(body["messages"][1]["content"]) < len(QUESTION)
+    assert raw.headers["x-moos-skipped"] == "instructions=role"
+    assert float(raw.headers["x-moos-ratio"]) > 1.2
+    assert raw.headers["x-request-id"] == "req-upstream"
+    assert upstream.last(model).header("authorization") == f"Bearer {KEY}"
+
+
+def test_a_message_is_shortened_before_it_crosses(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str
+) -> None:
+    with theirs(chat_only) as client:
+        raw = client.messages.with_raw_response.create(
+            model=model,
+            max_tokens=9,
+            system=long_text(90, "rule"),
+            messages=[{"role": "user", "content": QUESTION}],
+        )
+    answer, body = raw.parse(), sent(upstream, model)
+
+    check_message(json.loads(raw.text()))
+    assert answer.content[0].type == "text"
+    assert answer.content[0].text == "Hello 🍀"
+    assert (answer.usage.input_tokens, answer.usage.cache_read_input_tokens) == (7, 4)
+    assert body["messages"][0] == {"role": "system", "content": long_text(90, "rule")}
+    assert len(body["messages"][1]["content"]) < len(QUESTION)
+    assert raw.headers["x-moos-skipped"] == "system=role"
+    assert upstream.last(model).header("authorization") == f"Bearer {KEY}"
+    assert upstream.last(model).header("anthropic-version") is None
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_tools_over_several_turns_of_responses(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str, streamed: bool
+) -> None:
+    items: list[Any] = [{"role": "user", "content": [{"type": "input_text", "text": QUESTION}]}]
+    with opened(chat_only) as client:
+        for turn in range(3):
+            if streamed:
+                with client.responses.stream(model=model, input=items, tools=[TOOL]) as stream:
+                    answer: Any = stream.get_final_response()
+            else:
+                answer = client.responses.create(model=model, input=items, tools=[TOOL])
+            (item,) = answer.output
+            items.append(json.loads(item.model_dump_json(exclude={"parsed_arguments"}, exclude_none=True)))
+            if turn == 0:
+                assert json.loads(item.arguments) == {"city": "Ulm"}
+                items.append({"type": "function_call_output", "call_id": item.call_id, "output": ROWS})
+            else:
+                assert answer.output_text == "Hello 🍀"
+                items.append({"role": "user", "content": f"And turn {turn}?"})
+    messages = sent(upstream, model)["messages"]
+
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "assistant", "user"]
+    assert messages[1]["tool_calls"][0]["id"] == messages[2]["tool_call_id"] == "call_1"
+    assert messages[2]["content"] == " ".join(ROWS.split()[::2])
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_tools_over_several_turns_of_messages(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str, streamed: bool
+) -> None:
+    talk: list[Any] = [{"role": "user", "content": QUESTION}]
+    asked: Any = {"model": model, "max_tokens": 99, "messages": talk, "tools": [CLAUDE_TOOL]}
+    with theirs(chat_only) as client:
+        for turn in range(2):
+            if streamed:
+                with client.messages.stream(**asked) as stream:
+                    answer: Any = stream.get_final_message()
+            else:
+                answer = client.messages.create(**asked)
+            (block,) = answer.content
+            talk.append({"role": "assistant", "content": [json.loads(block.model_dump_json(exclude_none=True))]})
+            if turn == 0:
+                assert (answer.stop_reason, block.input) == ("tool_use", {"city": "Ulm"})
+                result = {"type": "tool_result", "tool_use_id": block.id, "content": ROWS}
+                talk.append({"role": "user", "content": [result]})
+    messages = sent(upstream, model)["messages"]
+
+    assert (answer.stop_reason, block.text) == ("end_turn", "Hello 🍀")
+    assert answer.usage.output_tokens == 5
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
+    assert messages[2] == {"role": "tool", "tool_call_id": "call_1", "content": " ".join(ROWS.split()[::2])}
+
+
+@pytest.mark.parametrize("tools", [[], [TOOL]])
+async def test_every_event_of_a_response_is_what_is_published(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str, tools: list[Any]
+) -> None:
+    body = {"model": model, "input": QUESTION, "tools": tools, "stream": True}
+    answer = await ask(chat_only.port, body, "/v1/responses")
+    final = check_response_events(events_of(answer.body))
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert final["output"][0]["type"] == ("function_call" if tools else "message")
+    assert final["usage"]["total_tokens"] == 16
+    assert sent(upstream, model)["stream_options"] == {"include_usage": True}
+
+
+@pytest.mark.parametrize("tools", [[], [CLAUDE_TOOL]])
+async def test_every_event_of_a_message_is_what_is_published(
+    chat_only: LiveProxy, model: str, tools: list[Any]
+) -> None:
+    talk = [{"role": "user", "content": QUESTION}]
+    body = {"model": model, "max_tokens": 9, "messages": talk, "tools": tools, "stream": True}
+    events = events_of((await ask(chat_only.port, body, "/v1/messages")).body)
+    (block,) = check_message_events(events)
+
+    assert block["type"] == ("tool_use" if tools else "text")
+    assert block["json"] == ('{"city":"Ulm"}' if tools else "")
+    assert events[-2]["usage"]["output_tokens"] == 5
+    assert events[1]["type"] == "ping"
+
+
+def test_a_structured_answer_is_parsed(chat_only: LiveProxy, upstream: ScriptedUpstream, model: str) -> None:
+    with opened(chat_only) as client:
+        answer = client.responses.parse(model=model, input=QUESTION, text_format=Weather)
+
+    assert answer.output_parsed == Weather(city="Ulm", degrees=21)
+    assert sent(upstream, model)["response_format"]["json_schema"]["name"] == "Weather"
+
+
+def test_a_server_that_does_not_stream_still_gives_events(
+    chat_only: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("unstreaming")
+    upstream.scripts[model] = lambda exchange: exchange.reply(200, answers.completion())
+    with opened(chat_only) as client, client.responses.stream(model=model, input="Hello.") as stream:
+        assert stream.get_final_response().output_text == "Hello 🍀"
+
+
+def test_tokens_are_counted_near_enough_and_after_shortening(chat_only: LiveProxy) -> None:
+    with opened(chat_only) as client, theirs(chat_only) as claude:
+        counted = client.responses.input_tokens.count(model="some-model", input=ROWS)
+        whole = client.responses.input_tokens.count(
+            model="some-model", input=ROWS, extra_headers={"x-moos-bypass": "true"}
+        )
+        message = claude.messages.count_tokens(model="some-model", messages=[{"role": "user", "content": ROWS}])
+
+    assert counted.input_tokens == message.input_tokens
+    assert 120 <= counted.input_tokens <= 0.55 * whole.input_tokens
+
+
+@pytest.mark.parametrize("door", ["responses", "messages"])
+async def test_what_cannot_be_mapped_is_told_in_the_doors_shape(chat_only: LiveProxy, door: str) -> None:
+    talk = (
+        {"input": "x"}
+        if door == "responses"
+        else {"messages": [{"role": "user", "content": "x"}], "max_tokens": 5}
+    )
+    answer = await ask(chat_only.port, {"model": "m", "background": True, **talk}, f"/v1/{door}")
+    error = answer.json()["error"]
+
+    assert answer.status == 400
+    assert error["message"].startswith("background cannot be mapped")
+    assert error["type"] == "invalid_request_error"
+    if door == "responses":
+        assert (error["param"], error["code"]) == ("background", "unsupported_parameter")
+    else:
+        assert answer.json()["type"] == "error"
+
+
+async def test_the_servers_own_errors_take_the_doors_shape(
+    chat_only: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("limited")
+    fault = {"message": "slow down", "type": "rate_limit_error", "param": None, "code": "rate_limit_exceeded"}
+    upstream.scripts[model] = lambda exchange: exchange.reply(
+        429, json.dumps({"error": fault}).encode(), ("retry-after", "7")
+    )
+    with theirs(chat_only) as claude, pytest.raises(anthropic.RateLimitError, match="slow down") as caught:
+        claude.messages.create(model=model, max_tokens=5, messages=[{"role": "user", "content": "x"}])
+    with opened(chat_only) as client, pytest.raises(openai.RateLimitError, match="slow down"):
+        client.responses.create(model=model, input="x")
+
+    assert caught.value.response.headers["retry-after"] == "7"
+    assert caught.value.body == {
+        "type": "error",
+        "error": {"type": "rate_limit_error", "message": "slow down"},
+        "request_id": caught.value.response.headers["x-request-id"],
+    }
+
+
+async def test_fields_in_the_servers_errors_have_the_doors_names(
+    chat_only: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("complaining")
+    fault = {"message": "max_tokens is too large", "type": "invalid_request_error", "param": "max_tokens"}
+    upstream.scripts[model] = lambda exchange: exchange.reply(400, json.dumps({"error": fault}).encode())
+    answer = await ask(chat_only.port, {"model": model, "input": "x"}, "/v1/responses")
+
+    assert answer.json()["error"]["param"] == "max_output_tokens"
+    assert answer.json()["error"]["message"] == "max_output_tokens is too large"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"choices":[]}'])
+async def test_an_answer_that_is_none_is_502(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, body: bytes
+) -> None:
+    model = fresh("nonsense")
+    upstream.scripts[model] = lambda exchange: exchange.reply(200, body)
+    answer = await ask(chat_only.port, {"model": model, "input": "x"}, "/v1/responses")
+
+    assert (answer.status, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+
+
+async def cut_off(exchange: Exchange) -> None:
+    """Two chunks, and then nothing."""
+    await exchange.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
+    for chunk in answers.chunks()[:2]:
+        await exchange.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+    exchange.writer.close()
+
+
+async def ended_early(exchange: Exchange) -> None:
+    """Two chunks, and the end of the stream."""
+    await exchange.stream(*answers.chunks()[:2])
+
+
+async def failed(exchange: Exchange) -> None:
+    """Two chunks, and the server tells of a failure."""
+    await exchange.stream(*answers.chunks()[:2], b'data: {"error":{"message":"out of memory"}}\n\n')
+
+
+@pytest.mark.parametrize("script", [cut_off, ended_early, failed])
+async def test_a_stream_that_breaks_off_is_told_in_the_doors_shape(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, script: Any
+) -> None:
+    model = fresh("breaking")
+    upstream.scripts[model] = script
+    response = await ask(chat_only.port, {"model": model, "input": "x", "stream": True}, "/v1/responses")
+    talk = [{"role": "user", "content": "x"}]
+    body = {"model": model, "max_tokens": 5, "messages": talk, "stream": True}
+    message = events_of((await ask(chat_only.port, body, "/v1/messages")).body)
+    *events, error = events_of(response.body)
+    final = check_response_events(events)
+
+    assert (final["status"], final["error"]["code"]) == ("failed", "server_error")
+    assert error["type"] == message[-1]["type"] == "error"
+    assert message[-1]["error"]["type"] == "api_error"
+    with opened(chat_only) as client, pytest.raises(openai.APIError):
+        list(client.responses.create(model=model, input="x", stream=True))
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_client_that_leaves_ends_the_servers_work(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, streamed: bool
+) -> None:
+    model, noticed, begun = fresh("leaving"), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def slow(exchange: Exchange) -> None:
+        if streamed:
+            await exchange.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
+            chunk = answers.chunks()[1]
+            await exchange.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        loop.call_soon_threadsafe(begun.set)
+        if await exchange.gone(within_s=5):
+            loop.call_soon_threadsafe(noticed.set)
+
+    upstream.scripts[model] = slow
+    body = json.dumps({"model": model, "input": "x", "stream": streamed}).encode()
+    async with connected(chat_only.port) as (_, writer):
+        writer.write(raw_request("/v1/responses", body))
+        await asyncio.wait_for(begun.wait(), 3)
+    await asyncio.wait_for(noticed.wait(), 2)
+
+
+async def test_the_next_upstream_is_tried_across_doors(chat_only: LiveProxy, upstream: ScriptedUpstream) -> None:
+    model = fresh("dead-then")
+    upstream.scripts[model] = serve
+    answer = await ask(chat_only.port, {"model": model, "input": "x"}, "/v1/responses")
+
+    assert check_response(answer.json()).output_text == "Hello 🍀"
+
+
+async def test_a_door_that_the_upstream_has_is_relayed_as_it_is(
+    chat_only: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("half")
+    await ask(chat_only.port, {"model": model, "input": "x", "background": True}, "/v1/responses")
+    assert upstream.last(model).target == "/v1/responses"
+    upstream.scripts[model] = serve
+    talk = [{"role": "user", "content": "x"}]
+    await ask(chat_only.port, {"model": model, "max_tokens": 5, "messages": talk}, "/v1/messages")
+
+    assert upstream.last(model).target == "/v1/chat/completions"
+
+
+async def test_what_needs_a_store_is_not_there(chat_only: LiveProxy) -> None:
+    answer = await ask(chat_only.port, {"model": "m", "input": "x"}, "/v1/responses/compact")
+
+    assert (answer.status, answer.json()["error"]["code"]) == (404, "unsupported_endpoint")
+
+
+async def test_the_callers_own_key_goes_on_as_chat_servers_want_it(
+    chat_only: LiveProxy, upstream: ScriptedUpstream
+) -> None:
+    model = fresh("passkey")
+    upstream.scripts[model] = serve
+    with theirs(chat_only, "sk-theirs") as claude:
+        claude.messages.create(model=model, max_tokens=5, messages=[{"role": "user", "content": "x"}])
+
+    assert upstream.last(model).header("authorization") == "Bearer sk-theirs"
+    assert upstream.last(model).header("x-api-key") is None

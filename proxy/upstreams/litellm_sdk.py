@@ -252,7 +252,8 @@ def _described(name: str) -> dict[str, Any]:
 def _not_served(call: Call) -> BodyAnswer:
     return error_answer(
         404,
-        f"a litellm upstream serves chat completions, embeddings and models, not {call.method} /v1{call.path}",
+        "a litellm upstream serves chat completions, responses, messages, embeddings and models, "
+        f"not {call.method} /v1{call.path}",
         "invalid_request_error",
         "unsupported_endpoint",
     )

@@ -6,6 +6,21 @@ from typing import Any
 
 from moosproxy.proxy.upstreams.crossing.fields import wrong
 
+Content = str | list[dict[str, Any]]
+
+
+def content(parts: list[dict[str, Any]]) -> Content:
+    """Parts of a message: one string where they are nothing but texts, since many servers know nothing else."""
+    if all(part.keys() == {"type", "text"} for part in parts):
+        return "\n".join(part["text"] for part in parts)
+    return parts
+
+
+def _parts(said: Content | None) -> list[dict[str, Any]]:
+    if isinstance(said, list):
+        return said
+    return [{"type": "text", "text": said}] if said else []
+
 
 class Conversation:
     """What one side says in a row becomes one message where chat completions want it so."""
@@ -14,24 +29,29 @@ class Conversation:
         self.messages: list[dict[str, Any]] = []
         self._asked: set[str] = set()
 
-    def say(self, role: str, text: str) -> None:
+    def say(self, role: str, said: Content) -> None:
         """role: system, user or assistant. Templates of open models want one system message, at the beginning."""
         last = self.messages[-1] if self.messages else None
         if last is None or last["role"] != role or role == "user":
-            self.messages.append({"role": role, "content": text})
+            self.messages.append({"role": role, "content": said})
+        elif isinstance(last["content"], str) and isinstance(said, str):
+            last["content"] = f"{last['content']}\n\n{said}"
         else:
-            last["content"] = f"{last['content']}\n\n{text}" if last["content"] else text
+            last["content"] = [*_parts(last["content"]), *_parts(said)] if last["content"] else said
 
-    def call(self, call_id: str, name: str, arguments: str) -> None:
-        """The assistant calls a tool. arguments: as JSON."""
+    def call(self, call_id: str, name: str, arguments: str, **marks: Any) -> None:
+        """The assistant calls a tool. arguments: as JSON. marks: further fields of the call."""
         if not self.messages or self.messages[-1]["role"] != "assistant":
             self.messages.append({"role": "assistant", "content": None})
-        made = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        made = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **marks}
         self.messages[-1].setdefault("tool_calls", []).append(made)
         self._asked.add(call_id)
 
-    def result(self, call_id: str, text: str, place: str) -> None:
-        """What a tool answered. place: of the field with the call's id. Raises BadRequest where nobody called."""
+    def result(self, call_id: str, text: str, place: str, **marks: Any) -> None:
+        """What a tool answered. Raises BadRequest where nobody called.
+
+        place: of the field with the call's id. marks: further fields of the message.
+        """
         if call_id not in self._asked:
             raise wrong(place, "names no tool call before it")
-        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text})
+        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text, **marks})

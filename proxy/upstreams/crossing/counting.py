@@ -25,7 +25,8 @@ def tokens(body: Body) -> int:
 
 def _texts(body: Body) -> Iterator[str]:
     for message in listed(body.get("messages")):
-        yield message.get("content") or ""
+        said = message.get("content") or ""
+        yield said if isinstance(said, str) else "\n".join(part.get("text", "") for part in said)
         yield from (_written(call["function"]) for call in message.get("tool_calls", ()))
     if body.get("tools"):
         yield _written(body["tools"])

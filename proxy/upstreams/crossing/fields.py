@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from moosproxy.proxy.errors import BadRequest
@@ -14,6 +15,14 @@ CHATS_OWN = frozenset(
         *("chat_template_kwargs", "temperature", "top_p"),
     }
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What an upstream's chat takes beside texts. marks: `cache_control`, of providers behind litellm."""
+
+    images: bool = False
+    marks: bool = False
 
 
 def wrong(name: str, what: str) -> BadRequest:

@@ -7,9 +7,10 @@ from typing import Any
 
 from moosproxy.proxy.bodies import any_json
 from moosproxy.proxy.doors.base import Body, kind_of, listed
-from moosproxy.proxy.upstreams.crossing.conversation import Conversation
+from moosproxy.proxy.upstreams.crossing.conversation import Content, Conversation, content
 from moosproxy.proxy.upstreams.crossing.fields import (
     CHATS_OWN,
+    Reach,
     check_known,
     function,
     objects,
@@ -19,6 +20,7 @@ from moosproxy.proxy.upstreams.crossing.fields import (
     wrong,
 )
 
+TEXTS = Reach()
 _READ = frozenset(
     {
         *("context_management", "max_tokens", "messages", "model", "output_config", "output_format"),
@@ -37,22 +39,22 @@ _ONLY: Mapping[str, tuple[Any, ...]] = {"mcp_servers": ([],), "speed": ("standar
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 
 
-def chat_body(body: Body) -> dict[str, Any]:
+def chat_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     """Raises BadRequest, naming the field, for what cannot be mapped."""
-    out = prompt_body(body)
+    out = prompt_body(body, reach)
     out["max_tokens"] = positive(body, "max_tokens")
     if body.get("stream"):
         out |= {"stream": True, "stream_options": {"include_usage": True}}
     return out
 
 
-def prompt_body(body: Body) -> dict[str, Any]:
+def prompt_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     """The same of a body that asks for a count, which says nothing of an answer. Raises BadRequest."""
     check_known(body, _READ | _NO_MATTER | CHATS_OWN, _ONLY, {})
     out = {name: body[name] for name in CHATS_OWN if body.get(name) is not None}
-    out |= {"model": body.get("model"), "messages": _conversation(body)}
+    out |= {"model": body.get("model"), "messages": _conversation(body, reach)}
     if body.get("tools"):
-        out["tools"] = [_tool(entry, place) for place, entry in objects(body["tools"], "tools")]
+        out["tools"] = [_tool(entry, place, reach) for place, entry in objects(body["tools"], "tools")]
         _choice(body.get("tool_choice"), out)
     if body.get("stop_sequences"):
         out["stop"] = body["stop_sequences"]
@@ -63,16 +65,16 @@ def prompt_body(body: Body) -> dict[str, Any]:
     return out
 
 
-def _conversation(body: Body) -> list[dict[str, Any]]:
+def _conversation(body: Body, reach: Reach) -> list[dict[str, Any]]:
     talk = Conversation()
     if body.get("system") is not None:
-        talk.say("system", _texts(body["system"], "system"))
+        talk.say("system", _content(body["system"], "system", reach))
     role = ""
     for place, message in objects(body.get("messages"), "messages"):
         role = string(message, "role", place)
         if role not in ("user", "assistant", "system"):
             raise wrong(f"{place}.role", "must be user, assistant or system")
-        _add(role, message.get("content"), f"{place}.content", talk)
+        _add(role, message.get("content"), f"{place}.content", talk, reach)
     if role == "assistant":
         raise unmapped(
             f"{place}.role", "the last message must be the user's, an answer cannot be begun for the model"
@@ -80,36 +82,68 @@ def _conversation(body: Body) -> list[dict[str, Any]]:
     return talk.messages
 
 
-def _add(role: str, content: Any, place: str, talk: Conversation) -> None:
+def _add(role: str, given: Any, place: str, talk: Conversation, reach: Reach) -> None:
     """Results of tools come first: they belong right behind the calls."""
-    if isinstance(content, str):
-        talk.say(role, content)
+    if isinstance(given, str):
+        talk.say(role, given)
         return
-    texts = []
-    for at, block in objects(content, place):
+    parts = []
+    for at, block in objects(given, place):
         kind = kind_of(block)
         if kind == "tool_result" and role == "user":
-            talk.result(string(block, "tool_use_id", at), _result(block, at), f"{at}.tool_use_id")
+            called = string(block, "tool_use_id", at)
+            talk.result(called, _result(block, at), f"{at}.tool_use_id", **_mark(block, reach))
         elif kind not in ("thinking", "redacted_thinking", "tool_use"):  # no other model can read thinking
-            texts.append(_text(block, at))
-    if texts:
-        talk.say(role, "\n".join(texts))
-    for at, block in objects(content, place):
+            parts.append(_part(block, at, reach))
+    if parts:
+        talk.say(role, content(parts))
+    for at, block in objects(given, place):
         if kind_of(block) == "tool_use":
             arguments = any_json.dumps(block.get("input") or {}).decode()
-            talk.call(string(block, "id", at), string(block, "name", at), arguments)
+            talk.call(string(block, "id", at), string(block, "name", at), arguments, **_mark(block, reach))
 
 
 def _result(block: dict[str, Any], place: str) -> str:
+    """A text: pictures of tools have no place in chat completions."""
     text = _texts(block.get("content") or "", f"{place}.content")
     return f"Error: {text}" if block.get("is_error") is True else text
 
 
-def _texts(content: Any, place: str) -> str:
+def _content(given: Any, place: str, reach: Reach) -> Content:
+    """A string, or blocks."""
+    if isinstance(given, str):
+        return given
+    return content([_part(block, at, reach) for at, block in objects(given, place)])
+
+
+def _part(block: dict[str, Any], place: str, reach: Reach) -> dict[str, Any]:
+    if kind_of(block) == "image" and reach.images:
+        return {"type": "image_url", "image_url": {"url": _address(block, place)}, **_mark(block, reach)}
+    return {"type": "text", "text": _text(block, place), **_mark(block, reach)}
+
+
+def _mark(block: dict[str, Any], reach: Reach) -> dict[str, Any]:
+    """What says that a prompt is cached up to here."""
+    mark = block.get("cache_control") if reach.marks else None
+    return {} if mark is None else {"cache_control": mark}
+
+
+def _address(block: dict[str, Any], place: str) -> str:
+    source = block.get("source")
+    kind = kind_of(source)
+    if isinstance(source, dict) and kind == "base64":
+        data, media = (string(source, name, f"{place}.source") for name in ("data", "media_type"))
+        return f"data:{media};base64,{data}"
+    if isinstance(source, dict) and kind == "url":
+        return string(source, "url", f"{place}.source")
+    raise unmapped(f"{place}.source.type", "it can be base64 or url")
+
+
+def _texts(given: Any, place: str) -> str:
     """A string, or what the blocks say, one below the other."""
-    if isinstance(content, str):
-        return content
-    return "\n".join(_text(block, at) for at, block in objects(content, place))
+    if isinstance(given, str):
+        return given
+    return "\n".join(_text(block, at) for at, block in objects(given, place))
 
 
 def _text(block: dict[str, Any], place: str) -> str:
@@ -121,7 +155,7 @@ def _text(block: dict[str, Any], place: str) -> str:
         if isinstance(citations, dict) and citations.get("enabled"):
             raise unmapped(f"{place}.citations")
         return "\n".join(_document(block, place))
-    raise unmapped(f"{place}.type", "texts, tool calls and their results alone go there")
+    raise unmapped(f"{place}.type", "it takes texts, tool calls and their results")
 
 
 def _document(block: dict[str, Any], place: str) -> Iterator[str]:
@@ -139,10 +173,10 @@ def _document(block: dict[str, Any], place: str) -> Iterator[str]:
         raise unmapped(f"{place}.source.type", "documents of text alone go there")
 
 
-def _tool(entry: dict[str, Any], place: str) -> dict[str, Any]:
+def _tool(entry: dict[str, Any], place: str, reach: Reach) -> dict[str, Any]:
     if entry.get("type") not in (None, "custom"):
         raise unmapped(f"{place}.type", "tools with an input_schema of yours alone go there")
-    return function(entry, entry.get("input_schema"), place)
+    return {**function(entry, entry.get("input_schema"), place), **_mark(entry, reach)}
 
 
 def _choice(choice: Any, out: dict[str, Any]) -> None:

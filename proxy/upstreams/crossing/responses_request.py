@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from moosproxy.proxy.doors.base import Body, kind_of
-from moosproxy.proxy.upstreams.crossing.conversation import Conversation
+from moosproxy.proxy.upstreams.crossing.conversation import Content, Conversation, content
 from moosproxy.proxy.upstreams.crossing.fields import (
     CHATS_OWN,
+    Reach,
     check_known,
     function,
     objects,
@@ -18,6 +19,7 @@ from moosproxy.proxy.upstreams.crossing.fields import (
     wrong,
 )
 
+TEXTS = Reach()
 _TEXTS = frozenset({"input_text", "output_text", "text"})
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 
@@ -52,11 +54,11 @@ _WHY = {
 }
 
 
-def chat_body(body: Body) -> dict[str, Any]:
+def chat_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     """Raises BadRequest, naming the field, for what cannot be mapped."""
     check_known(body, _READ | _NO_MATTER | CHATS_OWN, _ONLY, _WHY)
     out = {name: body[name] for name in CHATS_OWN if body.get(name) is not None}
-    out |= {"model": body.get("model"), "messages": _conversation(body)}
+    out |= {"model": body.get("model"), "messages": _conversation(body, reach)}
     if body.get("max_output_tokens") is not None:
         out["max_tokens"] = positive(body, "max_output_tokens")
     if body.get("tools"):
@@ -76,7 +78,7 @@ def chat_body(body: Body) -> dict[str, Any]:
     return out
 
 
-def _conversation(body: Body) -> list[dict[str, Any]]:
+def _conversation(body: Body, reach: Reach) -> list[dict[str, Any]]:
     talk = Conversation()
     if body.get("instructions") is not None:
         talk.say("system", string(body, "instructions"))
@@ -87,42 +89,48 @@ def _conversation(body: Body) -> list[dict[str, Any]]:
     if given is None:
         raise wrong("input", "must be a string or an array of items")
     for place, item in objects(given, "input"):
-        _add(item, place, talk)
+        _add(item, place, talk, reach)
     return talk.messages
 
 
-def _add(item: dict[str, Any], place: str, talk: Conversation) -> None:
+def _add(item: dict[str, Any], place: str, talk: Conversation, reach: Reach) -> None:
     kind = kind_of(item, "message")
     if kind == "message":
         role = _ROLES.get(string(item, "role", place))
         if role is None:
             raise wrong(f"{place}.role", f"must be one of {', '.join(_ROLES)}")
-        talk.say(role, _content(item.get("content"), f"{place}.content"))
+        talk.say(role, _content(item.get("content"), f"{place}.content", reach))
     elif kind == "function_call":
         if item.get("namespace"):
             raise unmapped(f"{place}.namespace")
         talk.call(*(string(item, name, place) for name in ("call_id", "name", "arguments")))
     elif kind == "function_call_output":
-        text = _content(item.get("output"), f"{place}.output")
+        text = _content(item.get("output"), f"{place}.output", TEXTS)
+        assert isinstance(text, str)
         talk.result(string(item, "call_id", place), text, f"{place}.call_id")
     elif kind != "reasoning":  # which no other model can read
         raise unmapped(f"{place}.type")
 
 
-def _content(content: Any, place: str) -> str:
+def _content(given: Any, place: str, reach: Reach) -> Content:
     """A string, or the texts of parts, one below the other."""
-    if isinstance(content, str):
-        return content
-    return "\n".join(_part(part, at) for at, part in objects(content, place))
+    if isinstance(given, str):
+        return given
+    return content([_part(part, at, reach) for at, part in objects(given, place)])
 
 
-def _part(part: dict[str, Any], place: str) -> str:
+def _part(part: dict[str, Any], place: str, reach: Reach) -> dict[str, Any]:
     kind = kind_of(part)
+    if kind in _TEXTS:
+        return {"type": "text", "text": string(part, "text", place)}
     if kind == "refusal":
-        return string(part, "refusal", place)
-    if kind not in _TEXTS:
-        raise unmapped(f"{place}.type", "texts alone go there")
-    return string(part, "text", place)
+        return {"type": "text", "text": string(part, "refusal", place)}
+    if kind != "input_image" or not reach.images:
+        raise unmapped(f"{place}.type", "it takes texts" + (" and images" if reach.images else ""))
+    image = {"url": string(part, "image_url", place)}
+    if isinstance(part.get("detail"), str):
+        image["detail"] = part["detail"]
+    return {"type": "image_url", "image_url": image}
 
 
 def _tool(entry: dict[str, Any], place: str) -> dict[str, Any]:

@@ -24,12 +24,16 @@ from moosproxy.proxy.upstreams.base import (
 )
 from moosproxy.proxy.upstreams.crossing import counting, messages_request, responses_request
 from moosproxy.proxy.upstreams.crossing.chat_stream import chunks
+from moosproxy.proxy.upstreams.crossing.fields import Reach
 from moosproxy.proxy.upstreams.crossing.messages_answer import MessageWriter
 from moosproxy.proxy.upstreams.crossing.parts import ChatReader, Part
 from moosproxy.proxy.upstreams.crossing.responses_answer import ResponseWriter
 from moosproxy.proxy.upstreams.window import CountsPrompts
 
-_LOCAL = frozenset({"llama_cpp", "transformers"})
+# Kinds that have nothing but chat here. litellm's own bridges want packages of its server that it does not install
+# (mcp for responses, soundfile for streamed messages), and drop without a word what they cannot map.
+_REACHES = {"llama_cpp": Reach(), "transformers": Reach(), "litellm": Reach(images=True, marks=True)}
+_SERVER = Reach(images=True)
 _ERROR_BOUND = 256 * 1024
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"content-md5", b"etag"})
 # The chat server knows nothing of them, and its answer must be one that is read here.
@@ -59,11 +63,11 @@ class Crossing:
     """
 
     path: str
-    to_chat: Callable[[Body], dict[str, Any]]
+    to_chat: Callable[[Body, Reach], dict[str, Any]]
     writer: type[Writer]
     renamed: Mapping[str, str]
     counts: str
-    to_prompt: Callable[[Body], dict[str, Any]]
+    to_prompt: Callable[[Body, Reach], dict[str, Any]]
     counted: Callable[[int], dict[str, Any]]
 
 
@@ -94,7 +98,7 @@ def crossing_of(upstream: Upstream, call: Call) -> Crossing | None:
     for root, crossing in (("responses", RESPONSES), ("messages", MESSAGES)):
         if call.path == f"/{root}" or call.path.startswith(f"/{root}/"):
             has = upstream.endpoints
-            return crossing if upstream.kind in _LOCAL or (has is not None and root not in has) else None
+            return crossing if upstream.kind in _REACHES or (has is not None and root not in has) else None
     return None
 
 
@@ -103,7 +107,7 @@ def as_chat(upstream: Upstream, call: Call) -> Call:
     crossing = crossing_of(upstream, call)
     if crossing is None or call.path != crossing.path:
         return call
-    return _chat_call(call, crossing.to_chat(_body(call)))
+    return _chat_call(call, crossing.to_chat(_body(call), _reach(upstream)))
 
 
 async def send(client: UpstreamClient, upstream: Upstream, call: Call) -> Answer:
@@ -114,14 +118,18 @@ async def send(client: UpstreamClient, upstream: Upstream, call: Call) -> Answer
     try:
         body = _body(call)
         if call.path == crossing.counts:
-            return await _count(client, crossing, _chat_call(call, crossing.to_prompt(body)))
+            return await _count(client, crossing, _chat_call(call, crossing.to_prompt(body, _reach(upstream))))
         if call.path != crossing.path:
             text = f"upstream {upstream.name!r} serves {crossing.path} through chat completions, not {call.path}"
             return error_answer(404, text, "invalid_request_error", "unsupported_endpoint")
-        chat = _chat_call(call, crossing.to_chat(body))
+        chat = _chat_call(call, crossing.to_chat(body, _reach(upstream)))
     except ProxyError as fault:
         return OwnError(fault.told)
     return await _crossed(await client.send(chat), crossing, body)
+
+
+def _reach(upstream: Upstream) -> Reach:
+    return _REACHES.get(upstream.kind, _SERVER)
 
 
 def _body(call: Call) -> dict[str, Any]:

@@ -366,3 +366,14 @@ async def test_the_callers_own_key_goes_on_as_chat_servers_want_it(
 
     assert upstream.last(model).header("authorization") == "Bearer sk-theirs"
     assert upstream.last(model).header("x-api-key") is None
+
+
+async def test_pictures_go_there(chat_only: LiveProxy, upstream: ScriptedUpstream, model: str) -> None:
+    picture = {"type": "image", "source": {"type": "url", "url": "https://example.org/a.png"}}
+    talk = [{"role": "user", "content": [{"type": "text", "text": "What?", "cache_control": {}}, picture]}]
+    await ask(chat_only.port, {"model": model, "max_tokens": 5, "messages": talk}, "/v1/messages")
+
+    assert sent(upstream, model)["messages"][0]["content"] == [
+        {"type": "text", "text": "What?"},
+        {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
+    ]

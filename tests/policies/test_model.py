@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -113,3 +114,20 @@ def test_importing_the_room_imports_no_other_room_and_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("fields", [
+    {"kind": "openai", "base_url": URL, "endpoints": ["responses"]},
+    {"kind": "anthropic", "base_url": URL, "endpoints": ["chat"]},
+    {"kind": "litellm", "endpoints": ["chat"]},
+])  # fmt: skip
+def test_endpoints_are_for_servers_that_have_chat(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="endpoints are for kind openai, and chat must be among them"):
+        Upstream(name="a", **fields)
+
+
+def test_an_upstream_has_every_endpoint_unless_it_says_which() -> None:
+    assert Upstream(name="a", kind="openai", base_url=URL).endpoints is None
+    assert Upstream.model_validate(
+        {"name": "a", "kind": "openai", "base_url": URL, "endpoints": ["chat"]}
+    ).endpoints == {"chat"}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -128,3 +129,17 @@ def test_a_bypass_is_not_fitted(client: openai.OpenAI) -> None:
             messages=[user(prose(1000, "ff"))],  # type: ignore[list-item]
             extra_headers={"x-moos-bypass": "true"},
         )
+
+
+def test_the_other_doors_fit_too(live: LiveProxy) -> None:
+    text = prose(1100)
+    with openai.OpenAI(base_url=f"{live.url}/v1", api_key="any", max_retries=0) as client:
+        response = client.responses.with_raw_response.create(model="tiny", input=text, max_output_tokens=8)
+    with anthropic.Anthropic(base_url=live.url, api_key="any", max_retries=0) as claude:
+        message = claude.messages.with_raw_response.create(
+            model="tiny", max_tokens=8, messages=[{"role": "user", "content": text}]
+        )
+
+    assert response.headers["x-moos-fit-context"]
+    assert message.headers["x-moos-fit-context"]
+    assert float(message.headers["x-moos-ratio"]) > 1

@@ -30,8 +30,8 @@ from moosproxy.proxy.upstreams.crossing.parts import ChatReader, Part
 from moosproxy.proxy.upstreams.crossing.responses_answer import ResponseWriter
 from moosproxy.proxy.upstreams.window import CountsPrompts
 
-# Kinds that have nothing but chat here. litellm's own bridges want packages of its server that it does not install
-# (mcp for responses, soundfile for streamed messages), and drop without a word what they cannot map.
+# Kinds that have nothing but chat here. litellm's own bridges need packages of its server that it does not install
+# (findings/litellm_bridges_need_undeclared_packages.sh), and drop without a word what they cannot map.
 _REACHES = {"llama_cpp": Reach(), "transformers": Reach(), "litellm": Reach(images=True, marks=True)}
 _SERVER = Reach(images=True)
 _ERROR_BOUND = 256 * 1024

@@ -74,7 +74,7 @@ async def fitted(
         call_for = calls(exchange, decision, rewritten.changes, body)
         began = perf_counter()
         try:
-            return await client.measure(as_chat(upstream, await call_for(upstream)))
+            return await client.measure(await as_chat(upstream, await call_for(upstream)))
         except Exception:  # no such model, a damaged file, a wrong field: the request itself is told
             return None
         finally:

@@ -24,7 +24,7 @@ async def chunks(answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
                 return
             yield _object(found)
         if len(rest) > _LONGEST:
-            raise UpstreamFault("protocol", "an event of the upstream's answer is too long to be read")
+            raise UpstreamFault("protocol", "an event of its answer is too long to be read")
     if (found := _value(rest)) not in (None, b"[DONE]"):
         yield _object(found or b"")
 
@@ -40,5 +40,5 @@ def _object(document: bytes) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UpstreamFault("protocol", "an event of the upstream's answer is no JSON object")
+        raise UpstreamFault("protocol", "an event of its answer is no JSON object")
     return found

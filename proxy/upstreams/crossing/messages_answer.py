@@ -115,7 +115,7 @@ def _input(arguments: str, *, cut: bool) -> dict[str, Any]:
         return found
     if cut:
         return {}
-    raise UpstreamFault("protocol", "the model called a tool with arguments that are no JSON object")
+    raise UpstreamFault("protocol", "its model called a tool with arguments that are no JSON object")
 
 
 def _usage(counted: Counted) -> dict[str, Any]:

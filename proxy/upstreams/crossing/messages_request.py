@@ -51,8 +51,8 @@ def chat_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
 def prompt_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     """The same of a body that asks for a count, which says nothing of an answer. Raises BadRequest."""
     check_known(body, _READ | _NO_MATTER | CHATS_OWN, _ONLY, {})
-    out = {name: body[name] for name in CHATS_OWN if body.get(name) is not None}
-    out |= {"model": body.get("model"), "messages": _conversation(body, reach)}
+    out = {name: body[name] for name in CHATS_OWN | {"model"} if body.get(name) is not None}
+    out["messages"] = _conversation(body, reach)
     if body.get("tools"):
         out["tools"] = [_tool(entry, place, reach) for place, entry in objects(body["tools"], "tools")]
         _choice(body.get("tool_choice"), out)

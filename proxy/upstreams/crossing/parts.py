@@ -81,14 +81,15 @@ class ChatReader:
                 said = {**choice, "delta": {**message, "tool_calls": calls}}
                 yield from self.chunk({**answer, "choices": [said]})
         if not self.ended:
-            raise UpstreamFault("protocol", "the upstream's answer is no chat completion")
+            raise UpstreamFault("protocol", "its answer is no chat completion")
 
     def chunk(self, chunk: dict[str, Any]) -> Iterator[Part]:
         """Of one chunk of a stream. Raises UpstreamFault where it tells of a failure."""
         if chunk.get("error"):
             error = chunk["error"]
             said = text_of(error.get("message")) if isinstance(error, dict) else text_of(error)
-            raise UpstreamFault("broken", said or "the upstream failed while it answered")
+            own = "it failed while it answered"  # for the log: its own words may quote the prompt
+            raise UpstreamFault("broken", said or own, own)
         if not self._begun:
             self._begun = True
             yield Begins(text_of(chunk.get("model")))
@@ -133,7 +134,7 @@ class ChatReader:
             self._blank, self._shown = "", False
             yield CallBegins(given or f"call_{uuid4().hex[:24]}", name)
         elif known is None or index != known[0]:
-            raise UpstreamFault("protocol", "the upstream wrote arguments of a tool call that it had not begun")
+            raise UpstreamFault("protocol", "it wrote arguments of a tool call that it had not begun")
         if arguments := text_of(function.get("arguments")):
             yield CallArguments(arguments)
 

@@ -29,6 +29,7 @@ _READ = frozenset(
         *("text", "tool_choice", "tools", "user"),
     }
 )
+_AS_IT_IS = CHATS_OWN | {"model", "user"}
 # They change nothing about the answer: marks for a cache, a bill or a log, bounds on tools that are refused.
 _NO_MATTER = frozenset(
     {
@@ -57,8 +58,8 @@ _WHY = {
 def chat_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     """Raises BadRequest, naming the field, for what cannot be mapped."""
     check_known(body, _READ | _NO_MATTER | CHATS_OWN, _ONLY, _WHY)
-    out = {name: body[name] for name in CHATS_OWN if body.get(name) is not None}
-    out |= {"model": body.get("model"), "messages": _conversation(body, reach)}
+    out = {name: body[name] for name in _AS_IT_IS if body.get(name) is not None}
+    out["messages"] = _conversation(body, reach)
     if body.get("max_output_tokens") is not None:
         out["max_tokens"] = positive(body, "max_output_tokens")
     if body.get("tools"):
@@ -71,8 +72,6 @@ def chat_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     reasoning = body.get("reasoning")
     if isinstance(reasoning, dict) and reasoning.get("effort") is not None:
         out["reasoning_effort"] = reasoning["effort"]
-    if body.get("user") is not None:
-        out["user"] = body["user"]
     if body.get("stream"):
         out |= {"stream": True, "stream_options": {"include_usage": True}}
     return out

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.bodies import any_json
+from moosproxy.proxy.cache.store import off_loop
 from moosproxy.proxy.doors.base import Body
-from moosproxy.proxy.errors import ProxyError, Told
+from moosproxy.proxy.errors import BadRequest, ProxyError, Told
 from moosproxy.proxy.upstreams.base import (
     Answer,
     Call,
@@ -34,6 +35,9 @@ from moosproxy.proxy.upstreams.window import CountsPrompts
 # (findings/litellm_bridges_need_undeclared_packages.sh), and drop without a word what they cannot map.
 _REACHES = {"llama_cpp": Reach(), "transformers": Reach(), "litellm": Reach(images=True, marks=True)}
 _SERVER = Reach(images=True)
+Mapped = Callable[[Body, Reach], dict[str, Any]]
+_LONG_BODY = 256 * 1024
+"""Bytes of a body that is mapped in a thread."""
 _ERROR_BOUND = 256 * 1024
 _OF_THE_BODY = frozenset({b"content-type", b"content-length", b"content-encoding", b"content-md5", b"etag"})
 # The chat server knows nothing of them, and its answer must be one that is read here.
@@ -63,11 +67,11 @@ class Crossing:
     """
 
     path: str
-    to_chat: Callable[[Body, Reach], dict[str, Any]]
+    to_chat: Mapped
     writer: type[Writer]
     renamed: Mapping[str, str]
     counts: str
-    to_prompt: Callable[[Body, Reach], dict[str, Any]]
+    to_prompt: Mapped
     counted: Callable[[int], dict[str, Any]]
 
 
@@ -102,12 +106,12 @@ def crossing_of(upstream: Upstream, call: Call) -> Crossing | None:
     return None
 
 
-def as_chat(upstream: Upstream, call: Call) -> Call:
+async def as_chat(upstream: Upstream, call: Call) -> Call:
     """The call as the upstream gets it. Raises BadRequest for what cannot be mapped."""
     crossing = crossing_of(upstream, call)
     if crossing is None or call.path != crossing.path:
         return call
-    return _chat_call(call, crossing.to_chat(_body(call), _reach(upstream)))
+    return (await _mapped(call, crossing.to_chat, upstream))[1]
 
 
 async def send(client: UpstreamClient, upstream: Upstream, call: Call) -> Answer:
@@ -116,26 +120,41 @@ async def send(client: UpstreamClient, upstream: Upstream, call: Call) -> Answer
     if crossing is None:
         return await client.send(call)
     try:
-        body = _body(call)
         if call.path == crossing.counts:
-            return await _count(client, crossing, _chat_call(call, crossing.to_prompt(body, _reach(upstream))))
+            return await _count(client, crossing, (await _mapped(call, crossing.to_prompt, upstream))[1])
         if call.path != crossing.path:
             text = f"upstream {upstream.name!r} serves {crossing.path} through chat completions, not {call.path}"
             return error_answer(404, text, "invalid_request_error", "unsupported_endpoint")
-        chat = _chat_call(call, crossing.to_chat(body, _reach(upstream)))
+        body, chat = await _mapped(call, crossing.to_chat, upstream)
     except ProxyError as fault:
         return OwnError(fault.told)
-    return await _crossed(await client.send(chat), crossing, body)
+    answer = await client.send(chat)
+    try:
+        return await _crossed(answer, crossing, body, upstream.name)
+    except UpstreamFault as fault:
+        raise _named(fault, upstream.name) from fault
 
 
-def _reach(upstream: Upstream) -> Reach:
-    return _REACHES.get(upstream.kind, _SERVER)
+async def _mapped(call: Call, mapping: Mapped, upstream: Upstream) -> tuple[dict[str, Any], Call]:
+    """The body, which the door has checked to be an object, and the call in its place. Raises BadRequest."""
+    reach = _REACHES.get(upstream.kind, _SERVER)
+
+    def work() -> tuple[dict[str, Any], Call]:
+        body: dict[str, Any] = any_json.loads(call.body)
+        return body, _chat_call(call, mapping(body, reach))
+
+    try:
+        return await off_loop(len(call.body) > _LONG_BODY, work)
+    except RecursionError:
+        raise BadRequest("The request body is nested too deeply.", code="invalid_json") from None
 
 
-def _body(call: Call) -> dict[str, Any]:
-    """The door has checked that it is an object."""
-    body: dict[str, Any] = any_json.loads(call.body)
-    return body
+def _named(fault: UpstreamFault, name: str) -> UpstreamFault:
+    """The fault with the upstream's name in it."""
+    own = f"upstream {name!r}: "
+    if fault.message.startswith(own):
+        return fault
+    return UpstreamFault(fault.reason, own + fault.message, own + fault.detail)
 
 
 def _chat_call(call: Call, body: dict[str, Any]) -> Call:
@@ -155,18 +174,18 @@ async def _count(client: UpstreamClient, crossing: Crossing, chat: Call) -> Answ
         if not isinstance(tokens, int):
             return await _error(tokens, crossing)
     else:
-        tokens = counting.tokens(_body(chat))
+        tokens = counting.tokens(any_json.loads(chat.body))
     return json_answer(200, any_json.dumps(crossing.counted(tokens)))
 
 
-async def _crossed(answer: Answer, crossing: Crossing, body: dict[str, Any]) -> Answer:
+async def _crossed(answer: Answer, crossing: Crossing, body: dict[str, Any], name: str) -> Answer:
     if answer.status >= 400:
         return await _error(answer, crossing)
     names = dict(answer.headers)
     headers = [header for header in answer.headers if header[0] not in _OF_THE_BODY]
     writer = crossing.writer(body)
     if names.get(b"content-type", b"").startswith(b"text/event-stream"):
-        made = EventAnswer(_events(answer, writer), answer.close)
+        made = EventAnswer(_events(answer, writer, name), answer.close)
         made.headers += headers
         return made
     try:
@@ -187,12 +206,12 @@ async def _read(answer: Answer) -> Any:
     try:
         return any_json.loads(data)
     except ValueError as fault:
-        raise UpstreamFault("protocol", "the upstream's answer is no JSON") from fault
+        raise UpstreamFault("protocol", "its answer is no JSON") from fault
 
 
 def _whole(completion: Any, writer: Writer) -> Iterator[dict[str, Any]]:
     if not isinstance(completion, dict):
-        raise UpstreamFault("protocol", "the upstream's answer is no chat completion")
+        raise UpstreamFault("protocol", "its answer is no chat completion")
     for part in ChatReader().whole(completion):
         yield from writer.feed(part)
     yield from writer.end()
@@ -203,7 +222,7 @@ async def _told(events: list[bytes]) -> AsyncGenerator[bytes, None]:
         yield event
 
 
-async def _events(answer: Answer, writer: Writer) -> AsyncGenerator[bytes, None]:
+async def _events(answer: Answer, writer: Writer, name: str) -> AsyncGenerator[bytes, None]:
     reader = ChatReader()
     try:
         async with aclosing(chunks(answer)) as found:
@@ -212,13 +231,14 @@ async def _events(answer: Answer, writer: Writer) -> AsyncGenerator[bytes, None]
                     for event in writer.feed(part):
                         yield _wire(event)
         if not reader.ended:
-            raise UpstreamFault("broken", "the upstream's answer ended without saying why")
+            raise UpstreamFault("broken", "its answer ended without saying why")
         for event in writer.end():
             yield _wire(event)
     except UpstreamFault as fault:
-        for event in writer.fail(fault.message):
+        told = _named(fault, name)
+        for event in writer.fail(told.message):
             yield _wire(event)
-        raise
+        raise told from fault
     finally:
         await answer.close()
 

@@ -265,6 +265,7 @@ async def test_an_answer_that_is_none_is_502(
     answer = await ask(chat_only.port, {"model": model, "input": "x"}, "/v1/responses")
 
     assert (answer.status, answer.json()["error"]["code"]) == (502, "upstream_unreachable")
+    assert answer.json()["error"]["message"].startswith("upstream 'chat': its answer is no ")
 
 
 async def cut_off(exchange: Exchange) -> None:
@@ -377,3 +378,25 @@ async def test_pictures_go_there(chat_only: LiveProxy, upstream: ScriptedUpstrea
         {"type": "text", "text": "What?"},
         {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
     ]
+
+
+@pytest.mark.parametrize("depth", [200, 400, 900, 1010, 5000])
+async def test_deep_nesting_is_carried_or_refused(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str, depth: int
+) -> None:
+    schema = b'{"properties":' * depth + b"{}" + b"}" * depth
+    tool = b'{"name":"f","type":"function","parameters":' + schema + b"}"
+    body = b'{"model":"' + model.encode() + b'","input":"x","tools":[' + tool + b"]}"
+    answer = await ask(chat_only.port, body, "/v1/responses")
+
+    assert answer.status == (200 if depth < 1000 else 400)
+
+
+async def test_a_hundred_thousand_items_cross(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str
+) -> None:
+    items = [{"role": ("user", "assistant")[number % 2], "content": f"{number}"} for number in range(99_999)]
+    answer = await ask(chat_only.port, {"model": model, "input": items}, "/v1/responses")
+
+    assert answer.status == 200
+    assert len(sent(upstream, model)["messages"]) == 99_999

@@ -91,9 +91,12 @@ def test_what_is_no_chat_completion_is_a_fault(answer: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("error", [{"message": "out of memory"}, "out of memory"])
-def test_an_error_inside_a_stream_is_a_fault(error: Any) -> None:
-    with pytest.raises(UpstreamFault, match="out of memory"):
+def test_an_error_inside_a_stream_is_told_to_the_client_and_not_to_the_log(error: Any) -> None:
+    with pytest.raises(UpstreamFault) as caught:
         list(ChatReader().chunk({"error": error}))
+
+    assert caught.value.message == "out of memory"
+    assert caught.value.detail == "it failed while it answered"
 
 
 def test_arguments_of_a_call_that_has_not_begun_are_a_fault() -> None:

@@ -17,6 +17,7 @@ from moosproxy.proxy.upstreams.crossing.parts import (
     Part,
     Text,
 )
+from moosproxy.proxy.upstreams.crossing.responses_request import namespaces
 
 Event = dict[str, Any]
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
@@ -45,6 +46,7 @@ class ResponseWriter:
             "truncation": "disabled", "usage": None,
         }  # fmt: skip
         self._reason = "stop"
+        self._spaces = namespaces(body)
 
     def whole(self) -> dict[str, Any]:
         """The response as far as it has come."""
@@ -61,8 +63,7 @@ class ResponseWriter:
                 yield from self._said(part)
             case CallBegins():
                 yield from self._close()
-                item = {"id": _id("fc"), "type": "function_call", "status": "in_progress", "arguments": ""}
-                yield from self._begin({**item, "call_id": part.id, "name": part.name})
+                yield from self._begin(self._called(part))
             case CallArguments():
                 yield from self._argued(part.text)
             case Ends():
@@ -86,6 +87,13 @@ class ResponseWriter:
         self._response["status"] = "failed"
         self._response["error"] = {"code": "server_error", "message": message}
         yield self._event("response.failed", response=self.whole())
+
+    def _called(self, call: CallBegins) -> dict[str, Any]:
+        item = {"id": _id("fc"), "type": "function_call", "status": "in_progress", "arguments": ""}
+        if call.name not in self._spaces:
+            return {**item, "call_id": call.id, "name": call.name}
+        space, name = self._spaces[call.name]
+        return {**item, "call_id": call.id, "namespace": space, "name": name}
 
     def _event(self, kind: str, **fields: Any) -> Event:
         self._number += 1

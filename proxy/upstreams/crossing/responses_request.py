@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from moosproxy.proxy.doors.base import Body, kind_of
+from moosproxy.proxy.doors.base import Body, kind_of, listed
 from moosproxy.proxy.upstreams.crossing.conversation import Content, Conversation, content
 from moosproxy.proxy.upstreams.crossing.fields import (
     CHATS_OWN,
@@ -63,7 +63,7 @@ def chat_body(body: Body, reach: Reach = TEXTS) -> dict[str, Any]:
     if body.get("max_output_tokens") is not None:
         out["max_tokens"] = positive(body, "max_output_tokens")
     if body.get("tools"):
-        out["tools"] = [_tool(entry, place) for place, entry in objects(body["tools"], "tools")]
+        out["tools"] = [tool for place, entry in objects(body["tools"], "tools") for tool in _tools(entry, place)]
         if body.get("tool_choice") is not None:
             out["tool_choice"] = _choice(body["tool_choice"])
         if body.get("parallel_tool_calls") is not None:
@@ -100,9 +100,10 @@ def _add(item: dict[str, Any], place: str, talk: Conversation, reach: Reach) -> 
             raise wrong(f"{place}.role", f"must be one of {', '.join(_ROLES)}")
         talk.say(role, _content(item.get("content"), f"{place}.content", reach))
     elif kind == "function_call":
-        if item.get("namespace"):
-            raise unmapped(f"{place}.namespace")
-        talk.call(*(string(item, name, place) for name in ("call_id", "name", "arguments")))
+        name = string(item, "name", place)
+        if item.get("namespace") is not None:
+            name = joined(string(item, "namespace", place), name)
+        talk.call(string(item, "call_id", place), name, string(item, "arguments", place))
     elif kind == "function_call_output":
         text = _content(item.get("output"), f"{place}.output", TEXTS)
         assert isinstance(text, str)
@@ -132,10 +133,35 @@ def _part(part: dict[str, Any], place: str, reach: Reach) -> dict[str, Any]:
     return {"type": "image_url", "image_url": image}
 
 
-def _tool(entry: dict[str, Any], place: str) -> dict[str, Any]:
-    if entry.get("type") != "function":
+def _tools(entry: dict[str, Any], place: str) -> Iterator[dict[str, Any]]:
+    """A function, or those of a namespace, which becomes a part of their names."""
+    kind = kind_of(entry)
+    if kind == "namespace":
+        space = string(entry, "name", place)
+        for at, inner in objects(entry.get("tools"), f"{place}.tools"):
+            if kind_of(inner) != "function":
+                raise unmapped(f"{at}.type", "tools of type function alone go there")
+            named = {**inner, "name": joined(space, string(inner, "name", at))}
+            yield function(named, inner.get("parameters"), at)
+    elif kind == "function":
+        yield function(entry, entry.get("parameters"), place)
+    else:
         raise unmapped(f"{place}.type", "tools of type function alone go there")
-    return function(entry, entry.get("parameters"), place)
+
+
+def joined(namespace: str, name: str) -> str:
+    """The name of a function of a namespace where there are no namespaces."""
+    return f"{namespace}__{name}"
+
+
+def namespaces(body: Body) -> dict[str, tuple[str, str]]:
+    """Joined name -> namespace and name, of a body that has been mapped."""
+    spaces = [entry for entry in listed(body.get("tools")) if kind_of(entry) == "namespace"]
+    return {
+        joined(entry["name"], inner["name"]): (entry["name"], inner["name"])
+        for entry in spaces
+        for inner in entry["tools"]
+    }
 
 
 def _choice(choice: Any) -> Any:

@@ -135,19 +135,22 @@ def provider() -> Iterator[ScriptedUpstream]:
         yield upstream
 
 
-def _run(provider: ScriptedUpstream, tmp_path: Path, *command: str) -> str:
-    """Runs an agent in a folder of its own; its output, and what moos says at the end."""
+POLICIES = (
+    "defaults: {{ratio: 3, max_ratio: 3, deadline_ms: 120000}}\n"
+    "upstreams:\n  openai: {{kind: openai, base_url: '{url}', api_key: sk-far}}\n"
+    "  anthropic: {{kind: anthropic, base_url: '{url}', api_key: sk-far}}\n"
+    "routes:\n  - {{match: {{endpoint: '/messages*'}}, upstreams: anthropic}}\n  - {{upstreams: openai}}\n"
+)
+
+
+def run(provider: ScriptedUpstream, tmp_path: Path, *command: str, policies_text: str = POLICIES) -> str:
+    """Runs an agent in a folder of its own; what moos says at the end."""
     folder, home = tmp_path / "work", tmp_path / "home"
     folder.mkdir()
     home.mkdir()
     _written(folder)
     policies = tmp_path / "moos.yaml"
-    policies.write_text(
-        "defaults: {ratio: 3, max_ratio: 3, deadline_ms: 120000}\n"
-        f"upstreams:\n  openai: {{kind: openai, base_url: '{provider.url}', api_key: sk-far}}\n"
-        f"  anthropic: {{kind: anthropic, base_url: '{provider.url}', api_key: sk-far}}\n"
-        "routes:\n  - {match: {endpoint: '/messages*'}, upstreams: anthropic}\n  - {upstreams: openai}\n"
-    )
+    policies.write_text(policies_text.format(url=provider.url))
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -178,7 +181,7 @@ def _saved(told: str) -> int:
 def test_codex_reads_six_files_and_no_byte_that_was_sent_changes(
     provider: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    told = _run(
+    told = run(
         provider, tmp_path, "codex", "--", "-m", "gpt-5.1-codex", "exec", "--skip-git-repo-check",
         "--dangerously-bypass-approvals-and-sandbox", "Read all six files.",
     )  # fmt: skip
@@ -197,7 +200,7 @@ def test_codex_reads_six_files_and_no_byte_that_was_sent_changes(
 def test_claude_code_reads_six_files_and_no_result_that_was_sent_changes(
     provider: ScriptedUpstream, tmp_path: Path
 ) -> None:
-    told = _run(provider, tmp_path, "claude", "--", "-p", "Read all six files.", "--allowedTools", "Bash(cat:*)")
+    told = run(provider, tmp_path, "claude", "--", "-p", "Read all six files.", "--allowedTools", "Bash(cat:*)")
 
     bodies = [json.loads(received.body) for received in provider.all("tool_result")]
     results: dict[str, Any] = {}

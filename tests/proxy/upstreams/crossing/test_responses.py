@@ -189,3 +189,31 @@ def test_a_failure_ends_the_events() -> None:
     final = check_response_events([*events, *writer.fail("it broke off")])
 
     assert (final["status"], final["error"]) == ("failed", {"code": "server_error", "message": "it broke off"})
+
+
+def test_a_namespace_is_a_part_of_its_functions_names() -> None:
+    space: Any = {"type": "namespace", "name": "team", "description": "Helpers", "tools": [TOOL]}
+    called = {
+        "type": "function_call",
+        "call_id": "c",
+        "namespace": "team",
+        "name": "get_weather",
+        "arguments": "{}",
+    }
+    there = chat_body({"model": "m", "tools": [space, TOOL], "input": [called]})
+    parts = [
+        Begins("m"),
+        CallBegins("c1", "team__get_weather"),
+        CallBegins("c2", "get_weather"),
+        Ends("tool_calls"),
+    ]
+    _, final = written(parts, tools=[space, TOOL])
+
+    assert [tool["function"]["name"] for tool in there["tools"]] == ["team__get_weather", "get_weather"]
+    assert there["messages"][0]["tool_calls"][0]["function"]["name"] == "team__get_weather"
+    assert [(item.get("namespace"), item["name"]) for item in final["output"]] == [
+        ("team", "get_weather"), (None, "get_weather"),
+    ]  # fmt: skip
+    with pytest.raises(BadRequest) as caught:
+        chat_body({"model": "m", "input": "x", "tools": [{**space, "tools": [{"type": "custom", "name": "x"}]}]})
+    assert caught.value.param == "tools[0].tools[0].type"

@@ -16,6 +16,7 @@ from moosproxy.proxy.settings import Settings
 from tests.proxy import answers, tiny_gguf
 from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
+from tests.proxy.wire import fresh
 
 KEY = "sk-of-the-chat-server"
 POLICIES = """
@@ -84,3 +85,18 @@ def opened(live: LiveProxy, key: str = "any") -> openai.OpenAI:
 def theirs(live: LiveProxy, key: str = "any") -> anthropic.Anthropic:
     """Without retries."""
     return anthropic.Anthropic(base_url=live.url, api_key=key, max_retries=0, timeout=60)
+
+
+@pytest.fixture
+def model(upstream: ScriptedUpstream) -> str:
+    """A name that the server answers to."""
+    name = fresh("crossing")
+    upstream.scripts[name] = serve
+    return name
+
+
+def sent(upstream: ScriptedUpstream, word: str) -> Any:
+    """The latest body with this word, which must have come to chat."""
+    received = upstream.last(word)
+    assert received.target == "/v1/chat/completions"
+    return json.loads(received.body)

@@ -14,6 +14,7 @@ from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
 from moosproxy.proxy.connections.lobby import STATE, Lobby, open_lobby
+from moosproxy.proxy.local_models import LocalModels
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
 from moosproxy.proxy.observing.readiness import Check, Probe, Readiness
@@ -118,18 +119,21 @@ class _Running:
             stack.callback(loading.cancel)
         stack.push_async_callback(pool.aclose)
         break_even = BreakEven(compression.service, settings.state_dir)
-        measuring = asyncio.create_task(break_even.measure_all(source.current, pool))
-        stack.push_async_callback(_ended, measuring)
+        local = LocalModels(source, pool, break_even)
+        for work in (local.run(), break_even.keep_true()):
+            stack.push_async_callback(_ended, asyncio.create_task(work))
         services = Services(settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held)
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,
+            "local_models": local.faults_check,
             "policies": partial(policies_check, source),
+            "preload": local.loading_check,
             "serving": self._serving_check,
             "shared_cache": compression.shared_cache_check,
             "state": partial(state_check, settings, source),
             "upstreams": partial(upstreams_check, source),
         }
-        required = frozenset({"serving", *(["checkpoint"] if settings.require_compressor else [])})
+        required = frozenset({"serving", "preload", *(["checkpoint"] if settings.require_compressor else [])})
         readiness = Readiness(probes, required)
         await _tell(readiness, settings)
         LOG.info("started", extra={"fields": {"upstreams": sorted(source.current.upstreams)}})

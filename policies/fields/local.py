@@ -3,13 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from moosproxy.policies.fields.strict import Count, Positive, Seconds, Strict
+from moosproxy.policies.fields.strict import Count, Positive, Seconds, Strict, not_bool
 
 Text = Annotated[str, Field(min_length=1)]
+Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(not_bool)]
+Temperature = Annotated[float, Field(ge=0, le=2), BeforeValidator(not_bool)]
+Penalty = Annotated[float, Field(ge=0.01, le=10), BeforeValidator(not_bool)]
+_LARGEST_BATCH = 4096
+
+
+class SamplingDefaults(Strict):
+    """How tokens are drawn where the request does not say. Null: as the model's file says."""
+
+    temperature: Temperature | None = None
+    """0 takes the likeliest token, 1 the model's own distribution; 0.8 where the file does not say."""
+    top_k: Count | None = None
+    """Only the likeliest so many tokens, 0 for all; 40 where the file does not say."""
+    top_p: Share | None = None
+    """Only the likeliest tokens that have this probability together; 0.95 where the file does not say."""
+    min_p: Share | None = None
+    """Only tokens that are at least this share as likely as the likeliest; 0.05 where the file does not say."""
+    repetition_penalty: Penalty | None = None
+    """Divides the score of tokens that have come already; 1, which does nothing, where the file does not say."""
 
 
 class GgufModel(Strict):
@@ -29,11 +48,33 @@ class GgufModel(Strict):
     """Threads that write the answer; 0 takes half of the cores, so that a busy neighbour does no harm."""
     batch_threads: Count = 0
     """Threads that read the prompt; 0 takes all cores."""
+    batch: Annotated[Count, Field(le=_LARGEST_BATCH)] = 0
+    """Tokens given to llama.cpp at once; 0 takes 512 on processors with AMX, else 128."""
+    ubatch: Annotated[Count, Field(le=_LARGEST_BATCH)] = 0
+    """Tokens computed at once, at most `batch`; 0 takes the batch. More need memory, and a stop takes longer."""
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    """Attention without its whole matrix in memory; `auto` leaves it to llama.cpp."""
+    kv: Literal["f16", "q8_0"] = "f16"
+    """Numbers of the window's memory; `q8_0` takes about half, and needs flash attention."""
+    mlock: bool = False
+    """Whether the weights are locked in memory, so that they are never swapped out."""
+    preload: bool = False
+    """Whether it is loaded at start and stays, so that the first request need not wait; unready until it is."""
+    sampling: SamplingDefaults = SamplingDefaults()
+    """How tokens are drawn where the request does not say."""
 
     @model_validator(mode="after")
     def _names_one_file(self) -> Self:
         if (self.path is None) == (self.repo is None) or (self.repo is None) != (self.file is None):
             raise ValueError("needs either a path, or a repo and a file")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.batch and self.ubatch > self.batch:
+            raise ValueError("ubatch must be at most batch")
+        if self.kv != "f16" and self.flash_attention == "off":
+            raise ValueError(f"kv {self.kv} needs flash attention: leave flash_attention at auto, or set it on")
         return self
 
 

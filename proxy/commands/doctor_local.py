@@ -40,7 +40,7 @@ async def _model(settings: Settings, upstream: Upstream, name: str) -> Check:
         stack.push_async_callback(client.aclose)
         try:
             file, spec = await client.models.described(name)
-            need = sum(file.memory(spec.context, spec.conversations)) // _MB
+            need = sum(file.memory(spec.context, spec.conversations, spec.kv)) // _MB
             offline = settings.model_copy(update={"redis_url": None, "cache_dir": None})
             compression = await open_compression(offline, None, stack)
             figures = await BreakEven(compression.service, settings.state_dir).figures(client, name)

@@ -1,7 +1,8 @@
 """Whether shortening a text saves time on this machine: its own cost against the prefill that it spares.
 
-Both speeds are measured once per model and machine and kept on disk, so that the answer for a text never changes:
-a message that was left alone once is left alone in every later turn.
+Both speeds are measured per model and machine and kept on disk, so that the answer for a text does not change: a
+message that was left alone once is left alone in every later turn. They are measured again where the box was busy the
+first time, as soon as it is quiet, and where real prompts are read much faster or slower than they say.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -23,6 +24,7 @@ from moosproxy.proxy.machine import machine
 from moosproxy.proxy.scheduling.scheduler import CompressionService
 
 if TYPE_CHECKING:
+    from moosproxy.policies.fields.local import GgufModel
     from moosproxy.policies.resolve import PolicySet
     from moosproxy.proxy.upstreams.pool import UpstreamPool
 
@@ -31,6 +33,11 @@ _SHORT, _LONG = 400, 3200
 """Estimated tokens of the two texts that the compressor is timed on."""
 _PATIENCE_S = 60.0
 _LEFT_ALONE_S = 60.0
+_LOOK_S = 20.0
+_QUIET = 0.7
+"""Load average / cores up to which a measurement counts for good."""
+_ENOUGH, _OFF = 5, 2.0
+"""So many prompts that were read so many times faster or slower than the figures say, and none that was not."""
 _SENTENCES = (
     "The committee looked at the delivery of timber after lunch and wrote nothing down. ",
     "Our supplier postponed the second shipment for reasons that nobody could explain later. ",
@@ -40,11 +47,21 @@ _SENTENCES = (
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What was measured. fixed_s: what any text costs. The speeds are in tokens a second."""
+    """What was measured. fixed_s: what any text costs. The speeds are in tokens a second.
+
+    quiet: whether the box had nothing else to do.
+    """
 
     fixed_s: float
     compressed_per_s: float
     read_per_s: float
+    quiet: bool = True
+
+    def fits(self, seen: Sequence[float]) -> bool:
+        """Whether prompts were read lately at about this speed. seen: tokens a second of each."""
+        if len(seen) < _ENOUGH:
+            return True
+        return min(seen) <= self.read_per_s * _OFF and max(seen) >= self.read_per_s / _OFF
 
     def worth(self, tokens: int, ratio: float) -> bool:
         """Whether a text of so many tokens is shortened sooner than the model reads what shortening spares it.
@@ -71,6 +88,12 @@ class ReadsPrompts(Protocol):
     async def identity(self, model: str) -> str:
         """What the speed depends on: file and threads."""
 
+    def read_lately(self, model: str) -> Sequence[float]:
+        """Tokens a second of the last prompts since prefill_speed was asked."""
+
+    def is_loaded(self, model: str) -> bool:
+        """Whether measuring takes a moment only."""
+
 
 class BreakEven:
     """Figures by model, measured when first asked for. Belongs to one event loop."""
@@ -81,8 +104,9 @@ class BreakEven:
         self._file = (folder or default_folder()) / FILE
         self._machine = ""
         self._known: dict[str, Figures] = {}
+        self._models: dict[str, tuple[ReadsPrompts, str]] = {}
         self._failed: dict[str, float] = {}
-        self._compressor: tuple[float, float] | None = None
+        self._compressor: tuple[float, float, bool] | None = None
         self._measuring = asyncio.Lock()
 
     async def figures(self, upstream: ReadsPrompts, model: str) -> Figures | None:
@@ -96,6 +120,7 @@ class BreakEven:
         self._machine = self._machine or f"{machine()} {os.cpu_count()}"
         scope = orjson.dumps([self._machine, self._service.fingerprint, identity])
         key = hashlib.sha256(scope).hexdigest()[:24]
+        self._models[key] = upstream, model
         if key in self._known:
             return self._known[key]
         async with self._measuring:
@@ -112,10 +137,12 @@ class BreakEven:
             self._known[key] = found
         return found
 
-    async def measure_all(self, policies: PolicySet, pool: UpstreamPool) -> None:
+    async def measure_all(
+        self, policies: PolicySet, pool: UpstreamPool, which: Callable[[GgufModel], bool] = lambda _: True
+    ) -> None:
         """For every model without figures that some route asks them of, so that the first request need not wait.
 
-        What cannot be measured is left for the request that asks for it to tell.
+        which: of the models. What cannot be measured is left for the request that asks for it to tell.
         """
         decisions = [rule.decision for rules in policies.rules.values() for rule in rules]
         wanted = {each.upstreams[0].name for each in decisions if each.policy.enabled and each.policy.break_even}
@@ -124,8 +151,37 @@ class BreakEven:
                 continue
             client = pool.client(upstream)
             if isinstance(client, ReadsPrompts):
-                for model in upstream.models:
-                    await self._attempt(client, model)
+                for name, model in upstream.models.items():
+                    if which(model):
+                        await self._attempt(client, name)
+
+    async def keep_true(self) -> None:
+        """Measures again what no longer fits, and in a quiet moment what was measured in a busy one. For ever."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            await self.look_again()
+
+    async def look_again(self) -> None:
+        """The same, once."""
+        for key, (upstream, model) in list(self._models.items()):
+            figures = self._known.get(key)
+            if figures is None or not upstream.is_loaded(model):
+                continue
+            if figures.fits(upstream.read_lately(model)) and (figures.quiet or not _is_quiet()):
+                continue
+            async with self._measuring:
+                self._compressor = None
+                await self._again(key, upstream, model)
+
+    async def _again(self, key: str, upstream: ReadsPrompts, model: str) -> None:
+        assert self._service is not None
+        try:
+            found = await self._measure(self._service, lambda: upstream.prefill_speed(model))
+        except Exception as fault:  # what was known stays
+            LOG.warning("break-even not measured", extra={"fields": {"reason": type(fault).__name__}})
+            return
+        self._known[key] = found
+        await asyncio.to_thread(_write, self._file, key, found, model)
 
     async def _attempt(self, upstream: ReadsPrompts, model: str) -> None:
         try:
@@ -135,15 +191,24 @@ class BreakEven:
             LOG.warning("break-even not measured", extra={"fields": fields})
 
     async def _measure(self, service: CompressionService, prefill: Callable[[], Awaitable[float]]) -> Figures:
+        quiet = _is_quiet()  # before: measuring is work
         read_per_s = await prefill()  # first: a model that cannot be loaded says so at once
         if self._compressor is None:
             short = await _time(service, _SHORT)
             long = await _time(service, _LONG)
             per_token = max((long - short) / (_LONG - _SHORT), 1e-9)
-            self._compressor = max(0.0, short - per_token * _SHORT), 1 / per_token
-        figures = Figures(*self._compressor, read_per_s)
+            self._compressor = max(0.0, short - per_token * _SHORT), 1 / per_token, quiet
+        fixed_s, compressed_per_s, undisturbed = self._compressor
+        figures = Figures(fixed_s, compressed_per_s, read_per_s, quiet and undisturbed)
         LOG.info("break-even measured", extra={"fields": _rounded(figures)})
         return figures
+
+
+def _is_quiet() -> bool:
+    """Whether a measurement would tell what the box can do. Windows does not say how busy it is."""
+    if not hasattr(os, "getloadavg"):
+        return True
+    return os.getloadavg()[0] <= _QUIET * (os.cpu_count() or 1)
 
 
 async def _time(service: CompressionService, tokens: int) -> float:
@@ -165,7 +230,10 @@ def default_folder() -> Path:
 def _read(file: Path, key: str) -> Figures | None:
     entry = _entries(file).get(key)
     try:
-        return Figures(**{name: float(entry[name]) for name in Figures.__slots__}) if entry else None
+        if not entry:
+            return None
+        numbers = (float(entry[name]) for name in ("fixed_s", "compressed_per_s", "read_per_s"))
+        return Figures(*numbers, quiet=bool(entry.get("quiet", True)))
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -21,8 +21,13 @@ class Room(NamedTuple):
 
     @property
     def reserved(self) -> int:
-        """For the answer; of a small window a quarter is enough where the request does not say."""
-        return self.answer if self.answer is not None else min(self.usual, self.window // 4)
+        """For the answer, at most half of the window: an answer ends where there is no more room.
+
+        Of a small window a quarter is enough where the request does not say.
+        """
+        if self.answer is None:
+            return min(self.usual, self.window // 4)
+        return min(self.answer, self.window // 2)
 
     @property
     def fits(self) -> bool:

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from moosproxy.policies.fields.endpoints import PLAIN
 from moosproxy.policies.fields.kinds import KINDS
-from moosproxy.policies.fields.local import GgufModel, LocalLimits
+from moosproxy.policies.fields.local import GgufModel, LocalLimits, SamplingDefaults
 from moosproxy.policies.fields.soft import HfModel, Soft
 from moosproxy.policies.files.document import Main, Match, PolicyLayer, Route, Team
 from moosproxy.policies.files.load import assemble
@@ -48,7 +48,9 @@ def shown(field: FieldInfo) -> str:
     return f"`{json.dumps(int(default) if whole else default)}`"
 
 
-@pytest.mark.parametrize("model", [PolicyLayer, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft])
+@pytest.mark.parametrize(
+    "model", [PolicyLayer, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, SamplingDefaults]
+)
 def test_every_field_is_on_the_page_with_its_default_and_meaning(model: type[BaseModel]) -> None:
     expected = {(f"`{name}`", shown(field), field.description) for name, field in model.model_fields.items()}
     assert expected - ROWS == set()
@@ -61,7 +63,7 @@ def test_every_key_of_a_route_is_on_the_page_with_its_meaning(model: type[BaseMo
 
 def test_the_page_has_no_field_that_the_code_has_not() -> None:
     shapes: tuple[type[BaseModel], ...] = (
-        Policy, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, Route, Match,
+        Policy, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, SamplingDefaults, Route, Match,
     )  # fmt: skip
     known = {f"`{name}`" for model in shapes for name in model.model_fields}
     assert {row[0] for row in ROWS} <= known

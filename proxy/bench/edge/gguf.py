@@ -6,7 +6,7 @@ How long llama.cpp takes depends on shapes and quantisation, never on values. Ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,12 @@ def write_gguf(
     seed: int = 0,
     template: str | None = CHAT_TEMPLATE,
     pooling: int | None = None,
+    sampling: Mapping[str, float] | None = None,
 ) -> None:
-    """Writes the file. quantisation: F32, Q8_0 or Q4_0. pooling: for a model with embeddings (3: last token)."""
+    """Writes the file. quantisation: F32, Q8_0 or Q4_0. pooling: for a model with embeddings (3: last token).
+
+    sampling: the recommended values, by the last part of their keys.
+    """
     from gguf import GGUFWriter
 
     writer = GGUFWriter(path, "qwen2")
@@ -95,6 +99,8 @@ def write_gguf(
     writer.add_layer_norm_rms_eps(1e-6)
     if pooling is not None:
         writer.add_uint32("qwen2.pooling_type", pooling)
+    for name, value in (sampling or {}).items():
+        writer.add_float32(f"general.sampling.{name}", value)
     size = _add_vocabulary(writer, tokenizer, shape.vocabulary)
     if template is not None:
         writer.add_chat_template(template)

@@ -19,7 +19,7 @@ from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _CLOSE_S = 2.0
 _CANCEL_S = 5.0
-_LAST = frozenset({"end", "fault", "counted", "embedded", "measured"})
+_LAST = frozenset({"end", "fault", "counted", "embedded", "measured", "warmed"})
 _TAIL = 4096
 _LONGEST_LINE = 300
 # The process needs no key of any upstream, so it gets none.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import struct
+from collections import deque
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -21,6 +23,9 @@ from moosproxy.proxy.upstreams.local.client import Generated, LocalClient, parse
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 from moosproxy.proxy.upstreams.window import Room
 
+_COMPARABLE = range(128, 1024)
+_LATELY = 8
+
 
 class LlamaCppClient(LocalClient):
     """Serves chat completions, completions, embeddings and the list of models."""
@@ -30,6 +35,7 @@ class LlamaCppClient(LocalClient):
         self._limits = upstream.limits
         self._models = LocalModels(upstream.models, upstream.limits)
         self._tokenizers: dict[GgufFile, str | None] = {}
+        self._read: dict[str, deque[float]] = {}
 
     @property
     def models(self) -> LocalModels:
@@ -57,12 +63,27 @@ class LlamaCppClient(LocalClient):
         """Tokens a second that the model reads, measured now. Raises ModelFault, QueueFull."""
         async with self._models.turns(model).turn(None), self._models.held(model) as child:
             measured = await child.ask({"op": "measure"})
+        self._read.pop(model, None)
         return float(measured["tokens_per_s"])
 
+    async def preload(self, model: str) -> None:
+        """Loads it, and does what the first request would else wait for. Raises ModelFault, QueueFull."""
+        async with self._models.turns(model).turn(None), self._models.held(model) as child:
+            await child.ask({"op": "warm"})
+
+    def read_lately(self, model: str) -> Sequence[float]:
+        """Tokens a second at which its last prompts were read, of those that are comparable with prefill_speed."""
+        return self._read.get(model, ())
+
+    def is_loaded(self, model: str) -> bool:
+        """Whether measuring it takes a moment only."""
+        return model in self._models.loaded
+
     async def identity(self, model: str) -> str:
-        """What its speed depends on: the file's name and size, the threads. Raises ModelFault."""
+        """What its speed depends on: the file's name and size, and how it is run. Raises ModelFault."""
         file, spec = await self._models.described(model)
-        return f"{file.path.name} {file.size} {spec.threads} {spec.batch_threads}"
+        how = f"{spec.batch_threads} {spec.batch} {spec.ubatch} {spec.flash_attention} {spec.kv}"
+        return f"{file.path.name} {file.size} {spec.threads} {how}"
 
     async def tokenizer(self, model: str) -> str | None:
         """Name of the tokenizer in the model's file; None where it is of a kind that only llama.cpp knows.
@@ -82,6 +103,9 @@ class LlamaCppClient(LocalClient):
     @property
     def _names(self) -> list[str]:
         return self._models.names
+
+    async def _present(self) -> list[str]:
+        return await asyncio.to_thread(lambda: self._models.present)
 
     def _model(self, call: Call) -> str:
         """The one that is asked for; where there is only one, it need not be named."""
@@ -122,7 +146,14 @@ class LlamaCppClient(LocalClient):
                     case "text":
                         yield Piece(event["text"], tuple(event["logprobs"]))
                     case "end":
+                        self._note_speed(name, event["timings"])
                         yield _ending(event)
+
+    def _note_speed(self, name: str, timings: dict[str, float]) -> None:
+        """Of prompts of a middling length: a long one is read more slowly towards its end."""
+        if timings["prompt_n"] in _COMPARABLE and timings["prompt_ms"]:
+            speeds = self._read.setdefault(name, deque(maxlen=_LATELY))
+            speeds.append(1000 * timings["prompt_n"] / timings["prompt_ms"])
 
     async def _embed(self, call: Call, body: dict[str, Any]) -> Answer:
         message, as_base64 = request.embeddings(body)

@@ -14,6 +14,9 @@ _OVERHEAD = 160 * 1024 * 1024
 """Of the process: Python, numpy, llama.cpp, its scratch space for one batch."""
 _FIRST_PART = re.compile(r"(.*)-00001-of-(\d{5})\.gguf", re.DOTALL)
 _HALF = 2  # bytes of a number in the window
+_BLOCK = 64  # bytes of 32 such numbers
+_OF_HALF = {"f16": 64, "q8_0": 34}
+"""Bytes that 32 numbers take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,9 @@ class GgufFile:
     embeds: bool = False
     changed: int = 0
 
-    def memory(self, context: int, conversations: int) -> tuple[int, int]:
-        """Bytes for the weights with what the process takes, and for the windows."""
-        window = self.bytes_per_token * min(context, self.trained)
+    def memory(self, context: int, conversations: int, kv: str = "f16") -> tuple[int, int]:
+        """Bytes for the weights with what the process takes, and for the windows. kv: as in the model's policy."""
+        window = self.bytes_per_token * _OF_HALF[kv] * min(context, self.trained) // _BLOCK
         # For embeddings llama.cpp also computes logits of a whole batch, twice 78 MB with Qwen's vocabulary.
         return self.size + _OVERHEAD * (1 + self.embeds), window * (conversations + self.embeds)
 

@@ -89,6 +89,15 @@ class LocalModels:
         return list(self._places)
 
     @property
+    def present(self) -> list[str]:
+        """Those whose file is there, or is fetched when it is needed."""
+        return [
+            name
+            for name, place in self._places.items()
+            if place.hub is not None or _at_home(place.model).is_file()
+        ]
+
+    @property
     def loaded(self) -> dict[str, int]:
         """Name -> process id of the models in memory."""
         return {name: place.child.pid for name, place in self._places.items() if place.child is not None}
@@ -169,7 +178,7 @@ class LocalModels:
                     return child
                 await self._gone(place)
                 await self._make_room(name, place.model, file)
-                place.memory = sum(file.memory(spec.context, spec.conversations))
+                place.memory = sum(file.memory(spec.context, spec.conversations, spec.kv))
             try:
                 place.child = await Child.start(spec)
             except BaseException:
@@ -191,7 +200,7 @@ class LocalModels:
 
     async def _make_room(self, name: str, model: GgufModel, file: GgufFile) -> None:
         """Unloads others, the longest unused first, and waits for those at work. Raises ModelFault."""
-        weights, windows = file.memory(model.context, model.conversations)
+        weights, windows = file.memory(model.context, model.conversations, model.kv)
         if weights + windows > self._bound:
             raise ModelFault(
                 "memory",
@@ -234,6 +243,8 @@ class LocalModels:
         self._released.set()
         if place.unloading is not None:
             place.unloading.cancel()
+        if place.model.preload and not place.leaving:
+            return
         patience_s = _LEAVING_S if place.leaving else self._limits.idle_s
         place.unloading = loop.call_later(patience_s, self._unload_idle, place)
 

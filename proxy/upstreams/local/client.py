@@ -70,6 +70,10 @@ class LocalClient(ABC):
     def _names(self) -> Collection[str]:
         """The models' names."""
 
+    async def _present(self) -> Collection[str]:
+        """Those that can be asked now."""
+        return self._names
+
     @abstractmethod
     async def _serve(self, call: Call, body: dict[str, Any] | None) -> Answer:
         """Anything but the list of models. body: the JSON object that was posted. Raises ModelFault, QueueFull."""
@@ -80,10 +84,13 @@ class LocalClient(ABC):
 
     async def _send(self, call: Call) -> Answer:
         if call.method == "GET" and call.path == "/models":
-            listed = [self._described(name) for name in self._names]
+            listed = [self._described(name) for name in await self._present()]
             return json_answer(200, orjson.dumps({"object": "list", "data": listed}))
         if call.method == "GET" and call.path.startswith("/models/"):
-            return json_answer(200, orjson.dumps(self._described(call.path.removeprefix("/models/"))))
+            name = call.path.removeprefix("/models/")
+            if name not in await self._present():
+                raise unknown_model(self._names)
+            return json_answer(200, orjson.dumps(self._described(name)))
         return await self._serve(call, parsed(call))
 
     async def _answered(self, generated: Generated, form: Form, *, stream: bool) -> Answer:
@@ -109,8 +116,6 @@ class LocalClient(ABC):
             raise UpstreamFault("broken", text) from fault
 
     def _described(self, name: str) -> dict[str, Any]:
-        if name not in self._names:
-            raise unknown_model(self._names)
         return {"id": name, "object": "model", "created": self._since, "owned_by": "moosproxy"}
 
 

@@ -35,15 +35,11 @@ def unknown_model(names: Iterable[str]) -> ModelFault:
     return ModelFault("unknown_model", text, "model")
 
 
-def too_long(prompt: int, answer: int | None, window: int) -> ModelFault:
-    """OpenAI's complaint about a prompt that does not fit, with the numbers. answer: None if none is asked."""
-    if answer is None:
-        asked = f"your prompt has {prompt} tokens"
-    else:
-        asked = f"you asked for {prompt + answer} tokens ({prompt} in the prompt, {answer} for the answer)"
+def too_long(prompt: int, window: int) -> ModelFault:
+    """OpenAI's complaint about a prompt that leaves no room for an answer, with the numbers."""
     return ModelFault(
         "context",
-        f"This model's maximum context length is {window} tokens, but {asked}. Shorten the prompt, raise the "
-        "model's context in the policies, or allow fit_context.",
+        f"This model's maximum context length is {window} tokens, but your prompt has {prompt} tokens. Shorten "
+        "the prompt, raise the model's context in the policies, or allow fit_context.",
         "messages",
     )

@@ -130,7 +130,8 @@ def _sampling(body: dict[str, Any]) -> dict[str, Any]:
     for field, (name, least, most) in _INTEGERS.items():
         if body.get(field) is not None:
             out[name] = _integer(body, field, least, most)
-    out["top_k"] = max(0, out.get("top_k", 0))
+    if "top_k" in out:
+        out["top_k"] = max(0, out["top_k"])
     biases = body.get("logit_bias")
     if biases is not None:
         out["logit_bias"] = _biases(biases)

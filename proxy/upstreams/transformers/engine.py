@@ -81,8 +81,8 @@ class Engine:
         """None once the prompt is known to fit, then text, then the ending. Raises ModelFault."""
         prompt = self._prompt(job)
         wanted = job.message.get("max_tokens")
-        if prompt.text + prompt.span + (wanted or 1) > self._window:
-            raise too_long(prompt.text + prompt.span, wanted, self._window)
+        if prompt.text + prompt.span >= self._window:
+            raise too_long(prompt.text + prompt.span, self._window)
         yield None
         began = time.perf_counter()
         reading = Reading(self._base)

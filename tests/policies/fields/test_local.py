@@ -37,6 +37,15 @@ def test_a_model_is_either_a_path_or_a_file_of_a_repository(fields: dict[str, st
         ({"kind": "llama_cpp", "models": {"m": GGUF}, "base_url": "http://127.0.0.1/v1"}, "leave out base_url"),
         ({"kind": "llama_cpp", "models": {"": GGUF}}, "at least 1 character"),
         ({"kind": "llama_cpp", "models": {"m": {**GGUF, "context": 10}}}, "greater than or equal to 256"),
+        (
+            {"kind": "llama_cpp", "models": {"m": {**GGUF, "batch": 64, "ubatch": 128}}},
+            "ubatch must be at most batch",
+        ),
+        (
+            {"kind": "llama_cpp", "models": {"m": {**GGUF, "kv": "q8_0", "flash_attention": "off"}}},
+            "needs flash attention",
+        ),
+        ({"kind": "llama_cpp", "models": {"m": {**GGUF, "sampling": {"top_p": 2}}}}, "less than or equal to 1"),
     ],
 )
 def test_an_upstream_of_local_models_that_cannot_work_is_refused(fields: dict[str, object], reason: str) -> None:

@@ -29,6 +29,7 @@ class Reader:
         self.speed = speed
         self.name = name
         self.measured = 0
+        self.seen: list[float] = []
 
     async def prefill_speed(self, model: str) -> float:
         self.measured += 1
@@ -36,6 +37,12 @@ class Reader:
 
     async def identity(self, model: str) -> str:
         return f"{self.name} {model}"
+
+    def read_lately(self, model: str) -> list[float]:
+        return self.seen
+
+    def is_loaded(self, model: str) -> bool:
+        return True
 
 
 def test_a_fast_compressor_beside_a_slow_model_is_worth_it_from_a_few_tokens_on() -> None:
@@ -133,6 +140,51 @@ async def test_a_model_that_cannot_be_measured_is_left_alone_for_a_while(tmp_pat
 
     assert 1 == reader.measured
     assert not fake.planned  # the compressor was not timed for nothing
+
+
+async def test_figures_that_no_longer_fit_what_is_seen_are_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    service = CompressionService(FakeCompressor())
+    reader = Reader(30)
+    try:
+        known = BreakEven(service, tmp_path)
+        await known.figures(reader, "a")
+        for seen, measured in (([160.0] * 4, 1), ([160.0] * 7 + [40.0], 1), ([160.0] * 8, 2)):
+            reader.speed, reader.seen = 163, seen
+            await known.look_again()
+            assert measured == reader.measured
+        reader.seen = []
+        found = await known.figures(reader, "a")
+        kept = await BreakEven(service, tmp_path).figures(reader, "a")
+    finally:
+        await service.aclose()
+
+    assert found and kept and 163 == found.read_per_s == kept.read_per_s
+    assert 2 == reader.measured
+
+
+async def test_what_was_measured_on_a_busy_box_is_measured_again_on_a_quiet_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = [1000.0]
+    monkeypatch.setattr("os.getloadavg", lambda: (load[0], 0.0, 0.0))
+    service = CompressionService(FakeCompressor())
+    reader = Reader(30)
+    try:
+        await BreakEven(service, tmp_path).figures(reader, "a")
+        known = BreakEven(service, tmp_path)
+        await known.figures(reader, "a")
+        for busy, measured in ((1000.0, 1), (0.0, 2), (0.0, 2)):
+            load[0], reader.speed = busy, 163
+            await known.look_again()
+            assert measured == reader.measured
+        found = await known.figures(reader, "a")
+    finally:
+        await service.aclose()
+
+    assert found and found.quiet and 163 == found.read_per_s
 
 
 async def test_the_compressor_is_timed_once_for_all_models(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ async def test_readiness_of_the_defaults_names_what_is_degraded() -> None:
     states = {name: check["state"] for name, check in answer.json()["checks"].items()}
     assert states == {
         "checkpoint": "ok",
+        "local_models": "off",
         "policies": "ok",
+        "preload": "off",
         "serving": "ok",
         "shared_cache": "off",
         "state": "off",

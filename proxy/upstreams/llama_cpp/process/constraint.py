@@ -129,6 +129,10 @@ class Grammars:
         """Raises ModelFault where it is none."""
         return Gbnf(self._vocabulary, grammar)
 
+    def warm(self) -> None:
+        """Reads the vocabulary now."""
+        assert self._tokenizer
+
     @cached_property
     def _tokenizer(self) -> llguidance.LLTokenizer:
         vocabulary = self._vocabulary

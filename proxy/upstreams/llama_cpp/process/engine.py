@@ -7,24 +7,26 @@ of them is evaluated from where they part.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import time
-from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
+from moosproxy.proxy.upstreams.llama_cpp.process.library import flag_reader, listen
 from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
-BATCH = 128
-"""Tokens evaluated at once. More are no faster, and one operation on them could take longer than a stop may."""
-
 _ABORTED = 2
+_FLASH = {
+    "auto": lib.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": lib.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": lib.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
+_KV = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 _MEAN, _FIRST, _LAST = "1", "2", "3"
 _AT_ONCE = 2048
 Logits = np.ndarray[Any, np.dtype[np.float32]]
@@ -48,12 +50,12 @@ class Engine:
 
     def __init__(self, spec: Spec) -> None:
         """Raises ModelFault where the file cannot be loaded."""
-        self._complaints = _listen()
+        self._complaints = listen()
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = 0
         # Mapped files would stay in memory beside the rearranged copy that llama.cpp computes with.
-        params.load_mode = lib.LLAMA_LOAD_MODE_NONE
+        params.load_mode = lib.LLAMA_LOAD_MODE_MLOCK if spec.mlock else lib.LLAMA_LOAD_MODE_NONE
         self.model = lib.llama_model_load_from_file(str(Path(spec.path)).encode(), params)
         if not self.model:
             raise ModelFault("file", f"llama.cpp cannot load {spec.path}: {self._complaint()}")
@@ -65,7 +67,7 @@ class Engine:
         self._spec = spec
         self._context = self._open(self.window, embeddings=False)
         self._memory = lib.llama_get_memory(self._context)
-        self._batch = lib.llama_batch_init(BATCH, 0, 1)
+        self._batch = lib.llama_batch_init(spec.batch, 0, 1)
         self._conversations = [_Conversation(number) for number in range(spec.conversations)]
         self._current = self._conversations[0]
         self._embedder: Any = None
@@ -92,13 +94,15 @@ class Engine:
         """Whether a token sees only those before it, so that a text may be read in batches."""
         return self._described("attention.causal") != "false"
 
+    def said(self, key: str) -> str | None:
+        """What the file says under this key, of its first 63 bytes."""
+        buffer = ctypes.create_string_buffer(64)
+        found = lib.llama_model_meta_val_str(self.model, key.encode(), buffer, 64)
+        return None if found < 0 else buffer.value.decode("utf-8", "replace")
+
     def _described(self, name: str) -> str | None:
         """What the file says of its architecture."""
-        buffer = ctypes.create_string_buffer(64)
-        if lib.llama_model_meta_val_str(self.model, b"general.architecture", buffer, 64) < 0:
-            return None
-        key = buffer.value + b"." + name.encode()
-        return None if lib.llama_model_meta_val_str(self.model, key, buffer, 64) < 0 else buffer.value.decode()
+        return self.said(f"{self.said('general.architecture')}.{name}")
 
     def stop(self) -> None:
         """Ends the evaluation that runs, or the next one, within a step."""
@@ -126,9 +130,10 @@ class Engine:
     def evaluate(self, tokens: list[int]) -> Logits:
         """Goes on in the conversation; [vocabulary], valid until the next call. Raises Stopped, ModelFault."""
         conversation = self._current
-        for at in range(0, len(tokens), BATCH):
-            chunk = tokens[at : at + BATCH]
-            self._fill(chunk, len(conversation.tokens), last=at + BATCH >= len(tokens))
+        step = self._spec.batch
+        for at in range(0, len(tokens), step):
+            chunk = tokens[at : at + step]
+            self._fill(chunk, len(conversation.tokens), last=at + step >= len(tokens))
             status = lib.llama_decode(self._context, self._batch)
             if status != 0:
                 self._forget(len(conversation.tokens))
@@ -145,18 +150,21 @@ class Engine:
         """For the samplers."""
         return self._context
 
-    def prefill_speed(self, tokens: int = BATCH) -> float:
+    def warm(self, tokens: int = 32) -> None:
+        """Brings the weights into memory."""
+        text = [(7 * at + 11) % self.vocabulary.size for at in range(tokens)]
+        self.begin(text)
+        self.evaluate(text)
+        self._forget(0)
+
+    def prefill_speed(self) -> float:
         """Tokens a second that the model reads at the start of a prompt. One whole batch tells: a large model on a
         slow box needs seconds for it."""
-        text = [(7 * at + 11) % self.vocabulary.size for at in range(tokens)]
-        self.begin(text[:32])
-        self.evaluate(text[:32])  # brings the weights into memory
-        self._forget(0)
+        self.warm()
+        tokens = min(self._spec.batch, self.window)
         began = time.perf_counter()
-        self.evaluate(text)
-        took = time.perf_counter() - began
-        self._forget(0)
-        return tokens / took
+        self.warm(tokens)
+        return tokens / (time.perf_counter() - began)
 
     def embed(self, tokens: list[int]) -> list[float]:
         """The text's vector, of length 1. Raises ModelFault, Stopped."""
@@ -165,7 +173,7 @@ class Engine:
         if self._embedder is None:
             self._embedder = self._open(self.embedding_window, embeddings=True)
         lib.llama_memory_clear(lib.llama_get_memory(self._embedder), True)
-        step = BATCH if self._causal else self.embedding_window
+        step = self._spec.batch if self._causal else self.embedding_window
         total = np.zeros(lib.llama_model_n_embd_out(self.model))
         for at in range(0, len(tokens), step):
             rows = self._states(tokens[at : at + step], at)
@@ -197,9 +205,15 @@ class Engine:
         sequences = 1 if embeddings else self._spec.conversations
         params.n_ctx = window * sequences
         params.n_seq_max = sequences
-        params.n_batch = params.n_ubatch = window if embeddings and not self._causal else BATCH
+        whole = embeddings and not self._causal
+        params.n_batch = window if whole else self._spec.batch
+        params.n_ubatch = window if whole else self._spec.ubatch
         if embeddings:  # pooled here: llama.cpp would pool each batch by itself
             params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        else:
+            params.n_outputs_max = 1  # of the last token alone; it would make room for those of a whole batch
+        params.flash_attn_type = _FLASH[self._spec.flash_attention]
+        params.type_k = params.type_v = _KV[self._spec.kv]
         params.n_threads = self._spec.threads
         params.n_threads_batch = self._spec.batch_threads
         params.embeddings = embeddings
@@ -208,8 +222,8 @@ class Engine:
         params.no_perf = True
         context = lib.llama_init_from_model(self.model, params)
         if not context:
-            raise ModelFault("memory", f"llama.cpp has no room for {window} tokens: {self._complaint()}")
-        lib.llama_set_abort_callback(context, _flag_reader(), ctypes.addressof(self._flag))
+            raise ModelFault("memory", f"llama.cpp cannot make a window of {window} tokens: {self._complaint()}")
+        lib.llama_set_abort_callback(context, flag_reader(), ctypes.addressof(self._flag))
         return context
 
     def _fill(self, tokens: list[int], position: int, *, last: bool) -> None:
@@ -245,35 +259,3 @@ def _common(known: list[int], prompt: list[int]) -> int:
         if one != other:
             return at
     return min(len(known), len(prompt))
-
-
-def _flag_reader() -> Any:
-    """A C function that tells whether the first byte behind a pointer is set.
-
-    llama.cpp asks it before every operation of a pass, hundreds of times a token, from its own thread. A Python
-    function would need the interpreter's lock each time; strlen of a one-letter text is that flag, without Python.
-    """
-    libc = ctypes.CDLL(ctypes.util.find_library("c"))
-    return ctypes.cast(libc.strlen, lib.ggml_abort_callback)
-
-
-_listener: Any = None
-
-
-def _listen() -> deque[str]:
-    """The last complaints of llama.cpp; everything else that it would print is dropped."""
-    global _listener  # llama.cpp holds it for the life of the process, as its one listener
-    complaints: deque[str] = deque(maxlen=2)
-
-    @lib.llama_log_callback  # type: ignore[untyped-decorator,unused-ignore]
-    def listen(level: int, text: bytes, _: Any) -> None:
-        if level == _Level.ERROR and text.strip():
-            complaints.append(text.decode("utf-8", "replace").strip()[:300])
-
-    _listener = listen
-    lib.llama_log_set(listen, ctypes.c_void_p(0))
-    return complaints
-
-
-class _Level:
-    ERROR: Literal[4] = 4

@@ -20,7 +20,7 @@ from moosproxy.proxy.upstreams.local.stop_text import StopText
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """max_tokens: None for as many as fit. logprobs: how many alternatives to show, None for no probabilities.
+    """max_tokens: more than fit are as many as fit, None as well. logprobs: how many alternatives to show, None for no probabilities.
 
     constraint: what the answer must be; closed at its end. watch: where tools may be called.
     """
@@ -51,8 +51,8 @@ def generate(engine: Engine, job: Job) -> Iterator[dict[str, Any]]:
     A stopped generation ends with the reason `stopped`; what it has evaluated by then stays for the next turn.
     """
     size = len(job.prompt)
-    if size + (job.max_tokens or 1) > engine.window:
-        raise too_long(size, job.max_tokens, engine.window)
+    if size >= engine.window:
+        raise too_long(size, engine.window)
     sampler = Sampler(engine.vocabulary.size, job.sampling, job.constraint)
     progress = _Progress()
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,37 @@ class Sampling:
     presence_penalty: float = 0.0
     seed: int | None = None
     logit_bias: dict[int, float] = field(default_factory=dict)
+
+
+# field -> the file's key, llama.cpp's own default for files that do not say
+_SAID: Mapping[str, tuple[str, float]] = {
+    "temperature": ("temp", 0.8),
+    "top_k": ("top_k", 40),
+    "top_p": ("top_p", 0.95),
+    "min_p": ("min_p", 0.05),
+    "repetition_penalty": ("penalty_repeat", 1.0),
+}
+
+
+def recommended(said: Callable[[str], str | None], policy: Mapping[str, float]) -> dict[str, float]:
+    """Fields of Sampling for a request that leaves them out: the policy's, else the file's, else llama.cpp's own.
+
+    said: what the file says under a key of its metadata.
+    """
+    out: dict[str, float] = {}
+    for name, (key, usual) in _SAID.items():
+        found = _number(said(f"general.sampling.{key}"))
+        out[name] = policy.get(name, usual if found is None else found)
+    out["top_k"] = max(0, int(out["top_k"]))
+    return out
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        found = float(text or "")
+    except ValueError:
+        return None
+    return found if math.isfinite(found) and found >= 0 else None
 
 
 class Sampler:

@@ -20,7 +20,7 @@ from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Constraint, G
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
 from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
-from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling
+from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling, recommended
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
 from moosproxy.proxy.upstreams.llama_cpp.wire import Pipe
 from moosproxy.proxy.upstreams.local.faults import ModelFault
@@ -31,8 +31,12 @@ Message = dict[str, Any]
 class Worker:
     """Serves one model."""
 
-    def __init__(self, engine: Engine, template: ChatTemplate | None, pipe: Pipe) -> None:
+    def __init__(
+        self, engine: Engine, template: ChatTemplate | None, pipe: Pipe, sampling: dict[str, float]
+    ) -> None:
+        """sampling: fields of Sampling for requests that leave them out."""
         self._engine = engine
+        self._usual = sampling
         self._template = template
         self._pipe = pipe
         self._grammars = Grammars(engine.vocabulary)
@@ -56,7 +60,12 @@ class Worker:
 
     def work(self) -> None:
         """For ever."""
-        operations = {"generate": self._generate, "embed": self._embed, "measure": self._measure}
+        operations = {
+            "generate": self._generate,
+            "embed": self._embed,
+            "measure": self._measure,
+            "warm": self._warm,
+        }
         while True:
             message = self._jobs.get()
             with self._lock:
@@ -121,7 +130,7 @@ class Worker:
         try:
             job = Job(
                 prompt=self._prompt(message),
-                sampling=_sampling(message["sampling"]),
+                sampling=_sampling({**self._usual, **message["sampling"]}),
                 constraint=constraint,
                 watch=watch,
                 max_tokens=message.get("max_tokens"),
@@ -168,6 +177,12 @@ class Worker:
     def _measure(self, message: Message) -> None:
         self._send(message, {"event": "measured", "tokens_per_s": self._engine.prefill_speed()})
 
+    def _warm(self, message: Message) -> None:
+        """What would take long in the first request: the weights' way into memory, the grammars' vocabulary."""
+        self._engine.warm()
+        self._grammars.warm()
+        self._send(message, {"event": "warmed"})
+
 
 def _sampling(fields: Message) -> Sampling:
     biases = {int(token): float(bias) for token, bias in (fields.pop("logit_bias", None) or {}).items()}
@@ -189,7 +204,8 @@ def main() -> None:
     os.dup2(2, 1)
     pipe = Pipe(sys.stdin.buffer, outgoing)
     try:
-        engine = Engine(Spec(**orjson.loads(sys.argv[1])))
+        spec = Spec(**orjson.loads(sys.argv[1]))
+        engine = Engine(spec)
         source = engine.chat_template
         template = ChatTemplate(source, engine.vocabulary.bos, engine.vocabulary.eos) if source else None
     except ModelFault as fault:
@@ -204,7 +220,7 @@ def main() -> None:
         }
     )
     _fall_silent()
-    worker = Worker(engine, template, pipe)
+    worker = Worker(engine, template, pipe, recommended(engine.said, spec.sampling))
     threading.Thread(target=worker.work, daemon=True).start()
     worker.read()
 

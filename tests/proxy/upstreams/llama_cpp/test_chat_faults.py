@@ -88,5 +88,10 @@ def test_a_prompt_beyond_the_window_is_openais_error_with_the_numbers(client: op
         client.chat.completions.create(model="one", messages=long)  # type: ignore[arg-type]
     assert "context_length_exceeded" == caught.value.code
 
-    with pytest.raises(openai.BadRequestError, match="1000 for the answer"):
-        client.chat.completions.create(model="one", messages=HELLO, max_tokens=1000)
+
+def test_an_answer_longer_than_the_window_is_one_as_long_as_there_is_room(client: openai.OpenAI) -> None:
+    bias = {str(tiny_gguf.tokenizer().encode(" list").ids[0]): 100}
+    answer = client.chat.completions.create(model="one", messages=HELLO, max_tokens=100_000, logit_bias=bias)
+
+    assert "length" == answer.choices[0].finish_reason
+    assert answer.usage and 1024 == answer.usage.total_tokens

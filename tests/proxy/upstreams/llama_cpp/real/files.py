@@ -28,10 +28,10 @@ def vocabulary_of(path: Path) -> Any:
     """A file's vocabulary, without its weights."""
     from llama_cpp import llama_cpp as lib
 
-    from moosproxy.proxy.upstreams.llama_cpp.process.engine import _listen
+    from moosproxy.proxy.upstreams.llama_cpp.process.library import listen
     from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
 
-    _listen()
+    listen()
     params = lib.llama_model_default_params()
     params.vocab_only = True
     return Vocabulary(lib.llama_model_load_from_file(str(path).encode(), params))

@@ -1,4 +1,4 @@
-"""Models on this machine at start: loaded where the policies ask for it, measured, and what readiness says of them."""
+"""Models on this machine at start: loaded where the policies ask, measured, and what readiness says of them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LocalModels:
             await self._load_of(upstream, [name for name, model in upstream.models.items() if model.preload])
 
     async def _load_of(self, upstream: Upstream, names: list[str]) -> None:
-        client = self._pool.client(upstream) if names else None
+        client: object = self._pool.client(upstream) if names else None
         if not isinstance(client, Preloads):
             return
         for name in names:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -57,3 +58,11 @@ def _litellm_version(interpreter: Path) -> str:
     script = "import importlib.metadata as m; print(m.version('litellm'))"
     found = subprocess.run([str(interpreter), "-c", script], capture_output=True, text=True, check=False)  # noqa: S603
     return found.stdout.strip() or "?"
+
+
+def memory_bytes() -> int:
+    """Of the whole machine; more than any has where nobody knows."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return sys.maxsize

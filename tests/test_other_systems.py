@@ -16,7 +16,6 @@ from moosproxy.compressor.evaluation.speed.bench import _CHILD
 from moosproxy.policies.fields.local import GgufModel
 from moosproxy.proxy import machine
 from moosproxy.proxy.bench.sides import Side, free_port, running
-from moosproxy.proxy.upstreams.llama_cpp import models
 from moosproxy.proxy.upstreams.llama_cpp.spec import spec_of
 from tests.bare_system import without
 
@@ -61,7 +60,7 @@ def test_threads_are_the_processors_and_memory_has_no_bound() -> None:
     spec = spec_of(GgufModel.model_validate({"path": "/m.gguf"}), "/m.gguf")
 
     assert available_threads() == spec.batch_threads == os.cpu_count()
-    assert models._machine_share() == sys.maxsize
+    assert machine.memory_bytes() == sys.maxsize
 
 
 @pytest.mark.usefixtures("bare_system")

@@ -1,8 +1,8 @@
 """Whether shortening a text saves time on this machine: its own cost against the prefill that it spares.
 
 Both speeds are measured per model and machine and kept on disk, so that the answer for a text does not change: a
-message that was left alone once is left alone in every later turn. They are measured again where the box was busy the
-first time, as soon as it is quiet, and where real prompts are read much faster or slower than they say.
+message that was left alone once is left alone in every later turn. They are measured again where the box was busy
+the first time, as soon as it is quiet, and where real prompts are read much faster or slower than they say.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import orjson
 
 from moosproxy.compressor import CompressionSettings
 from moosproxy.proxy.log import LOG
-from moosproxy.proxy.machine import machine
+from moosproxy.proxy.machine import load_average, machine
 from moosproxy.proxy.scheduling.scheduler import CompressionService
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _QUIET = 0.7
 """Load average / cores up to which a measurement counts for good."""
 _ENOUGH, _OFF = 5, 2.0
 """So many prompts that were read so many times faster or slower than the figures say, and none that was not."""
+_NUMBERS = ("fixed_s", "compressed_per_s", "read_per_s")
 _SENTENCES = (
     "The committee looked at the delivery of timber after lunch and wrote nothing down. ",
     "Our supplier postponed the second shipment for reasons that nobody could explain later. ",
@@ -206,9 +207,8 @@ class BreakEven:
 
 def _is_quiet() -> bool:
     """Whether a measurement would tell what the box can do. Windows does not say how busy it is."""
-    if not hasattr(os, "getloadavg"):
-        return True
-    return os.getloadavg()[0] <= _QUIET * (os.cpu_count() or 1)
+    load = load_average()
+    return load is None or load <= _QUIET * (os.cpu_count() or 1)
 
 
 async def _time(service: CompressionService, tokens: int) -> float:
@@ -232,8 +232,8 @@ def _read(file: Path, key: str) -> Figures | None:
     try:
         if not entry:
             return None
-        numbers = (float(entry[name]) for name in ("fixed_s", "compressed_per_s", "read_per_s"))
-        return Figures(*numbers, quiet=bool(entry.get("quiet", True)))
+        fixed_s, compressed_per_s, read_per_s = (float(entry[name]) for name in _NUMBERS)
+        return Figures(fixed_s, compressed_per_s, read_per_s, bool(entry.get("quiet", True)))
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any, TypeVar
 
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
 from moosproxy.proxy.log import LOG
+from moosproxy.proxy.machine import memory_bytes
 from moosproxy.proxy.scheduling.turns import Turns
 from moosproxy.proxy.upstreams.llama_cpp.child import Child
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import GgufFile, read_gguf
@@ -75,7 +75,7 @@ class LocalModels:
             name: _Place(model, Turns(limits.max_waiting), _hub_file(model)) for name, model in models.items()
         }
         self._limits = limits
-        self._bound = limits.max_memory_mb * _MB if limits.max_memory_mb else _machine_share()
+        self._bound = limits.max_memory_mb * _MB if limits.max_memory_mb else int(memory_bytes() * _MACHINE_SHARE)
         self._room = asyncio.Lock()
         """Held by the one that waits for memory. Those behind it get theirs in the order of coming."""
         self._released = asyncio.Event()
@@ -91,11 +91,7 @@ class LocalModels:
     @property
     def present(self) -> list[str]:
         """Those whose file is there, or is fetched when it is needed."""
-        return [
-            name
-            for name, place in self._places.items()
-            if place.hub is not None or _at_home(place.model).is_file()
-        ]
+        return [name for name, place in self._places.items() if place.hub or _at_home(place.model).is_file()]
 
     @property
     def loaded(self) -> dict[str, int]:
@@ -293,11 +289,3 @@ def _hub_file(model: GgufModel) -> HubFile | None:
     if model.repo is None or model.file is None:
         return None
     return HubFile(model.repo, model.file)
-
-
-def _machine_share() -> int:
-    """Bytes that models may take where nothing is configured; no bound where nobody knows how much there is."""
-    try:
-        return int(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") * _MACHINE_SHARE)
-    except (AttributeError, OSError, ValueError):  # Windows has no sysconf
-        return sys.maxsize

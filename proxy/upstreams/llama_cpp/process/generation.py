@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from moosproxy.proxy.upstreams.llama_cpp.process.argument_watch import ArgumentWatch
-from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Constraint
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Logits, Stopped
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.argument_watch import ArgumentWatch
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Constraint
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampler, Sampling
 from moosproxy.proxy.upstreams.local.faults import too_long
 from moosproxy.proxy.upstreams.local.stop_text import StopText
@@ -20,7 +20,7 @@ from moosproxy.proxy.upstreams.local.stop_text import StopText
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """max_tokens: more than fit are as many as fit, None as well. logprobs: how many alternatives to show, None for no probabilities.
+    """max_tokens: more than fit are as many as fit, None as well. logprobs: how many alternatives to show.
 
     constraint: what the answer must be; closed at its end. watch: where tools may be called.
     """

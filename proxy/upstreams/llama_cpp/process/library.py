@@ -1,4 +1,4 @@
-"""The few things that all of llama.cpp in a process shares: what it says, and how it is told to stop. In the child."""
+"""What all of llama.cpp in a process shares: what it says, and how it is told to stop. In the child."""
 
 from __future__ import annotations
 

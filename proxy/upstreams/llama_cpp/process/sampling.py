@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from llama_cpp import llama_cpp as lib
 
-from moosproxy.proxy.upstreams.llama_cpp.process.constraint import CANDIDATE, Candidates, Constraint, Rows
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import CANDIDATE, Candidates, Constraint, Rows
 
 _PENALTY_WINDOW = 256
 

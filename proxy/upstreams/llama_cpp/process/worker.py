@@ -14,12 +14,12 @@ from typing import Any
 
 import orjson
 
-from moosproxy.proxy.upstreams.llama_cpp.process.argument_watch import ArgumentWatch
 from moosproxy.proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
-from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Constraint, Grammars
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
-from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.argument_watch import ArgumentWatch
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Constraint, Grammars
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling, recommended
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
 from moosproxy.proxy.upstreams.llama_cpp.wire import Pipe

@@ -81,7 +81,7 @@ GOOD = {
 @pytest.fixture(scope="module")
 def grammars(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Over a small vocabulary that knows every byte."""
-    from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Grammars
+    from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Grammars
 
     return Grammars(vocabulary_of(tiny_gguf.write(tmp_path_factory.mktemp("schemas") / "m.gguf")))
 
@@ -95,7 +95,7 @@ def holds(grammars: Any, grammar: str, text: str) -> bool:
 
 def of(schema: Any) -> str:
     """Its grammar, as a response format."""
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+    from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
 
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
     return grammar_for(form, None, None) or ""
@@ -127,7 +127,7 @@ def test_what_pydantic_writes_is_held(grammars: Any) -> None:
 
 
 def test_what_the_openai_client_makes_of_a_model_is_held(grammars: Any) -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+    from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
 
     made: Any = openai.pydantic_function_tool(Everything)
     grammar = grammar_for(None, [made], "required") or ""
@@ -139,7 +139,7 @@ def test_what_the_openai_client_makes_of_a_model_is_held(grammars: Any) -> None:
 
 
 def test_one_call_where_one_is_asked_for(grammars: Any) -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+    from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
 
     tools = [{"type": "function", "function": {"name": name}} for name in ("one", "two")]
     calls = {
@@ -156,7 +156,7 @@ def test_one_call_where_one_is_asked_for(grammars: Any) -> None:
 
 
 def test_a_tool_choice_that_names_no_tool_is_refused() -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+    from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
 
     with pytest.raises(ModelFault, match="names no tool"):
         grammar_for(None, [{"function": {"name": "one"}}], {"function": {"name": "three"}})
@@ -254,7 +254,7 @@ def test_what_cannot_be_held_is_refused_by_its_place(schema: Any, place: str, re
 
 
 def test_the_schema_of_a_tool_is_refused_by_its_place() -> None:
-    from moosproxy.proxy.upstreams.llama_cpp.process.grammar import grammar_for
+    from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
 
     tools = [
         {"function": {"name": "a"}},

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moosproxy.proxy.upstreams.llama_cpp.process.constraint import Grammars, Guided
-from moosproxy.proxy.upstreams.llama_cpp.process.grammar import of_schema
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Grammars, Guided
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import of_schema
 from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 from moosproxy.proxy.upstreams.local.tool_calls.events import CallArguments, CallBegins, Tool

@@ -7,8 +7,8 @@ from typing import Any
 
 import llguidance
 
-from moosproxy.proxy.upstreams.llama_cpp.process import json_schema
-from moosproxy.proxy.upstreams.llama_cpp.process.json_schema import Path
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars import json_schema
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.json_schema import Path
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _OPTIONS = {

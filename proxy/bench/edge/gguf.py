@@ -6,7 +6,7 @@ How long llama.cpp takes depends on shapes and quantisation, never on values. Ne
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from moosproxy.proxy.bench.edge.template import CHAT_TEMPLATE
 
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 MARKS = ("<tool_call>", "</tool_call>")
+MIDDLE = ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>")
 _NORMAL, _CONTROL, _USER_DEFINED = 1, 3, 4
 _SPREAD = 0.02
 
@@ -80,10 +81,11 @@ def write_gguf(
     template: str | None = CHAT_TEMPLATE,
     pooling: int | None = None,
     sampling: Mapping[str, float] | None = None,
+    middle: bool = False,
 ) -> None:
     """Writes the file. quantisation: F32, Q8_0 or Q4_0. pooling: for a model with embeddings (3: last token).
 
-    sampling: the recommended values, by the last part of their keys.
+    sampling: the recommended values, by the last part of their keys. middle: with tokens for filling it in.
     """
     from gguf import GGUFWriter
 
@@ -101,7 +103,7 @@ def write_gguf(
         writer.add_uint32("qwen2.pooling_type", pooling)
     for name, value in (sampling or {}).items():
         writer.add_float32(f"general.sampling.{name}", value)
-    size = _add_vocabulary(writer, tokenizer, shape.vocabulary)
+    size = _add_vocabulary(writer, tokenizer, shape.vocabulary, MIDDLE if middle else ())
     if template is not None:
         writer.add_chat_template(template)
     _add_weights(writer, shape, size, quantisation, np.random.default_rng(seed))
@@ -111,14 +113,14 @@ def write_gguf(
     writer.close()
 
 
-def _add_vocabulary(writer: Any, tokenizer: Tokenizer, wanted: int | None) -> int:
-    """Returns how many tokens there are."""
+def _add_vocabulary(writer: Any, tokenizer: Tokenizer, wanted: int | None, more: Sequence[str]) -> int:
+    """Returns how many tokens there are. more: further control tokens."""
     table = tokenizer.get_vocab()
     tokens = sorted(table, key=table.__getitem__)
     types = [_NORMAL] * len(tokens)
     special = len(tokens)
-    tokens += [*CONTROL, *MARKS]
-    types += [_CONTROL] * len(CONTROL) + [_USER_DEFINED] * len(MARKS)
+    tokens += [*CONTROL, *MARKS, *more]
+    types += [_CONTROL] * len(CONTROL) + [_USER_DEFINED] * len(MARKS) + [_CONTROL] * len(more)
     for number in range(len(tokens), wanted or 0):  # no merge leads to them; they make the vocabulary large enough
         tokens.append(f"Ġ{number}x")
         types.append(_NORMAL)

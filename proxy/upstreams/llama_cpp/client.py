@@ -51,9 +51,10 @@ class LlamaCppClient(LocalClient):
         if asked is None:
             return None
         async with self._models.held(self._model(call)) as child:
-            counted = await child.ask({**asked.message, "op": "count"})
+            counted = [await child.ask({**message, "op": "count"}) for message in asked.by_prompt]
+        longest = max(count["tokens"] for count in counted)
         answer = asked.message.get("max_tokens")
-        return Room(counted["tokens"], counted["window"], answer, self._limits.answer_tokens)
+        return Room(longest, counted[0]["window"], answer, self._limits.answer_tokens)
 
     async def _count(self, call: Call) -> int:
         room = await self.measure(call)
@@ -128,26 +129,26 @@ class LlamaCppClient(LocalClient):
             tools=asked.tools,
             logprobs=asked.logprobs,
             usage=asked.usage,
+            prompts=len(asked.by_prompt),
+            n=asked.n,
         )
-        return await self._answered(self._generated(call, asked.message), form, stream=asked.stream)
+        return await self._answered(self._generated(call, asked.all), form, stream=asked.stream)
 
-    async def _generated(self, call: Call, message: dict[str, Any]) -> Generated:
+    async def _generated(self, call: Call, messages: Sequence[dict[str, Any]]) -> Generated:
         """Closing it frees the model for the next request."""
         name = self._model(call)
-        async with (
-            self._models.turns(name).turn(call.team),
-            self._models.held(name) as child,
-            aclosing(child.events(message)) as events,
-        ):
-            async for event in events:
-                match event["event"]:
-                    case "begin":
-                        yield None
-                    case "text":
-                        yield Piece(event["text"], tuple(event["logprobs"]))
-                    case "end":
-                        self._note_speed(name, event["timings"])
-                        yield _ending(event)
+        async with self._models.turns(name).turn(call.team), self._models.held(name) as child:
+            for message in messages:
+                async with aclosing(child.events(message)) as events:
+                    async for event in events:
+                        match event["event"]:
+                            case "begin":
+                                yield None
+                            case "text":
+                                yield Piece(event["text"], tuple(event["logprobs"]))
+                            case "end":
+                                self._note_speed(name, event["timings"])
+                                yield _ending(event)
 
     def _note_speed(self, name: str, timings: dict[str, float]) -> None:
         """Of prompts of a middling length: a long one is read more slowly towards its end."""

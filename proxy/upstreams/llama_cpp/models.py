@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -139,6 +139,7 @@ class LocalModels:
         if place.described is None:
             path = await place.hub.path() if place.hub else _at_home(place.model)
             file = await asyncio.to_thread(read_gguf, path)
+            file = replace(file, embeds=file.embeds or place.model.embeddings)
             place.described = file, spec_of(place.model, str(file.path))
         return place.described
 

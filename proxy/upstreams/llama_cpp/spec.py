@@ -9,7 +9,7 @@ from pathlib import Path
 
 from moosproxy.policies.fields.local import GgufModel
 
-_BATCH, _AMX_BATCH = 128, 512
+BATCH, _AMX_BATCH = 128, 512
 """Without AMX more tokens at once are no faster, and one operation on them could take longer than a stop may."""
 
 
@@ -25,11 +25,12 @@ class Spec:
     conversations: int
     threads: int
     batch_threads: int
-    batch: int = _BATCH
-    ubatch: int = _BATCH
+    batch: int = BATCH
+    ubatch: int = BATCH
     flash_attention: str = "auto"
     kv: str = "f16"
     mlock: bool = False
+    embeddings: bool = False
     sampling: dict[str, float] = field(default_factory=dict)
 
 
@@ -40,7 +41,7 @@ def spec_of(model: GgufModel, path: str) -> Spec:
     neighbour wants as well holds all of them up.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    batch = model.batch or max(model.ubatch, _AMX_BATCH if _has_amx() else _BATCH)
+    batch = model.batch or max(model.ubatch, _AMX_BATCH if _has_amx() else BATCH)
     return Spec(
         path=path,
         context=model.context,
@@ -52,6 +53,7 @@ def spec_of(model: GgufModel, path: str) -> Spec:
         flash_attention=model.flash_attention,
         kv=model.kv,
         mlock=model.mlock,
+        embeddings=model.embeddings,
         sampling=model.sampling.model_dump(exclude_none=True),
     )
 

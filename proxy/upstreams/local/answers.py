@@ -1,19 +1,21 @@
 """Generated text in OpenAI's forms: chat completions and completions, whole and streamed. Knows no model.
 
-A local model yields Pieces and, last, one Ending; everything that the wire format adds is added here.
+A local model yields Pieces and an Ending for each choice, one after the other; everything that the wire format
+adds is added here.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
 import orjson
 
-from moosproxy.proxy.upstreams.local.tool_calls.events import CallArguments, CallBegins, Part, Tool
+from moosproxy.proxy.upstreams.local.tool_calls.events import CallArguments, CallBegins, CallEnds, Part, Tool
 from moosproxy.proxy.upstreams.local.tool_calls.reader import ToolCallReader
 
 DONE = b"data: [DONE]\n\n"
@@ -59,7 +61,7 @@ class Form:
     """What the answer to one request looks like.
 
     chat: a chat completion, else a completion. tools: whose calls to look for in the text. logprobs: show them.
-    usage: end a stream with a chunk that holds the usage.
+    usage: end a stream with a chunk that holds the usage. prompts, n: how many there are, and choices of each.
     """
 
     model: str
@@ -67,6 +69,8 @@ class Form:
     tools: tuple[Tool, ...] = ()
     logprobs: bool = False
     usage: bool = False
+    prompts: int = 1
+    n: int = 1
     id: str = field(default_factory=lambda: uuid4().hex)
     created: int = field(default_factory=lambda: int(time.time()))
 
@@ -79,82 +83,132 @@ class Form:
         return {"id": name, "object": kind, "created": self.created, "model": self.model}
 
 
+def together(endings: Sequence[Ending], n: int) -> Ending:
+    """What several choices took; of n that follow each other the prompt counts once, as the first has read it."""
+    firsts = endings[::n]
+    timings: Counter[str] = Counter()
+    details: Counter[str] = Counter()
+    for ending in endings:
+        timings.update(ending.timings)  # milliseconds add up as counts do
+    for ending in firsts:
+        details.update(ending.prompt_details)
+    return Ending(
+        endings[-1].reason,
+        sum(ending.prompt_tokens for ending in firsts),
+        sum(ending.completion_tokens for ending in endings),
+        sum(ending.cached_tokens for ending in firsts),
+        {name: round(value, 2) for name, value in timings.items()},
+        dict(details),
+    )
+
+
+@dataclass(slots=True)
+class _Choice:
+    """What has come of one."""
+
+    text: list[str] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    logprobs: list[dict[str, Any]] = field(default_factory=list)
+
+    def take(self, part: Part) -> None:
+        if isinstance(part, CallBegins):
+            self.calls.append(_begun(part))
+        elif isinstance(part, CallArguments):
+            self.calls[-1]["function"]["arguments"] += part.text
+        elif isinstance(part, str):
+            self.text.append(part)
+
+
 async def whole(generated: AsyncIterator[Piece | Ending], form: Form) -> bytes:
     """The answer as one JSON object."""
-    text: list[str] = []
-    calls: list[dict[str, Any]] = []
-    logprobs: list[dict[str, Any]] = []
+    choices: list[dict[str, Any]] = []
+    endings: list[Ending] = []
+    choice = _Choice()
     async for part, entries in _split(generated, form):
-        logprobs += entries
-        match part:
-            case Ending():
-                return orjson.dumps(_whole(form, "".join(text), calls, logprobs, part))
-            case CallBegins():
-                calls.append(_begun(part))
-            case CallArguments():
-                calls[-1]["function"]["arguments"] += part.text
-            case str():
-                text.append(part)
-    raise RuntimeError("the generation had no ending")
+        choice.logprobs += entries
+        if not isinstance(part, Ending):
+            choice.take(part)
+            continue
+        endings.append(part)
+        choices.append({"index": len(choices), **_whole(form, choice, part)})
+        choice = _Choice()
+    return orjson.dumps(_answer(form, choices, together(endings, form.n)))
+
+
+def _answer(form: Form, choices: list[dict[str, Any]], ending: Ending) -> dict[str, Any]:
+    answer = {**form.head(chunk=False), "choices": choices, "usage": ending.usage()}
+    return answer | ({"timings": ending.timings} if ending.timings else {})
 
 
 async def events(generated: AsyncIterator[Piece | Ending], form: Form) -> AsyncGenerator[bytes, None]:
     """The answer as server-sent events, the last one [DONE]. The first comes before any text."""
     head = form.head(chunk=True)
     calls = 0
+    endings: list[Ending] = []
     if form.chat:
-        yield _event(head, _choice(form, {"role": "assistant", "content": ""}))
+        for index in range(form.n):
+            yield _event(head, _choice(form, index, {"role": "assistant", "content": ""}))
     async for part, entries in _split(generated, form):
         if isinstance(part, Ending):
-            last = _choice(form, {} if form.chat else "", entries, _reason(part, calls))
+            last = _choice(form, len(endings), {} if form.chat else "", entries, _reason(part, calls))
             yield _event(head, last | _met(part), timings=part.timings)
-            if form.usage:
-                yield _event(head, None, usage=part.usage())
-        elif isinstance(part, str):
-            yield _event(head, _choice(form, {"content": part} if form.chat else part, entries))
-        elif isinstance(part, CallBegins):
-            yield _event(head, _choice(form, {"tool_calls": [{"index": calls, **_begun(part)}]}, entries))
-            calls += 1
-        elif isinstance(part, CallArguments):
-            more = {"index": calls - 1, "function": {"arguments": part.text}}
-            yield _event(head, _choice(form, {"tool_calls": [more]}, entries))
+            endings.append(part)
+            calls = 0
+            continue
+        if isinstance(part, CallEnds):
+            continue
+        calls += isinstance(part, CallBegins)
+        yield _event(head, _choice(form, len(endings), _delta(form, part, calls - 1), entries))
+    if form.usage:
+        yield _event(head, None, usage=together(endings, form.n).usage())
     yield DONE
+
+
+def _delta(form: Form, part: str | CallBegins | CallArguments, call: int) -> dict[str, Any] | str:
+    """call: index of the one that has begun last."""
+    if isinstance(part, CallBegins):
+        return {"tool_calls": [{"index": call, **_begun(part)}]}
+    if isinstance(part, CallArguments):
+        return {"tool_calls": [{"index": call, "function": {"arguments": part.text}}]}
+    return {"content": part} if form.chat else part
 
 
 async def _split(
     generated: AsyncIterator[Piece | Ending], form: Form
 ) -> AsyncIterator[tuple[Part | Ending, tuple[dict[str, Any], ...]]]:
-    """Text, tool calls and the ending, each with the log probabilities that have come with it."""
+    """Text, tool calls and endings, each with the log probabilities that have come with it."""
     reader = ToolCallReader(form.tools) if form.tools else None
+    left = form.prompts * form.n
     async for part in generated:
         if isinstance(part, Ending):
             for rest in reader.finish() if reader else []:
                 yield rest, ()
             yield part, ()
-            return
+            left -= 1
+            if not left:
+                return
+            reader = ToolCallReader(form.tools) if form.tools else None
+            continue
         shown: list[Part] = reader.feed(part.text) if reader else [part.text]
         entries = part.logprobs
         for piece in shown or ([""] if entries else []):
             if piece or entries:
                 yield piece, entries
             entries = ()
+    raise RuntimeError("the generation had no ending")
 
 
-def _whole(
-    form: Form, text: str, calls: list[dict[str, Any]], logprobs: list[dict[str, Any]], ending: Ending
-) -> dict[str, Any]:
-    reason = _reason(ending, len(calls))
+def _whole(form: Form, choice: _Choice, ending: Ending) -> dict[str, Any]:
+    text = "".join(choice.text)
+    out: dict[str, Any] = {"finish_reason": _reason(ending, len(choice.calls))}
     if form.chat:
-        shown = None if calls and not text.strip() else text
-        message: dict[str, Any] = {"role": "assistant", "content": shown}
-        if calls:
-            message["tool_calls"] = calls
-        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": reason}
+        shown = None if choice.calls and not text.strip() else text
+        out["message"] = {"role": "assistant", "content": shown}
+        if choice.calls:
+            out["message"]["tool_calls"] = choice.calls
     else:
-        choice = {"index": 0, "text": text, "finish_reason": reason}
-    choice |= {"logprobs": _logprobs(form, tuple(logprobs)), **_met(ending)}
-    answer = {**form.head(chunk=False), "choices": [choice], "usage": ending.usage()}
-    return answer | ({"timings": ending.timings} if ending.timings else {})
+        out["text"] = text
+    return {**out, "logprobs": _logprobs(form, tuple(choice.logprobs)), **_met(ending)}
 
 
 def _reason(ending: Ending, calls: int) -> str:
@@ -168,10 +222,14 @@ def _met(ending: Ending) -> dict[str, str]:
 
 
 def _choice(
-    form: Form, delta: dict[str, Any] | str, entries: tuple[dict[str, Any], ...] = (), reason: str | None = None
+    form: Form,
+    index: int,
+    delta: dict[str, Any] | str,
+    entries: tuple[dict[str, Any], ...] = (),
+    reason: str | None = None,
 ) -> dict[str, Any]:
     shown = {"delta": delta} if form.chat else {"text": delta}
-    return {"index": 0, **shown, "finish_reason": reason, "logprobs": _logprobs(form, entries)}
+    return {"index": index, **shown, "finish_reason": reason, "logprobs": _logprobs(form, entries)}
 
 
 def _logprobs(form: Form, entries: tuple[dict[str, Any], ...]) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from moosproxy.proxy.upstreams.local.faults import ModelFault
 from moosproxy.proxy.upstreams.local.tool_calls.events import Tool
 
 MAX_ALTERNATIVES = 20
+MAX_ANSWERS = 128
 _TOKENS = 2**31
 """Beyond any vocabulary, and still a number for everyone on the way."""
 
@@ -29,10 +30,10 @@ _INTEGERS: Mapping[str, tuple[str, int, int]] = {
 
 
 class Asked(NamedTuple):
-    """A generation: what the child is told, and what shapes the answer.
+    """Generations: what the child is told, and what shapes the answer.
 
     tools: those that the answer may call. logprobs: whether the answer shows them. usage: whether a stream
-    ends with the usage.
+    ends with the usage. n: answers to each prompt. prompts: of a completion, which stand in no message yet.
     """
 
     message: dict[str, Any]
@@ -40,6 +41,25 @@ class Asked(NamedTuple):
     logprobs: bool
     stream: bool
     usage: bool
+    n: int = 1
+    prompts: tuple[str | list[int], ...] = ()
+
+    @property
+    def by_prompt(self) -> list[dict[str, Any]]:
+        """One message for each prompt."""
+        return [{**self.message, "prompt": prompt} for prompt in self.prompts] or [self.message]
+
+    @property
+    def all(self) -> list[dict[str, Any]]:
+        """One message for each answer, in order. A seed draws each of a prompt's answers differently."""
+        out = []
+        for message in self.by_prompt:
+            for number in range(self.n):
+                sampling = message["sampling"]
+                if number and "seed" in sampling:
+                    sampling = {**sampling, "seed": sampling["seed"] + number}
+                out.append({**message, "sampling": sampling})
+        return out
 
 
 def chat(body: dict[str, Any]) -> Asked:
@@ -67,26 +87,43 @@ def chat(body: dict[str, Any]) -> Asked:
         alternatives = body.get("top_logprobs")
         message["logprobs"] = 0 if alternatives is None else _integer(body, "top_logprobs", 0, MAX_ALTERNATIVES)
     offered = () if body.get("tool_choice") == "none" else tuple(map(Tool.of, tools))
-    return Asked(message, offered, shown, *_streaming(body))
+    return Asked(message, offered, shown, *_streaming(body), _answers(body, 1))
 
 
 def completion(body: dict[str, Any]) -> Asked:
     """/v1/completions. Raises ModelFault."""
-    prompt = body.get("prompt")
-    if isinstance(prompt, list) and len(prompt) == 1 and isinstance(prompt[0], str | list):
-        prompt = prompt[0]
-    if not isinstance(prompt, str) and not _is_tokens(prompt):
-        raise _wrong("prompt", "must be one text or one list of tokens; send several as several requests")
-    for name in ("echo", "suffix"):
-        if body.get(name):
-            raise _wrong(name, "is not served by a local model")
+    prompts = _prompts(body.get("prompt"))
     message = _common(body)
-    message["prompt"] = prompt
+    if body.get("suffix"):
+        if not isinstance(body["suffix"], str):
+            raise _wrong("suffix", "must be a text")
+        message["suffix"] = body["suffix"]
+    message["echo"] = body.get("echo") is True
     message["max_tokens"] = 16 if body.get("max_tokens") is None else _integer(body, "max_tokens", 1, 2**31)
     shown = body.get("logprobs") is not None and body.get("logprobs") is not False
     if shown:
         message["logprobs"] = _integer(body, "logprobs", 0, MAX_ALTERNATIVES)
-    return Asked(message, (), shown, *_streaming(body))
+    if shown and message["echo"]:
+        raise _wrong("echo", "is not served together with logprobs: a local model has none of the prompt")
+    return Asked(message, (), shown, *_streaming(body), _answers(body, len(prompts)), prompts)
+
+
+def _prompts(given: Any) -> tuple[str | list[int], ...]:
+    if isinstance(given, str) or _is_tokens(given):
+        return (given,)
+    if not isinstance(given, list) or not given or not all(isinstance(p, str) or _is_tokens(p) for p in given):
+        raise _wrong("prompt", "must be a text, a list of tokens, or a list of these")
+    return tuple(given)
+
+
+def _answers(body: dict[str, Any], prompts: int) -> int:
+    """To each prompt."""
+    n = 1 if body.get("n") is None else _integer(body, "n", 1, MAX_ANSWERS)
+    if body.get("best_of") not in (None, n):
+        raise _wrong("best_of", "must be n: a local model writes no answer that it does not show")
+    if n * prompts > MAX_ANSWERS:
+        raise _wrong("n", f"asks for {n * prompts} answers with these prompts; at most {MAX_ANSWERS} are written")
+    return n
 
 
 def embeddings(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -104,8 +141,6 @@ def embeddings(body: dict[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def _common(body: dict[str, Any]) -> dict[str, Any]:
-    if body.get("n") not in (None, 1) or body.get("best_of") not in (None, 1):
-        raise _wrong("n", "must be 1: a local model writes one answer at a time")
     message: dict[str, Any] = {"op": "generate", "sampling": _sampling(body), "stop": _stops(body)}
     form = body.get("response_format")
     if form is not None and not isinstance(form, dict):

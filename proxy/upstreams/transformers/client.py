@@ -64,6 +64,8 @@ class TransformersClient(LocalClient):
                 f"not {call.method} /v1{call.path}",
             )
         asked = request.chat(body or {})
+        if asked.n > 1:
+            raise ModelFault("request", "n must be 1 for a model of kind transformers", "n")
         for name in _NOT_SERVED:
             if asked.message.get(name) is not None:
                 raise ModelFault("request", f"{name} is not served by a model of kind transformers", name)

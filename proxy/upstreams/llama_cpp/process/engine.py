@@ -80,9 +80,14 @@ class Engine:
 
     @property
     def pooling(self) -> str | None:
-        """Number of the way in which the file says that embeddings are pooled, None for a model without."""
+        """Number of the way in which embeddings are pooled, None for a model without.
+
+        As the file says, or where the policy wants embeddings of a chat model, the mean.
+        """
         kind = self._described("pooling_type")
-        return kind if kind in (_MEAN, _FIRST, _LAST) else None
+        if kind in (_MEAN, _FIRST, _LAST):
+            return kind
+        return _MEAN if self._spec.embeddings else None
 
     @property
     def embedding_window(self) -> int:
@@ -169,7 +174,8 @@ class Engine:
     def embed(self, tokens: list[int]) -> list[float]:
         """The text's vector, of length 1. Raises ModelFault, Stopped."""
         if self.pooling is None:
-            raise ModelFault("unsupported", "this model has no embeddings: its file names no pooling")
+            text = "this model has no embeddings: its file names no pooling; its policy may say `embeddings: true`"
+            raise ModelFault("unsupported", text)
         if self._embedder is None:
             self._embedder = self._open(self.embedding_window, embeddings=True)
         lib.llama_memory_clear(lib.llama_get_memory(self._embedder), True)
@@ -211,7 +217,7 @@ class Engine:
         if embeddings:  # pooled here: llama.cpp would pool each batch by itself
             params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
         else:
-            params.n_outputs_max = 1  # of the last token alone; it would make room for those of a whole batch
+            params.n_outputs_max = sequences  # of last tokens alone; it would make room for a whole batch's
         params.flash_attn_type = _FLASH[self._spec.flash_attention]
         params.type_k = params.type_v = _KV[self._spec.kv]
         params.n_threads = self._spec.threads

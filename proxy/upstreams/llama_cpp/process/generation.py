@@ -13,6 +13,7 @@ import numpy as np
 from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine, Logits, Stopped
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.argument_watch import ArgumentWatch
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Constraint
+from moosproxy.proxy.upstreams.llama_cpp.process.repeats import Repeats
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampler, Sampling
 from moosproxy.proxy.upstreams.local.faults import too_long
 from moosproxy.proxy.upstreams.local.stop_text import StopText
@@ -22,13 +23,15 @@ from moosproxy.proxy.upstreams.local.stop_text import StopText
 class Job:
     """max_tokens: more than fit are as many as fit, None as well. logprobs: how many alternatives to show.
 
-    constraint: what the answer must be; closed at its end. watch: where tools may be called.
+    constraint: what the answer must be; closed at its end. watch: where tools may be called. repeats: where the
+    answer is tool calls and nothing else.
     """
 
     prompt: list[int]
     sampling: Sampling
     constraint: Constraint | None = None
     watch: ArgumentWatch | None = None
+    repeats: Repeats | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
@@ -103,6 +106,8 @@ def _answer(
         text, stopped = stop.feed(decoder.decode(engine.vocabulary.piece(token)))
         if job.watch is not None and text:
             sampler.constraint = job.watch.feed(text)
+        if job.repeats is not None and not stopped:
+            text, stopped = job.repeats.feed(text)
         if stopped:
             progress.met = stop.met
             progress.held.clear()  # the tokens of the stop string, which is not shown
@@ -113,7 +118,8 @@ def _answer(
             progress.reason = "length"
             break
         logits = engine.evaluate([token])
-    yield from _text(stop.feed(decoder.decode(b"", final=True))[0] + stop.rest(), progress)
+    rest = stop.feed(decoder.decode(b"", final=True))[0] + stop.rest()
+    yield from _text(job.repeats.feed(rest)[0] + job.repeats.rest() if job.repeats else rest, progress)
 
 
 def _text(text: str, progress: _Progress) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 from llama_cpp import llama_cpp as lib
 
 from moosproxy.proxy.upstreams.llama_cpp.process.marks import Guard, Marks
+from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _SHOWN = frozenset({"<tool_call>", "</tool_call>", "<think>", "</think>"})
 """Marks that some files list as control tokens, which llama.cpp would leave out of the text."""
@@ -45,6 +46,16 @@ class Vocabulary:
                 piece = piece.rstrip()
             out += self._plain(guard.show(piece))
         return out
+
+    def around(self, before: str | list[int], behind: str) -> list[int]:
+        """The prompt for what stands between these. Raises ModelFault where the model has not learned that."""
+        ask = lib.llama_vocab_fim_pre, lib.llama_vocab_fim_suf, lib.llama_vocab_fim_mid
+        prefix, suffix, middle = (int(name(self._vocab)) for name in ask)
+        if min(prefix, suffix, middle) < 0:
+            raise ModelFault("request", "suffix needs a model with tokens for filling in the middle", "suffix")
+        begun = self._tokens("", add_special=True, parse_special=False)
+        shown = before if isinstance(before, list) else self._plain(before)
+        return [*begun, prefix, *shown, suffix, *self._plain(behind), middle]
 
     @cached_property
     def marks(self) -> Marks:

@@ -20,6 +20,7 @@ from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.argument_watch import ArgumentWatch
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Constraint, Grammars
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
+from moosproxy.proxy.upstreams.llama_cpp.process.repeats import Repeats
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling, recommended
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
 from moosproxy.proxy.upstreams.llama_cpp.wire import Pipe
@@ -104,9 +105,10 @@ class Worker:
         self._pipe.send({"id": message["id"], **event})
 
     def _prompt(self, message: Message) -> list[int]:
-        if "prompt" in message:
-            given = message["prompt"]
-            tokens = given if isinstance(given, list) else self._engine.vocabulary.tokens(given, add_special=True)
+        if "suffix" in message:
+            tokens = self._engine.vocabulary.around(message["prompt"], message["suffix"])
+        elif "prompt" in message:
+            tokens = self._tokens(message["prompt"])
         else:
             if self._template is None:
                 raise ModelFault("unsupported", "this model has no chat template; use /v1/completions")
@@ -119,6 +121,9 @@ class Worker:
         if not tokens or not all(0 <= token < self._engine.vocabulary.size for token in tokens):
             raise ModelFault("request", "the prompt is empty, or holds tokens that the model does not know")
         return tokens
+
+    def _tokens(self, given: str | list[int]) -> list[int]:
+        return given if isinstance(given, list) else self._engine.vocabulary.tokens(given, add_special=True)
 
     def _count(self, message: Message) -> None:
         self._send(
@@ -133,15 +138,25 @@ class Worker:
                 sampling=_sampling({**self._usual, **message["sampling"]}),
                 constraint=constraint,
                 watch=watch,
+                repeats=Repeats() if _calls_only(message) else None,
                 max_tokens=message.get("max_tokens"),
                 stop=tuple(message.get("stop") or ()),
                 logprobs=message.get("logprobs"),
             )
             for event in generate(self._engine, job):
                 self._send(message, event)
+                if event["event"] == "begin" and message.get("echo"):
+                    self._echo(message)
         finally:
             if constraint is not None:
                 constraint.close()
+
+    def _echo(self, message: Message) -> None:
+        prompt = message["prompt"]
+        if isinstance(prompt, list):
+            pieces = b"".join(map(self._engine.vocabulary.piece, prompt))
+            prompt = pieces.decode("utf-8", "replace")
+        self._send(message, {"event": "text", "text": prompt, "logprobs": []})
 
     def _constraint(self, message: Message) -> tuple[Constraint | None, ArgumentWatch | None]:
         """What the answer must be, or where it may call tools what their arguments must be. Raises ModelFault."""
@@ -158,10 +173,7 @@ class Worker:
 
     def _embed(self, message: Message) -> None:
         texts = message["input"]
-        rows = [
-            text if isinstance(text, list) else self._engine.vocabulary.tokens(text, add_special=True)
-            for text in texts
-        ]
+        rows = [self._tokens(text) for text in texts]
         limit, known = self._engine.embedding_window, self._engine.vocabulary.size
         for row in rows:
             if not row or not all(0 <= token < known for token in row):
@@ -187,6 +199,11 @@ class Worker:
 def _sampling(fields: Message) -> Sampling:
     biases = {int(token): float(bias) for token, bias in (fields.pop("logit_bias", None) or {}).items()}
     return Sampling(**fields, logit_bias=biases)
+
+
+def _calls_only(message: Message) -> bool:
+    """Whether the answer must be tool calls, any number of them."""
+    return bool(message.get("tools")) and message.get("tool_choice") == "required" and not message.get("grammar")
 
 
 def _fall_silent() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import read_gguf
-from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
+from moosproxy.proxy.upstreams.llama_cpp.spec import BATCH, Spec
 from tests.proxy import tiny_gguf
 
 pytestmark = tiny_gguf.needs_llama_cpp
@@ -21,7 +21,7 @@ TOKENS = [(7 * at + 11) % 300 for at in range(600)]
 def test_a_text_read_in_batches_has_the_vector_of_one_read_at_once(tmp_path: Path, pooling: int) -> None:
     from llama_cpp import llama_cpp as lib
 
-    from moosproxy.proxy.upstreams.llama_cpp.process.engine import BATCH, Engine
+    from moosproxy.proxy.upstreams.llama_cpp.process.engine import Engine
 
     path = tiny_gguf.write(tmp_path / "vectors.gguf", pooling=pooling)
     engine = Engine(Spec(str(path), 1024, 1, 1, 1))

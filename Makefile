@@ -26,14 +26,24 @@ endef
 
 .PHONY: serve demo providers local wheel test test-slow lint types layers format lock sbom clean
 
-# llama.cpp for x86-64 processors with AVX2 (arm64 ignores the AVX lines), without its server, tools and tests.
-# A default build takes longer and runs on no other processor than the one it was built on.
+# llama.cpp without its server, tools and tests; for x86-64 processors with AVX2 (arm64 ignores the AVX lines).
 LLAMA_CPU ?= -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
-LLAMA_FLAGS := -DGGML_NATIVE=OFF $(LLAMA_CPU) \
-	-DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAVA_BUILD=OFF
+PARTS := -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAVA_BUILD=OFF
 # Where built wheels are kept, so that the next installation takes seconds.
 WHEELS ?= $(CACHE)/wheels
-BUILD := CMAKE_ARGS="$(LLAMA_FLAGS)" $(BIN)/pip wheel --no-deps -c constraints.txt --find-links $(WHEELS) -w $(WHEELS)
+
+# `make local` builds for the very processor it runs on, which is faster where that has AVX-512 or AMX; the wheel runs
+# nowhere else and is kept apart, by the processor's abilities. `make local NATIVE=` takes the portable one.
+NATIVE ?= 1
+# gcc before 13 leaves out part of what AMX is told, and the first prompt ends the process: those build without it.
+OLD_GCC = $(shell c++ --version 2>/dev/null | grep -qi clang || [ "$$(c++ -dumpversion 2>/dev/null | cut -d. -f1)" -ge 13 ] 2>/dev/null || echo yes)
+NO_AMX = $(and $(shell grep -ow -m1 amx_tile /proc/cpuinfo 2>/dev/null),$(OLD_GCC),-mno-amx-tile -mno-amx-int8 -mno-amx-bf16)
+ABILITIES = $(shell grep -E -m1 '^(flags|Features)' /proc/cpuinfo 2>/dev/null | cksum | cut -d' ' -f1)
+HERE = $(if $(NATIVE),$(WHEELS)/native-$(ABILITIES),$(WHEELS))
+
+# $(call build,FLAGS,FOLDER)
+build = CMAKE_ARGS="$(1) $(PARTS)" $(BIN)/pip wheel --no-deps -c constraints.txt --find-links $(2) -w $(2)
+PORTABLE := -DGGML_NATIVE=OFF $(LLAMA_CPU)
 
 serve: $(VENV)/.base
 	$(BIN)/moos serve $(ARGS)
@@ -50,7 +60,7 @@ local: $(VENV)/.local
 # A portable wheel alone, into WHEELS, for other machines; not one that pip remembers from a build for this processor.
 wheel: | $(VENV)/bin/python
 	mkdir -p $(WHEELS)
-	$(BUILD) --no-cache-dir llama-cpp-python
+	$(call build,$(PORTABLE),$(WHEELS)) --no-cache-dir llama-cpp-python
 
 # The suite runs on as many processes as there are cores, four at most: each may hold a model. In one: make test JOBS=0
 JOBS ?= logical
@@ -93,10 +103,11 @@ $(VENV)/.providers: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $(VENV)/.base $@
 
 $(VENV)/.local: pyproject.toml constraints.txt | $(VENV)/bin/python
-	mkdir -p $(WHEELS)
-	@echo "moosproxy: building llama.cpp, five to fifteen minutes on two cores, unless $(WHEELS) has it"
-	$(BUILD) llama-cpp-python
-	$(call install,--find-links $(WHEELS) -e ".[local]")
+	mkdir -p $(HERE)
+	@echo "moosproxy: building llama.cpp, five to fifteen minutes on two cores, unless $(HERE) has it"
+	$(if $(NATIVE),$(if $(NO_AMX),CXXFLAGS="$(NO_AMX)" CFLAGS="$(NO_AMX)" ))$(call build,$(if $(NATIVE),-DGGML_NATIVE=ON,$(PORTABLE)),$(HERE)) --no-cache-dir llama-cpp-python
+	$(call install,--find-links $(HERE) -e ".[local]" gguf)
+	$(BIN)/python -m moosproxy.proxy.bench.edge.self_test
 	@touch $(VENV)/.base $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python

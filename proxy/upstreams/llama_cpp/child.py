@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -28,6 +29,11 @@ _INHERITED = (
     *("SYSTEMROOT", "USERPROFILE", "TEMP", "TMP"),  # Windows: without the first, Python does not start there
 )
 
+_KILLED = 9  # Windows has no name for it
+_REMEDY = (
+    "build it here with `make local`, or with CMAKE_ARGS=-DGGML_NATIVE=OFF (gcc before 13 makes wrong code "
+    "for AMX; see docs/edge.md)"
+)
 _WORKER = "moosproxy.proxy.upstreams.llama_cpp.process.worker"
 
 
@@ -167,11 +173,13 @@ async def _last_line(stream: asyncio.StreamReader) -> str:
 async def _end(process: asyncio.subprocess.Process) -> str:
     """How it ended, in words."""
     status = await process.wait()
-    if status == -9:
+    if status == -_KILLED:
         return "it was killed, probably for want of memory; lower context or max_memory_mb"
-    if status == -4:
-        return "llama.cpp was built for another processor (illegal instruction); install a portable build"
-    return f"signal {-status}" if status < 0 else f"status {status}"
+    if status == -signal.SIGILL:
+        return f"llama.cpp was built for another processor (illegal instruction); {_REMEDY}"
+    if status < 0:
+        return f"signal {-status}; if it comes again, llama.cpp's build does not suit the processor: {_REMEDY}"
+    return f"status {status}"
 
 
 async def _close(process: asyncio.subprocess.Process) -> None:

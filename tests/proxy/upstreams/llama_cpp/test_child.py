@@ -96,3 +96,23 @@ async def test_a_process_that_does_not_stop_is_gone_when_the_next_request_comes(
         await other
     assert "memory" not in caught.value.message
     await child.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGILL, "built for another processor .* `make local`.* CMAKE_ARGS=-DGGML_NATIVE=OFF .*AMX"),
+        (signal.SIGSEGV, "signal 11; .* CMAKE_ARGS=-DGGML_NATIVE=OFF .*AMX"),
+        (signal.SIGKILL, "want of memory; lower context or max_memory_mb"),
+    ],
+)
+async def test_an_end_by_a_signal_names_the_remedy(spec: Spec, number: signal.Signals, words: str) -> None:
+    child = await Child.start(spec)
+    try:
+        events = child.events({**GENERATE, "max_tokens": None, "sampling": {"logit_bias": {"300": 100}}})
+        async with aclosing(events):
+            with pytest.raises(ModelFault, match=words):
+                async for _ in events:
+                    os.kill(child.pid, number)
+    finally:
+        await child.close()

@@ -60,6 +60,8 @@ class GgufModel(Strict):
     """Whether the weights are locked in memory, so that they are never swapped out."""
     preload: bool = False
     """Whether it is loaded at start and stays, so that the first request need not wait; unready until it is."""
+    schemas: Literal["lenient", "strict"] = "lenient"
+    """A schema that no grammar can hold: `lenient` checks the answer afterwards; `strict` refuses."""
     embeddings: bool = False
     """Whether a chat model's file that names no pooling gives embeddings too: the mean of its last states."""
     sampling: SamplingDefaults = SamplingDefaults()

@@ -185,6 +185,7 @@ def _ending(event: dict[str, Any]) -> Ending:
         event["cached_tokens"],
         event["timings"],
         stop=event["stop"],
+        schema_fault=event.get("schema_fault"),
     )
 
 

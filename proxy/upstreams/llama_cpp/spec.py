@@ -31,6 +31,7 @@ class Spec:
     kv: str = "f16"
     mlock: bool = False
     embeddings: bool = False
+    schemas: str = "lenient"
     sampling: dict[str, float] = field(default_factory=dict)
 
 
@@ -54,6 +55,7 @@ def spec_of(model: GgufModel, path: str) -> Spec:
         kv=model.kv,
         mlock=model.mlock,
         embeddings=model.embeddings,
+        schemas=model.schemas,
         sampling=model.sampling.model_dump(exclude_none=True),
     )
 

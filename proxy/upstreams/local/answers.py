@@ -35,7 +35,7 @@ class Ending:
 
     cached_tokens: those of the prompt that the model had read already. timings: further figures, passed on as they
     are (milliseconds and counts). prompt_details: further counts of tokens of the prompt. stop: the stop string
-    that was met.
+    that was met. schema_fault: where the answer does not fit the request's schema, None where it does.
     """
 
     reason: Literal["stop", "length"]
@@ -45,6 +45,7 @@ class Ending:
     timings: dict[str, float] = field(default_factory=dict)
     prompt_details: dict[str, int] = field(default_factory=dict)
     stop: str | None = None
+    schema_fault: str | None = None
 
     def usage(self) -> dict[str, Any]:
         """OpenAI's usage object."""
@@ -151,7 +152,7 @@ async def events(generated: AsyncIterator[Piece | Ending], form: Form) -> AsyncG
     async for part, entries in _split(generated, form):
         if isinstance(part, Ending):
             last = _choice(form, len(endings), {} if form.chat else "", entries, _reason(part, calls))
-            yield _event(head, last | _met(part), timings=part.timings)
+            yield _event(head, last | _met(part) | _fault(part), timings=part.timings)
             endings.append(part)
             calls = 0
             continue
@@ -208,7 +209,7 @@ def _whole(form: Form, choice: _Choice, ending: Ending) -> dict[str, Any]:
             out["message"]["tool_calls"] = choice.calls
     else:
         out["text"] = text
-    return {**out, "logprobs": _logprobs(form, tuple(choice.logprobs)), **_met(ending)}
+    return {**out, "logprobs": _logprobs(form, tuple(choice.logprobs)), **_met(ending), **_fault(ending)}
 
 
 def _reason(ending: Ending, calls: int) -> str:

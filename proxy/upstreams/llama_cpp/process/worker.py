@@ -20,6 +20,7 @@ from moosproxy.proxy.upstreams.llama_cpp.process.generation import Job, generate
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.argument_watch import ArgumentWatch
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Constraint, Grammars
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import grammar_for
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.lenient import Afterwards, Loose
 from moosproxy.proxy.upstreams.llama_cpp.process.repeats import Repeats
 from moosproxy.proxy.upstreams.llama_cpp.process.sampling import Sampling, recommended
 from moosproxy.proxy.upstreams.llama_cpp.spec import Spec
@@ -32,12 +33,10 @@ Message = dict[str, Any]
 class Worker:
     """Serves one model."""
 
-    def __init__(
-        self, engine: Engine, template: ChatTemplate | None, pipe: Pipe, sampling: dict[str, float]
-    ) -> None:
-        """sampling: fields of Sampling for requests that leave them out."""
+    def __init__(self, engine: Engine, template: ChatTemplate | None, pipe: Pipe, spec: Spec) -> None:
         self._engine = engine
-        self._usual = sampling
+        self._usual = recommended(engine.said, spec.sampling)
+        self._lenient = spec.schemas == "lenient"
         self._template = template
         self._pipe = pipe
         self._grammars = Grammars(engine.vocabulary)
@@ -131,7 +130,9 @@ class Worker:
         )
 
     def _generate(self, message: Message) -> None:
-        constraint, watch = self._constraint(message)
+        loose = Loose() if self._lenient else None
+        constraint, watch = self._constraint(message, loose)
+        afterwards = Afterwards(loose) if loose else None
         try:
             job = Job(
                 prompt=self._prompt(message),
@@ -144,6 +145,8 @@ class Worker:
                 logprobs=message.get("logprobs"),
             )
             for event in generate(self._engine, job):
+                if afterwards is not None:
+                    _check(afterwards, event)
                 self._send(message, event)
                 if event["event"] == "begin" and message.get("echo"):
                     self._echo(message)
@@ -158,18 +161,18 @@ class Worker:
             prompt = pieces.decode("utf-8", "replace")
         self._send(message, {"event": "text", "text": prompt, "logprobs": []})
 
-    def _constraint(self, message: Message) -> tuple[Constraint | None, ArgumentWatch | None]:
+    def _constraint(self, message: Message, loose: Loose | None) -> tuple[Constraint | None, ArgumentWatch | None]:
         """What the answer must be, or where it may call tools what their arguments must be. Raises ModelFault."""
         if (given := message.get("grammar")) is not None:
             return self._grammars.gbnf(given), None
         tools, choice = message.get("tools"), message.get("tool_choice")
         parallel = message.get("parallel_tool_calls", True)
-        wanted = grammar_for(message.get("response_format"), tools, choice, parallel=parallel)
+        wanted = grammar_for(message.get("response_format"), tools, choice, parallel=parallel, loose=loose)
         if wanted is not None:
             return self._grammars.guided(wanted), None
         if not tools or choice == "none":
             return None, None
-        return None, ArgumentWatch(tools, self._engine.vocabulary, self._grammars)
+        return None, ArgumentWatch(tools, self._engine.vocabulary, self._grammars, lenient=self._lenient)
 
     def _embed(self, message: Message) -> None:
         texts = message["input"]
@@ -199,6 +202,14 @@ class Worker:
 def _sampling(fields: Message) -> Sampling:
     biases = {int(token): float(bias) for token, bias in (fields.pop("logit_bias", None) or {}).items()}
     return Sampling(**fields, logit_bias=biases)
+
+
+def _check(afterwards: Afterwards, event: Message) -> None:
+    """A finished answer that does not fit its schema says so at its end; one that was cut off cannot fit."""
+    if event["event"] == "text":
+        afterwards.feed(event["text"])
+    elif event["event"] == "end" and event["reason"] == "stop":
+        event["schema_fault"] = afterwards.fault()
 
 
 def _calls_only(message: Message) -> bool:
@@ -237,7 +248,7 @@ def main() -> None:
         }
     )
     _fall_silent()
-    worker = Worker(engine, template, pipe, recommended(engine.said, spec.sampling))
+    worker = Worker(engine, template, pipe, spec)
     threading.Thread(target=worker.work, daemon=True).start()
     worker.read()
 

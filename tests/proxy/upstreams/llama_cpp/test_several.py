@@ -1,4 +1,4 @@
-"""Several answers in one, text before and behind, embeddings of a chat model; each plain and streamed."""
+"""Several answers in one, text before and behind, embeddings of a chat model, schemas checked afterwards."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openai.OpenAI]:
     tiny_gguf.write(folder / "coder.gguf", middle=True)
     models = {
         "plain": {"path": str(folder / "plain.gguf"), "context": 1024},
-        "coder": {"path": str(folder / "coder.gguf"), "context": 1024, "embeddings": True},
+        "coder": {"path": str(folder / "coder.gguf"), "context": 1024, "embeddings": True, "schemas": "strict"},
     }
     with tiny_gguf.local_proxy(folder, models) as live, made(live) as client:
         yield client
@@ -157,3 +157,34 @@ def test_a_chat_model_embeds_where_its_policy_says_so(client: openai.OpenAI) -> 
     assert client.chat.completions.create(model="coder", messages=HELLO, max_tokens=1).choices
     with pytest.raises(openai.NotFoundError, match="embeddings: true"):
         client.embeddings.create(model="plain", input="a list")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_that_does_not_fit_its_schema_says_so(client: openai.OpenAI, stream: bool) -> None:
+    def told(least: int) -> list[str | None]:
+        tags = {
+            "type": "array",
+            "items": {"enum": ["a"]},
+            "minItems": least,
+            "maxItems": least,
+            "uniqueItems": True,
+        }
+        schema = {"type": "object", "properties": {"tags": tags}, "required": ["tags"]}
+        form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+        asked: Any = {"model": "plain", "messages": HELLO, "response_format": form, "max_tokens": 200}
+        if stream:
+            choices = [chunk.choices[0] for chunk in client.chat.completions.create(**asked, stream=True)]
+            return [getattr(choice, "schema_fault", None) for choice in choices if choice.finish_reason == "stop"]
+        choice = client.chat.completions.create(**asked).choices[0]
+        assert "stop" == choice.finish_reason
+        return [getattr(choice, "schema_fault", None)]
+
+    assert [None] == told(1)
+    assert ["$.tags: uniqueItems"] == told(2)
+
+
+def test_where_the_policy_is_strict_such_a_schema_is_refused(client: openai.OpenAI) -> None:
+    schema = {"type": "object", "properties": {"tags": {"type": "array", "uniqueItems": True}}}
+    form: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    with pytest.raises(openai.BadRequestError, match=r"schema\.properties\.tags: .*uniqueItems"):
+        client.chat.completions.create(model="coder", messages=HELLO, response_format=form)

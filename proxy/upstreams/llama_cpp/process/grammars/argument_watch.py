@@ -10,6 +10,7 @@ from typing import Any
 
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.constraint import Grammars, Guided
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.grammar import of_schema
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.lenient import Loose
 from moosproxy.proxy.upstreams.llama_cpp.process.vocabulary import Vocabulary
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 from moosproxy.proxy.upstreams.local.tool_calls.events import CallArguments, CallBegins, Tool
@@ -19,7 +20,11 @@ from moosproxy.proxy.upstreams.local.tool_calls.reader import ToolCallReader
 class ArgumentWatch:
     """For one answer. Where a schema cannot be held the arguments are the model's own affair."""
 
-    def __init__(self, tools: list[dict[str, Any]], vocabulary: Vocabulary, grammars: Grammars) -> None:
+    def __init__(
+        self, tools: list[dict[str, Any]], vocabulary: Vocabulary, grammars: Grammars, *, lenient: bool
+    ) -> None:
+        """lenient: hold of a schema what can be held."""
+        self._lenient = lenient
         self._tools = {tool.name: tool for tool in map(Tool.of, tools)}
         self._reader = ToolCallReader([*self._tools.values()])
         self._vocabulary = vocabulary
@@ -44,7 +49,9 @@ class ArgumentWatch:
     def _held(self, tool: Tool, written: str) -> Guided | None:
         """written: the arguments so far, which end where a token does."""
         try:
-            guided = self._grammars.guided(of_schema(tool.parameters or {"type": "object"}, "tools"))
+            loose = Loose() if self._lenient else None
+            grammar = of_schema(tool.parameters or {"type": "object"}, "tools", loose=loose)
+            guided = self._grammars.guided(grammar)
         except ModelFault:
             return None
         return guided if guided.follow(self._vocabulary.tokens(written, add_special=False)) else None

@@ -7,8 +7,9 @@ from typing import Any
 
 import llguidance
 
-from moosproxy.proxy.upstreams.llama_cpp.process.grammars import json_schema
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars import json_schema, lenient
 from moosproxy.proxy.upstreams.llama_cpp.process.grammars.json_schema import Path
+from moosproxy.proxy.upstreams.llama_cpp.process.grammars.lenient import Loose
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _OPTIONS = {
@@ -26,13 +27,14 @@ def grammar_for(
     tool_choice: str | dict[str, Any] | None,
     *,
     parallel: bool = True,
+    loose: Loose | None = None,
 ) -> str | None:
     """The grammar that holds, None for any text. parallel: whether several tools may be called.
 
-    Raises ModelFault.
+    loose: takes the schemas that are held in part only; None where that is not enough. Raises ModelFault.
     """
     if tools and tool_choice is not None and tool_choice not in ("auto", "none"):
-        return _tool_calls(tools, tool_choice, parallel)
+        return _tool_calls(tools, tool_choice, parallel, loose)
     kind = (response_format or {}).get("type", "text")
     if kind == "text":
         return None
@@ -43,23 +45,30 @@ def grammar_for(
         raise ModelFault(
             "request", "response_format must be text, json_object, or json_schema with a schema", "response_format"
         )
-    return of_schema(schema, "response_format", ("response_format", "json_schema", "schema"))
+    return of_schema(schema, "response_format", ("response_format", "json_schema", "schema"), loose)
 
 
-def of_schema(schema: dict[str, Any], param: str, before: Path = ()) -> str:
-    """before: where the schema stands in the request. Raises ModelFault."""
-    return _compiled(_checked(schema, param, before))
+def of_schema(schema: dict[str, Any], param: str, before: Path = (), loose: Loose | None = None) -> str:
+    """before: where the schema stands in the request. loose: as for grammar_for. Raises ModelFault."""
+    return _compiled(_checked(schema, param, before, loose))
 
 
-def _checked(schema: dict[str, Any], param: str, before: Path) -> dict[str, Any]:
+def _checked(
+    schema: dict[str, Any], param: str, before: Path, loose: Loose | None, tool: str | None = None
+) -> dict[str, Any]:
     if json_schema.too_deep(schema):
         raise ModelFault("request", f"{'.'.join(map(str, before))}: the JSON schema is nested too deeply", param)
     if (place := json_schema.numbers_fit(schema)) is not None:
         raise json_schema.refuse({}, lambda _: "", "a whole number beyond 64 bits", param, (*before, *place))
-    schema = json_schema.prepared(schema)
-    if wrong := _wrong(schema):
-        raise json_schema.refuse(schema, _wrong, wrong, param, before)
-    return schema
+    ready = json_schema.prepared(schema)
+    wrong = _wrong(ready)
+    if not wrong:
+        return ready
+    held = lenient.loosened(schema, _wrong) if loose is not None else None
+    if loose is None or held is None:
+        raise json_schema.refuse(ready, _wrong, wrong, param, before)
+    loose.add(schema, tool)
+    return held
 
 
 def _wrong(schema: dict[str, Any]) -> str:
@@ -73,13 +82,16 @@ def _compiled(schema: dict[str, Any]) -> str:
     return str(llguidance.LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=_OPTIONS))
 
 
-def _tool_calls(tools: list[dict[str, Any]], choice: str | dict[str, Any], parallel: bool) -> str:
+def _tool_calls(
+    tools: list[dict[str, Any]], choice: str | dict[str, Any], parallel: bool, loose: Loose | None
+) -> str:
     """Calls as Hermes models write them, which every reader of tool calls knows."""
     chosen = _chosen(tools, choice)
     rules = []
     for index in chosen:
         function = tools[index].get("function") or {}
-        schema = _checked(function.get("parameters") or _ANY, "tools", ("tools", index, "function", "parameters"))
+        place = ("tools", index, "function", "parameters")
+        schema = _checked(function.get("parameters") or _ANY, "tools", place, loose, function.get("name"))
         inner = json.dumps({**schema, "x-guidance": _OPTIONS})
         head = json.dumps(f'{{"name": {json.dumps(function.get("name"))}, "arguments": ', ensure_ascii=False)
         rules.append(f'tool{index}: {head} arguments{index} "}}"\narguments{index}: %json {inner}\n')

@@ -52,9 +52,9 @@ def prepared(schema: dict[str, Any], *, closed: bool = True) -> dict[str, Any]:
     so fits the schema as well, and small models would fill objects with what nobody asked for.
     """
     copy: dict[str, Any] = json.loads(json.dumps(schema))
-    parts = list(_parts(copy))
-    joined = any("allOf" in part or ("$ref" in part and "properties" in part) for _, part in parts)
-    for _, part in parts:
+    all_parts = list(parts(copy))
+    joined = any("allOf" in part or ("$ref" in part and "properties" in part) for _, part in all_parts)
+    for _, part in all_parts:
         if part.get("format") not in _FORMATS:
             part.pop("format", None)
         if isinstance(part.get("pattern"), str):
@@ -83,15 +83,27 @@ def refuse(schema: dict[str, Any], check: Check, reason: str, param: str, before
 
     schema: prepared. reason: what is wrong with the whole of it. before: where the schema stands in the request.
     """
-    shared: dict[str, Any] = {name: schema[name] for name in ("$defs", "definitions") if name in schema}
-    path: Path = ()
-    smallest = len(json.dumps(schema))
-    for place, part in islice(_parts(schema), 1, _LOOKED_AT):
-        size = len(json.dumps(part))
-        if size < smallest and ("$ref" not in part or not path) and (found := check({**shared, **part})):
-            path, reason, smallest = place, found, size
+    path, _, found = smallest_wrong(schema, check)
     where = _written((*before, *path))
-    return ModelFault("request", f"{where}: this part of the JSON schema cannot be held: {_line(reason)}", param)
+    text = f"{where}: this part of the JSON schema cannot be held: {_line(found or reason)}"
+    return ModelFault("request", text, param)
+
+
+def smallest_wrong(schema: dict[str, Any], check: Check) -> tuple[Path, dict[str, Any], str]:
+    """The smallest part that is wrong by itself: its place, the part, and what is wrong; else the whole of it."""
+    common = shared(schema)
+    worst: tuple[Path, dict[str, Any], str] = ((), schema, "")
+    smallest = len(json.dumps(schema))
+    for place, part in islice(parts(schema), 1, _LOOKED_AT):
+        size = len(json.dumps(part))
+        if size < smallest and ("$ref" not in part or not worst[0]) and (found := check({**common, **part})):
+            worst, smallest = (place, part, found), size
+    return worst
+
+
+def shared(schema: dict[str, Any]) -> dict[str, Any]:
+    """What its parts refer to."""
+    return {name: schema[name] for name in ("$defs", "definitions") if name in schema}
 
 
 def numbers_fit(schema: Any) -> Path | None:
@@ -117,24 +129,24 @@ def too_deep(schema: Any, depth: int = 0) -> bool:
     return any(too_deep(entry, depth + 1) for entry in entries)
 
 
-def _parts(schema: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+def parts(schema: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every schema in a schema, from the outside in."""
     if not isinstance(schema, dict):
         return
     yield path, schema
     for name in _ONE:
-        yield from _parts(schema.get(name), (*path, name))
+        yield from parts(schema.get(name), (*path, name))
     for name in _LISTS:
         entries = schema.get(name)
         for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            yield from _parts(entry, (*path, name, index))
+            yield from parts(entry, (*path, name, index))
     if isinstance(schema.get("items"), list):
         for index, entry in enumerate(schema["items"]):
-            yield from _parts(entry, (*path, "items", index))
+            yield from parts(entry, (*path, "items", index))
     for name in _NAMED:
         entries = schema.get(name)
         for key, entry in (entries if isinstance(entries, dict) else {}).items():
-            yield from _parts(entry, (*path, name, key))
+            yield from parts(entry, (*path, name, key))
 
 
 def _written(path: Path) -> str:

@@ -222,6 +222,10 @@ def _met(ending: Ending) -> dict[str, str]:
     return {"stop_reason": ending.stop} if ending.stop is not None else {}
 
 
+def _fault(ending: Ending) -> dict[str, str]:
+    return {"schema_fault": ending.schema_fault} if ending.schema_fault else {}
+
+
 def _choice(
     form: Form,
     index: int,

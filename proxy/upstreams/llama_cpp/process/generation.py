@@ -106,8 +106,10 @@ def _answer(
         text, stopped = stop.feed(decoder.decode(engine.vocabulary.piece(token)))
         if job.watch is not None and text:
             sampler.constraint = job.watch.feed(text)
-        if job.repeats is not None and not stopped:
-            text, stopped = job.repeats.feed(text)
+        if job.repeats is not None:
+            text, again = job.repeats.feed(text)
+            text += job.repeats.rest() if stopped and not again else ""
+            stopped = stopped or again
         if stopped:
             progress.met = stop.met
             progress.held.clear()  # the tokens of the stop string, which is not shown

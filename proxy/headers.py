@@ -28,7 +28,17 @@ HOP_BY_HOP = frozenset(
 )
 CREDENTIALS = frozenset({b"authorization", b"api-key", b"x-api-key", b"x-goog-api-key", b"cookie"})
 # expect: we have read the body before the upstream sees the request. host, content-length: the client library's.
-_NOT_FORWARDED = HOP_BY_HOP | CREDENTIALS | {b"host", b"content-length", b"expect"}
+# A gateway behind us that honours them would serve another method or path than the one that was allowed here.
+_OTHER_WAYS = frozenset(
+    {
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
+_NOT_FORWARDED = HOP_BY_HOP | CREDENTIALS | _OTHER_WAYS | {b"host", b"content-length", b"expect"}
 # alt-svc would send the client to the upstream's own address next time.
 _NOT_RETURNED = HOP_BY_HOP | {b"alt-svc"}
 _PREFIX = b"x-moos-"

@@ -54,7 +54,12 @@ def _own(arguments: tuple[str, ...]) -> list[str]:
 def _proxy(base_url: str | None, config: Path | None) -> Iterator[str]:
     """Where the proxy listens, without /v1."""
     if base_url is not None:
-        yield base_url.rstrip("/").removesuffix("/v1")
+        root = base_url.rstrip("/").removesuffix("/v1")
+        try:
+            urllib.request.urlopen(f"{root}/healthz", timeout=_PATIENCE_S).close()  # noqa: S310
+        except (OSError, ValueError) as fault:
+            raise click.ClickException(f"no proxy answers at {root}: {fault}") from None
+        yield root
         return
     from moosproxy.proxy.bench.sides import SideError, free_port, running, serve_command
 

@@ -24,6 +24,7 @@ _SUSPECT = re.compile(rb"[%\\&]|[A-Za-z0-9+/_-]{16}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPE = re.compile(rb"\\(?:u00|x)([0-9a-fA-F]{2})")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _READABLE = re.compile(rb"[\x21-\x7e]{8}")
 _MOST_BYTES = 256 * 1024
 """Of all forms of one value together: a head has 32 kB."""
@@ -41,7 +42,15 @@ class OwnKeys:
 
     def in_header(self, name: bytes, value: bytes) -> bool:
         """Whether a header holds a key; names have lost their capitals."""
-        return (self._lower is not None and self._lower in name) or self.inside(value)
+        return self._named(name) or self.inside(value)
+
+    def _named(self, name: bytes) -> bool:
+        if self._key is None or self._lower is None or len(name) < _LONG_KEY:
+            return False
+        if self._lower in name or any(self._lower in form.lower() for form in _forms(name)):
+            return True
+        whole = base64.b64encode(self._key)[: len(self._key) // 3 * 4].lower()
+        return whole.translate(_URL_SAFE) in name.translate(_URL_SAFE)
 
     def in_credential(self, value: bytes) -> bool:
         """Whether a header that is there for keys holds one, however short."""

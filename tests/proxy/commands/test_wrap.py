@@ -6,7 +6,10 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner
@@ -66,8 +69,36 @@ def test_a_tool_runs_through_a_proxy_of_its_own_and_its_end_says_what_was_saved(
     assert saved > 40, done.stderr
 
 
-def test_each_tool_gets_the_address_in_its_own_way(tools: Path, tmp_path: Path) -> None:
-    root = "http://127.0.0.1:9"
+class Healthy(BaseHTTPRequestHandler):
+    """A proxy that wants a key for all but its health."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/healthz" else 401)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing on the terminal."""
+
+
+@pytest.fixture
+def root() -> Iterator[str]:
+    """Where such a proxy listens."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Healthy)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_proxy_that_does_not_answer_is_told_before_the_tool_starts(tools: Path, tmp_path: Path) -> None:
+    done = wrapped(tools, "--base-url", "http://127.0.0.1:9", "claude", "hello")
+
+    assert (1, False) == (done.returncode, (tmp_path / "told.json").exists())
+    assert "no proxy answers at http://127.0.0.1:9" in done.stderr
+
+
+def test_each_tool_gets_the_address_in_its_own_way(tools: Path, tmp_path: Path, root: str) -> None:
     seen = {}
     for name, client in CLIENTS.items():
         if client.program and name != "aider":

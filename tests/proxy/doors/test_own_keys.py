@@ -107,3 +107,15 @@ def test_a_head_of_nothing_but_escapes_takes_no_time(unit: bytes) -> None:
     began = time.perf_counter()
     assert not own_keys.inside(unit * (32_000 // len(unit)))
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [KEY.lower(), KEY.encode().hex(), base64.b64encode(KEY.encode()).decode().rstrip("=").lower()],
+    ids=["plain", "hex", "base64"],
+)
+def test_the_callers_key_is_found_in_a_headers_name(name: str) -> None:
+    own_keys = OwnKeys(KeyRing.of([(hash_key(KEY), "plain")]), KEY)
+
+    assert own_keys.in_header(f"x-{name}".encode(), b"1")
+    assert not own_keys.in_header(b"x-stainless-runtime-version", b"3.11")

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from moosproxy.proxy import headers
 from tests.proxy.conftest import UPSTREAM_KEY
 from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
 from tests.proxy.wire import (
@@ -222,3 +223,16 @@ async def test_the_models_name_is_mapped_and_nothing_else(proxy: LiveProxy, upst
     await ask(proxy.port, body)
 
     assert upstream.last(word).body == body.replace(b'"mapped-1"', b'"its-own-name"')
+
+
+def test_headers_that_name_another_method_or_path_stay_here() -> None:
+    names = [
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    ]
+    sent = headers.outgoing([*((name, b"DELETE") for name in names), (b"x-a", b"1")], with_credentials=False)
+
+    assert [("x-a", "1")] == [(name, value) for name, value in sent if name.startswith("x-")]

@@ -9,6 +9,7 @@ class Chunks:
     """The chunks of one stream, in their order."""
 
     def __init__(self) -> None:
+        self.ended = False  # whether a chunk has named the reason for the end
         self._last: dict[str, Any] = {}
         self._empty: dict[tuple[int, int], None] = {}  # choice and tool call without any arguments so far
 
@@ -19,6 +20,7 @@ class Chunks:
             choice.setdefault("finish_reason", None)
             self._note(choice)
         ends = any(choice["finish_reason"] for choice in event.get("choices", ()))
+        self.ended = self.ended or ends
         if "usage" in event and not any(c["finish_reason"] or c.get("delta") for c in event.get("choices", ())):
             event["choices"] = []
         self._last = event

@@ -177,14 +177,19 @@ class LitellmClient:
 
     async def _events(self, chunks: Any) -> AsyncGenerator[bytes, None]:
         """OpenAI's event stream, ended by [DONE]; a failure on the way becomes an error event."""
-        shape = Chunks()
+        shape, own = Chunks(), self._upstream.name
         try:
             async for chunk in chunks:
-                for event in shape.shaped(chunk):
+                events = shape.shaped(chunk)
+                if shape.ended and not _told_why(chunks):
+                    break
+                for event in events:
                     yield _event(event)
         except Exception as fault:
             LOG.warning("litellm stream broke off", extra={"fields": {"reason": type(fault).__name__}})
-            raise UpstreamFault("broken", f"upstream {self._upstream.name!r}: the answer broke off") from fault
+            raise UpstreamFault("broken", f"upstream {own!r}: the answer broke off") from fault
+        if not (shape.ended and _told_why(chunks)):
+            raise UpstreamFault("broken", f"upstream {own!r}: its answer ended without saying why")
         for event in shape.missing():
             yield _event(event)
         yield b"data: [DONE]\n\n"
@@ -192,6 +197,12 @@ class LitellmClient:
 
 def _event(event: dict[str, Any]) -> bytes:
     return b"data: " + orjson.dumps(event, default=str) + b"\n\n"
+
+
+def _told_why(chunks: Any) -> bool:
+    """Whether the provider said why its answer ends: where a stream is cut off, litellm makes up a `stop`."""
+    told = ("received_finish_reason", "intermittent_finish_reason")
+    return any(getattr(chunks, name, None) for name in told)
 
 
 def _never_answered(fault: BaseException) -> bool:

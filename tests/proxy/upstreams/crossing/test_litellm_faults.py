@@ -1,0 +1,89 @@
+"""What goes wrong between the doors and a provider with chat completions, behind the litellm SDK."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moosproxy.policies.files.load import load
+from moosproxy.proxy.app import create_app
+from moosproxy.proxy.settings import Settings
+from tests.proxy import answers
+from tests.proxy.fakes import FakeCompressor
+from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
+from tests.proxy.upstreams.crossing.published import events_of
+from tests.proxy.wire import Response, ask, fresh
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # litellm's own warnings
+
+POLICIES = """
+defaults: {{min_tokens: 20}}
+upstreams:
+  open: {{kind: litellm, base_url: "{url}", api_key: sk-x, model_map: {{m: openai/some-model}}}}
+  claude: {{kind: litellm, base_url: "{root}", api_key: sk-ant, model_map: {{claude: anthropic/claude-sonnet-4-5}}}}
+routes:
+  - {{match: {{model: claude}}, upstreams: [claude]}}
+  - {{upstreams: [open]}}
+"""
+
+
+@pytest.fixture(scope="module")
+def live(upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProxy]:
+    file: Path = tmp_path_factory.mktemp("litellm") / "moos.yaml"
+    file.write_text(POLICIES.format(url=upstream.url, root=upstream.url.removesuffix("/v1")))
+    with LiveProxy(create_app(Settings(), load(file), FakeCompressor())) as live:
+        yield live
+
+
+async def said(live: LiveProxy, door: str, text: str, model: str = "m", **fields: Any) -> Response:
+    """The answer of a door: chat/completions, responses or messages."""
+    talk: dict[str, Any] = {"messages": [{"role": "user", "content": text}], "max_tokens": 9}
+    body = {"input": text} if door == "responses" else talk
+    return await ask(live.port, {"model": model, **body, **fields}, f"/v1/{door}")
+
+
+async def cut_off(exchange: Exchange) -> None:
+    """Two chunks, and the connection is gone inside of the third."""
+    await exchange.head(200, ("content-type", "text/event-stream"), ("transfer-encoding", "chunked"))
+    for chunk in (*answers.chunks()[:2], answers.chunks()[2][:20]):
+        await exchange.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+    exchange.writer.close()
+
+
+async def ended_early(exchange: Exchange) -> None:
+    """Two chunks, and the end of the stream."""
+    await exchange.stream(*answers.chunks()[:2])
+
+
+async def ended_inside(exchange: Exchange) -> None:
+    """Two chunks, a part of the third, and the end of the stream."""
+    await exchange.stream(*answers.chunks()[:2], answers.chunks()[2][:20])
+
+
+async def claude_ended_early(exchange: Exchange) -> None:
+    """A text that begins."""
+    await exchange.stream(*answers.anthropic_events()[:3])
+
+
+@pytest.mark.parametrize("script", [cut_off, ended_early, ended_inside, claude_ended_early])
+async def test_a_stream_that_is_cut_off_is_never_told_as_whole(
+    live: LiveProxy, upstream: ScriptedUpstream, script: Any
+) -> None:
+    word = fresh("cut")
+    upstream.scripts[word] = script
+    model = "claude" if script is claude_ended_early else "m"
+    asked = [
+        await said(live, door, word, model, stream=True) for door in ("responses", "messages", "chat/completions")
+    ]
+    response, message = (events_of(answer.body) for answer in asked[:2])
+
+    assert [event["type"] for event in response[-2:]] == ["response.failed", "error"]
+    assert message[-1]["type"] == "error"
+    assert not {"message_delta", "message_stop"} & {event["type"] for event in message}
+    assert b'"error"' in asked[2].body
+    assert b'"finish_reason":"stop"' not in asked[2].body
+    assert b"[DONE]" not in asked[2].body.rpartition(b'"error"')[0]

@@ -7,7 +7,6 @@ call.
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -19,17 +18,20 @@ import orjson
 
 from moosproxy.policies.extras import missing_extra
 from moosproxy.policies.model import Upstream
+from moosproxy.proxy.errors import BadRequest
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.upstreams.base import (
     Answer,
     BodyAnswer,
     Call,
     EventAnswer,
+    OwnError,
     UpstreamFault,
     error_answer,
     json_answer,
 )
 from moosproxy.proxy.upstreams.litellm_chunks import Chunks
+from moosproxy.proxy.upstreams.litellm_request import parsed
 
 # Fields that litellm takes by name. Its other arguments (api_base, api_key, mock_response, callbacks, a cloud's
 # endpoint and credentials...) must never be a caller's to set: this is a list of what may pass.
@@ -106,7 +108,10 @@ class LitellmClient:
             return self._not_installed(missing)
         if not self._names_provider(sdk, call.model):
             return self._no_provider()
-        request = json.loads(call.body)
+        try:
+            request = parsed(call.body)
+        except BadRequest as fault:
+            return OwnError(fault.told)
         try:
             if call.path == "/embeddings":
                 return _whole(await sdk.aembedding(**self._arguments(sdk, request, call.model, _EMBEDDING_FIELDS)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ POLICIES = """
 defaults: {{min_tokens: 20}}
 upstreams:
   open: {{kind: litellm, base_url: "{url}", api_key: sk-x, model_map: {{m: openai/some-model}}}}
-  claude: {{kind: litellm, base_url: "{root}", api_key: sk-ant, model_map: {{claude: anthropic/claude-sonnet-4-5}}}}
+  claude: {{kind: litellm, base_url: "{at}", api_key: sk-x, model_map: {{claude: anthropic/claude-sonnet-4-5}}}}
 routes:
   - {{match: {{model: claude}}, upstreams: [claude]}}
   - {{upstreams: [open]}}
@@ -34,7 +33,7 @@ routes:
 @pytest.fixture(scope="module")
 def live(upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveProxy]:
     file: Path = tmp_path_factory.mktemp("litellm") / "moos.yaml"
-    file.write_text(POLICIES.format(url=upstream.url, root=upstream.url.removesuffix("/v1")))
+    file.write_text(POLICIES.format(url=upstream.url, at=upstream.url.removesuffix("/v1")))
     with LiveProxy(create_app(Settings(), load(file), FakeCompressor())) as live:
         yield live
 
@@ -87,3 +86,29 @@ async def test_a_stream_that_is_cut_off_is_never_told_as_whole(
     assert b'"error"' in asked[2].body
     assert b'"finish_reason":"stop"' not in asked[2].body
     assert b"[DONE]" not in asked[2].body.rpartition(b'"error"')[0]
+
+
+@pytest.mark.parametrize("door", ["responses", "messages", "chat/completions"])
+async def test_numbers_that_cannot_be_sent_are_named(live: LiveProxy, door: str) -> None:
+    schema = '{"type":"object","properties":{"a":{"type":"number","maximum":1e400}}}'
+    tools = {
+        "responses": f'{{"type":"function","name":"f","parameters":{schema}}}',
+        "messages": f'{{"name":"f","input_schema":{schema}}}',
+        "chat/completions": f'{{"type":"function","function":{{"name":"f","parameters":{schema}}}}}',
+    }
+    said = '"input":"x"' if door == "responses" else '"max_tokens":9,"messages":[{"role":"user","content":"x"}]'
+    answer = await ask(live.port, f'{{"model":"m",{said},"tools":[{tools[door]}]}}'.encode(), f"/v1/{door}")
+
+    assert answer.status == 400
+    message = answer.json()["error"]["message"]
+    assert message == "tools[0].function.parameters holds a number that is too large for this model's upstream"
+
+
+async def test_large_whole_numbers_go_there_as_they_came(live: LiveProxy, upstream: ScriptedUpstream) -> None:
+    word, digits = fresh("digits"), "9" * 30
+    upstream.scripts[word] = lambda exchange: exchange.reply(200, answers.completion())
+    tool = f'{{"type":"function","name":"f","parameters":{{"type":"object","maximum":{digits}}}}}'
+    answer = await ask(live.port, f'{{"model":"m","input":"{word}","tools":[{tool}]}}'.encode(), "/v1/responses")
+
+    assert answer.status == 200
+    assert f'"maximum":{digits}}}'.encode() in upstream.last(word).body.replace(b" ", b"")

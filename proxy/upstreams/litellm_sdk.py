@@ -7,6 +7,7 @@ call.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
@@ -201,7 +202,15 @@ class LitellmClient:
 
 
 def _event(event: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(event, default=str) + b"\n\n"
+    return b"data: " + _written(event) + b"\n\n"
+
+
+def _written(value: dict[str, Any]) -> bytes:
+    """Lone surrogates become escapes, as they come from other upstreams."""
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        return json.dumps(value, default=str).encode()
 
 
 def _told_why(chunks: Any) -> bool:
@@ -229,7 +238,7 @@ def _speaks_openai(sdk: ModuleType, model: str) -> bool:
 
 
 def _whole(answer: Any) -> BodyAnswer:
-    return json_answer(200, orjson.dumps(answer.model_dump(exclude_none=False), default=str))
+    return json_answer(200, _written(answer.model_dump(exclude_none=False)))
 
 
 def _closer(answer: Any) -> Callable[[], Coroutine[Any, Any, None]]:

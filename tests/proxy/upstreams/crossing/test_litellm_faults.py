@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,25 @@ async def test_large_whole_numbers_go_there_as_they_came(live: LiveProxy, upstre
 
     assert answer.status == 200
     assert f'"maximum":{digits}}}'.encode() in upstream.last(word).body.replace(b" ", b"")
+
+
+@pytest.mark.parametrize("door", ["responses", "messages", "chat/completions"])
+async def test_a_lone_surrogate_is_told_or_escaped(live: LiveProxy, upstream: ScriptedUpstream, door: str) -> None:
+    word = fresh("lone")
+    whole = answers.completion("a\ud800b")
+    chunks = [chunk.replace(b'"Hello "', b'"a\\ud800b"') for chunk in answers.chunks()]
+
+    async def script(exchange: Exchange) -> None:
+        streams = json.loads(exchange.request.body).get("stream")
+        await (exchange.stream(*chunks) if streams else exchange.reply(200, whole))
+
+    upstream.scripts[word] = script
+    refused = await said(live, door, "a\ud800b")
+    answer, streamed = await said(live, door, word), await said(live, door, word, stream=True)
+
+    assert refused.status == 400
+    assert refused.json()["error"]["message"].startswith("messages[0].content holds a lone surrogate")
+    assert answer.status == 200
+    assert b"a\\ud800b" in answer.body
+    assert b"a\\ud800b" in streamed.body
+    assert b'"error":{' not in streamed.body

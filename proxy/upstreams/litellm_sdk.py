@@ -175,6 +175,9 @@ class LitellmClient:
             raise UpstreamFault("connect", text) from fault
         kind, code = _CODES.get(status, ("api_error", None))
         message = str(getattr(fault, "message", "") or fault)
+        if _own_failure(fault, message):
+            LOG.warning("litellm failed", extra={"fields": {"upstream": own, "reason": name}})
+            raise UpstreamFault("protocol", f"upstream {own!r}: its answer is no chat completion") from fault
         answer = error_answer(status, message, kind, code)
         retry_after = _retry_after(fault)
         if retry_after is not None:
@@ -211,6 +214,18 @@ def _written(value: dict[str, Any]) -> bytes:
         return orjson.dumps(value, default=str)
     except TypeError:
         return json.dumps(value, default=str).encode()
+
+
+def _own_failure(fault: Exception, message: str) -> bool:
+    """Whether litellm failed at what the provider had answered: that it tells as status 500, with its stack."""
+    if "Traceback (most recent call last)" in message or 'File "' in message:
+        return True
+    cause: BaseException | None = fault
+    while cause is not None:
+        if type(cause).__name__ == "HTTPStatusError" or type(cause).__module__.startswith("openai"):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return getattr(fault, "status_code", None) == 500
 
 
 def _told_why(chunks: Any) -> bool:

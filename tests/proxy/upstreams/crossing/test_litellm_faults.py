@@ -135,3 +135,34 @@ async def test_a_lone_surrogate_is_told_or_escaped(live: LiveProxy, upstream: Sc
     assert b"a\\ud800b" in answer.body
     assert b"a\\ud800b" in streamed.body
     assert b'"error":{' not in streamed.body
+
+
+NONE_AT_ALL = [
+    *(b'{"choices":[{}]}', b"null", b"{}", b"<html>", b'{"choices":[{"message":{"content":"x'),
+    b'{"choices":[{"message":{"role":"assistant","content":"x"},"finish_reason":"stop"}],"usage":"no"}',
+]
+
+
+@pytest.mark.parametrize("body", NONE_AT_ALL)
+async def test_an_answer_that_is_none_is_502_without_a_stack(
+    live: LiveProxy, upstream: ScriptedUpstream, body: bytes
+) -> None:
+    word = fresh("nonsense")
+    upstream.scripts[word] = lambda exchange: exchange.reply(200, body)
+    answer = await said(live, "chat/completions", word)
+
+    assert answer.status == 502, answer.body
+    assert answer.json()["error"]["message"] == "upstream 'open': its answer is no chat completion"
+
+
+@pytest.mark.parametrize("model", ["m", "claude"])
+async def test_a_providers_own_500_keeps_its_words(
+    live: LiveProxy, upstream: ScriptedUpstream, model: str
+) -> None:
+    word = fresh("broken")
+    fault = {"type": "error", "error": {"type": "api_error", "message": "out of order"}}
+    upstream.scripts[word] = lambda exchange: exchange.reply(500, json.dumps(fault).encode())
+    answer = await said(live, "chat/completions", word, model)
+
+    assert answer.status == 500
+    assert "out of order" in answer.json()["error"]["message"]

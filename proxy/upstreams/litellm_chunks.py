@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 
+def whole(answer: Any) -> dict[str, Any]:
+    """An answer that is not streamed. litellm puts a refusal beside OpenAI's fields: it goes back into its own."""
+    made: dict[str, Any] = answer.model_dump(exclude_none=False)
+    for choice in made.get("choices") or ():
+        message = choice.get("message") or {}
+        own = message.get("provider_specific_fields") or {}
+        if own.get("refusal") and not message.get("refusal"):
+            message["refusal"] = own["refusal"]
+    return made
+
+
 class Chunks:
     """The chunks of one stream, in their order."""
 

@@ -31,7 +31,7 @@ from moosproxy.proxy.upstreams.base import (
     error_answer,
     json_answer,
 )
-from moosproxy.proxy.upstreams.litellm_chunks import Chunks
+from moosproxy.proxy.upstreams.litellm_chunks import Chunks, whole
 from moosproxy.proxy.upstreams.litellm_request import parsed
 
 # Fields that litellm takes by name. Its other arguments (api_base, api_key, mock_response, callbacks, a cloud's
@@ -253,7 +253,7 @@ def _speaks_openai(sdk: ModuleType, model: str) -> bool:
 
 
 def _whole(answer: Any) -> BodyAnswer:
-    return json_answer(200, _written(answer.model_dump(exclude_none=False)))
+    return json_answer(200, _written(whole(answer)))
 
 
 def _closer(answer: Any) -> Callable[[], Coroutine[Any, Any, None]]:

@@ -166,3 +166,14 @@ async def test_a_providers_own_500_keeps_its_words(
 
     assert answer.status == 500
     assert "out of order" in answer.json()["error"]["message"]
+
+
+async def test_a_refusal_is_kept(live: LiveProxy, upstream: ScriptedUpstream) -> None:
+    word = fresh("refused")
+    whole = json.loads(answers.completion(None))
+    whole["choices"][0]["message"]["refusal"] = "I will not."
+    upstream.scripts[word] = lambda exchange: exchange.reply(200, json.dumps(whole).encode())
+    answer, chat = await said(live, "responses", word), await said(live, "chat/completions", word)
+
+    assert chat.json()["choices"][0]["message"]["refusal"] == "I will not."
+    assert answer.json()["output"][0]["content"] == [{"type": "refusal", "refusal": "I will not."}]

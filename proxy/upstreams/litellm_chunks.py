@@ -5,10 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 
+def whole(answer: Any) -> dict[str, Any]:
+    """An answer that is not streamed. litellm puts a refusal beside OpenAI's fields: it goes back into its own."""
+    made: dict[str, Any] = answer.model_dump(exclude_none=False)
+    for choice in made.get("choices") or ():
+        message = choice.get("message") or {}
+        own = message.get("provider_specific_fields") or {}
+        if own.get("refusal") and not message.get("refusal"):
+            message["refusal"] = own["refusal"]
+    return made
+
+
 class Chunks:
     """The chunks of one stream, in their order."""
 
     def __init__(self) -> None:
+        self.ended = False  # whether a chunk has named the reason for the end
         self._last: dict[str, Any] = {}
         self._empty: dict[tuple[int, int], None] = {}  # choice and tool call without any arguments so far
 
@@ -19,6 +31,7 @@ class Chunks:
             choice.setdefault("finish_reason", None)
             self._note(choice)
         ends = any(choice["finish_reason"] for choice in event.get("choices", ()))
+        self.ended = self.ended or ends
         if "usage" in event and not any(c["finish_reason"] or c.get("delta") for c in event.get("choices", ())):
             event["choices"] = []
         self._last = event

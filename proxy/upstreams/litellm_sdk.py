@@ -19,17 +19,20 @@ import orjson
 
 from moosproxy.policies.extras import missing_extra
 from moosproxy.policies.model import Upstream
+from moosproxy.proxy.errors import BadRequest
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.upstreams.base import (
     Answer,
     BodyAnswer,
     Call,
     EventAnswer,
+    OwnError,
     UpstreamFault,
     error_answer,
     json_answer,
 )
-from moosproxy.proxy.upstreams.litellm_chunks import Chunks
+from moosproxy.proxy.upstreams.litellm_chunks import Chunks, whole
+from moosproxy.proxy.upstreams.litellm_request import parsed
 
 # Fields that litellm takes by name. Its other arguments (api_base, api_key, mock_response, callbacks, a cloud's
 # endpoint and credentials...) must never be a caller's to set: this is a list of what may pass.
@@ -106,7 +109,10 @@ class LitellmClient:
             return self._not_installed(missing)
         if not self._names_provider(sdk, call.model):
             return self._no_provider()
-        request = json.loads(call.body)
+        try:
+            request = parsed(call.body)
+        except BadRequest as fault:
+            return OwnError(fault.told)
         try:
             if call.path == "/embeddings":
                 return _whole(await sdk.aembedding(**self._arguments(sdk, request, call.model, _EMBEDDING_FIELDS)))
@@ -169,6 +175,9 @@ class LitellmClient:
             raise UpstreamFault("connect", text) from fault
         kind, code = _CODES.get(status, ("api_error", None))
         message = str(getattr(fault, "message", "") or fault)
+        if _own_failure(fault, message):
+            LOG.warning("litellm failed", extra={"fields": {"upstream": own, "reason": name}})
+            raise UpstreamFault("protocol", f"upstream {own!r}: its answer is no chat completion") from fault
         answer = error_answer(status, message, kind, code)
         retry_after = _retry_after(fault)
         if retry_after is not None:
@@ -177,21 +186,52 @@ class LitellmClient:
 
     async def _events(self, chunks: Any) -> AsyncGenerator[bytes, None]:
         """OpenAI's event stream, ended by [DONE]; a failure on the way becomes an error event."""
-        shape = Chunks()
+        shape, own = Chunks(), self._upstream.name
         try:
             async for chunk in chunks:
-                for event in shape.shaped(chunk):
+                events = shape.shaped(chunk)
+                if shape.ended and not _told_why(chunks):
+                    break
+                for event in events:
                     yield _event(event)
         except Exception as fault:
             LOG.warning("litellm stream broke off", extra={"fields": {"reason": type(fault).__name__}})
-            raise UpstreamFault("broken", f"upstream {self._upstream.name!r}: the answer broke off") from fault
+            raise UpstreamFault("broken", f"upstream {own!r}: the answer broke off") from fault
+        if not (shape.ended and _told_why(chunks)):
+            raise UpstreamFault("broken", f"upstream {own!r}: its answer ended without saying why")
         for event in shape.missing():
             yield _event(event)
         yield b"data: [DONE]\n\n"
 
 
 def _event(event: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(event, default=str) + b"\n\n"
+    return b"data: " + _written(event) + b"\n\n"
+
+
+def _written(value: dict[str, Any]) -> bytes:
+    """Lone surrogates become escapes, as they come from other upstreams."""
+    try:
+        return orjson.dumps(value, default=str)
+    except TypeError:
+        return json.dumps(value, default=str).encode()
+
+
+def _own_failure(fault: Exception, message: str) -> bool:
+    """Whether litellm failed at what the provider had answered: that it tells as status 500, with its stack."""
+    if "Traceback (most recent call last)" in message or 'File "' in message:
+        return True
+    cause: BaseException | None = fault
+    while cause is not None:
+        if type(cause).__name__ == "HTTPStatusError" or type(cause).__module__.startswith("openai"):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return getattr(fault, "status_code", None) == 500
+
+
+def _told_why(chunks: Any) -> bool:
+    """Whether the provider said why its answer ends: where a stream is cut off, litellm makes up a `stop`."""
+    told = ("received_finish_reason", "intermittent_finish_reason")
+    return any(getattr(chunks, name, None) for name in told)
 
 
 def _never_answered(fault: BaseException) -> bool:
@@ -213,7 +253,7 @@ def _speaks_openai(sdk: ModuleType, model: str) -> bool:
 
 
 def _whole(answer: Any) -> BodyAnswer:
-    return json_answer(200, orjson.dumps(answer.model_dump(exclude_none=False), default=str))
+    return json_answer(200, _written(whole(answer)))
 
 
 def _closer(answer: Any) -> Callable[[], Coroutine[Any, Any, None]]:

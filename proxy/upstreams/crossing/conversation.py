@@ -28,6 +28,8 @@ class Conversation:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self._asked: set[str] = set()
+        self._open: set[str] = set()  # calls of the latest message that calls
+        self._behind = 0  # where the next of their results stands
 
     def say(self, role: str, said: Content) -> None:
         """role: system, user or assistant. Templates of open models want one system message, at the beginning."""
@@ -43,15 +45,20 @@ class Conversation:
         """The assistant calls a tool. arguments: as JSON. marks: further fields of the call."""
         if not self.messages or self.messages[-1]["role"] != "assistant":
             self.messages.append({"role": "assistant", "content": None})
+        if "tool_calls" not in self.messages[-1]:
+            self._open, self._behind = set(), len(self.messages)
         made = {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}, **marks}
         self.messages[-1].setdefault("tool_calls", []).append(made)
         self._asked.add(call_id)
+        self._open.add(call_id)
 
     def result(self, call_id: str, text: str, place: str, **marks: Any) -> None:
-        """What a tool answered. Raises BadRequest where nobody called.
+        """What a tool answered, right behind its call. Raises BadRequest where nobody called.
 
         place: of the field with the call's id. marks: further fields of the message.
         """
         if call_id not in self._asked:
             raise wrong(place, "names no tool call before it")
-        self.messages.append({"role": "tool", "tool_call_id": call_id, "content": text, **marks})
+        at = self._behind if call_id in self._open else len(self.messages)
+        self.messages.insert(at, {"role": "tool", "tool_call_id": call_id, "content": text, **marks})
+        self._behind = at + 1

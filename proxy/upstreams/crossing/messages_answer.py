@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-import orjson
-
+from moosproxy.proxy.bodies import any_json
 from moosproxy.proxy.doors.base import Body
 from moosproxy.proxy.upstreams.base import UpstreamFault
 from moosproxy.proxy.upstreams.crossing.parts import (
@@ -108,8 +107,8 @@ class MessageWriter:
 def _input(arguments: str, *, cut: bool) -> dict[str, Any]:
     """Of a call that was cut off there is nothing that could be run. Raises UpstreamFault."""
     try:
-        found = orjson.loads(arguments or "{}")
-    except orjson.JSONDecodeError:
+        found = any_json.exact((arguments or "{}").encode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError):
         found = None
     if isinstance(found, dict):
         return found

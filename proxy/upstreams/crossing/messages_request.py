@@ -92,7 +92,9 @@ def _add(role: str, given: Any, place: str, talk: Conversation, reach: Reach) ->
         kind = kind_of(block)
         if kind == "tool_result" and role == "user":
             called = string(block, "tool_use_id", at)
-            talk.result(called, _result(block, at), f"{at}.tool_use_id", **_mark(block, reach))
+            shown = list(_shown(block, at, reach))
+            talk.result(called, _result(block, at, bool(shown)), f"{at}.tool_use_id", **_mark(block, reach))
+            parts += shown
         elif kind not in ("thinking", "redacted_thinking", "tool_use"):  # no other model can read thinking
             parts.append(_part(block, at, reach))
     if parts:
@@ -103,10 +105,23 @@ def _add(role: str, given: Any, place: str, talk: Conversation, reach: Reach) ->
             talk.call(string(block, "id", at), string(block, "name", at), arguments, **_mark(block, reach))
 
 
-def _result(block: dict[str, Any], place: str) -> str:
-    """A text: pictures of tools have no place in chat completions."""
-    text = _texts(block.get("content") or "", f"{place}.content")
+def _result(block: dict[str, Any], place: str, shown: bool) -> str:
+    """A text. shown: its pictures stand elsewhere."""
+    given = block.get("content") or ""
+    if shown:
+        blocks = [(at, inner) for at, inner in objects(given, f"{place}.content") if kind_of(inner) != "image"]
+        text = "\n".join(_text(inner, at) for at, inner in blocks)
+    else:
+        text = _texts(given, f"{place}.content")
     return f"Error: {text}" if block.get("is_error") is True else text
+
+
+def _shown(block: dict[str, Any], place: str, reach: Reach) -> Iterator[dict[str, Any]]:
+    """The pictures of a result: no tool can show them in chat completions, so the user does."""
+    given = block.get("content")
+    if reach.images and isinstance(given, list):
+        blocks = objects(given, f"{place}.content")
+        yield from (_part(inner, at, reach) for at, inner in blocks if kind_of(inner) == "image")
 
 
 def _content(given: Any, place: str, reach: Reach) -> Content:

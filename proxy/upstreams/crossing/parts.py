@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from moosproxy.proxy.doors.base import listed, text_of
+from moosproxy.proxy.bodies import any_json
+from moosproxy.proxy.doors.base import kind_of, listed, text_of
 from moosproxy.proxy.upstreams.base import UpstreamFault
 
 
@@ -102,7 +103,7 @@ class ChatReader:
     def _choice(self, choice: dict[str, Any]) -> Iterator[Part]:
         delta = choice.get("delta")
         if isinstance(delta, dict):
-            yield from self._text(text_of(delta.get("content")))
+            yield from self._text(_said(delta.get("content")))
             if refusal := text_of(delta.get("refusal")):
                 yield Text(refusal, refusal=True)
             for call in _calls(delta):
@@ -135,8 +136,23 @@ class ChatReader:
             yield CallBegins(given or f"call_{uuid4().hex[:24]}", name)
         elif known is None or index != known[0]:
             raise UpstreamFault("protocol", "it wrote arguments of a tool call that it had not begun")
-        if arguments := text_of(function.get("arguments")):
+        if arguments := _written(function.get("arguments")):
             yield CallArguments(arguments)
+
+
+def _said(content: Any) -> str:
+    """A string, or the texts of parts, as some servers write. Raises UpstreamFault for what would be lost."""
+    parts = content if isinstance(content, list) else []
+    parts = [part for part in parts if kind_of(part) not in ("thinking", "reasoning")]
+    for part in parts:
+        if not isinstance(part, dict) or not isinstance(part.get("text"), str):
+            raise UpstreamFault("protocol", "its answer has a part that is no text")
+    return "".join(part["text"] for part in parts) or text_of(content)
+
+
+def _written(arguments: Any) -> str:
+    """JSON, also where a server gives the object itself."""
+    return any_json.dumps(arguments).decode() if isinstance(arguments, dict) else text_of(arguments)
 
 
 def _calls(message: dict[str, Any]) -> list[dict[str, Any]]:

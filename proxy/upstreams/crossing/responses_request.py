@@ -105,9 +105,13 @@ def _add(item: dict[str, Any], place: str, talk: Conversation, reach: Reach) -> 
             name = joined(string(item, "namespace", place), name)
         talk.call(string(item, "call_id", place), name, string(item, "arguments", place))
     elif kind == "function_call_output":
-        text = _content(item.get("output"), f"{place}.output", TEXTS)
+        said = _content(item.get("output"), f"{place}.output", reach)
+        parts = said if isinstance(said, list) else []
+        text = content([part for part in parts if part["type"] == "text"]) if parts else said
         assert isinstance(text, str)
         talk.result(string(item, "call_id", place), text, f"{place}.call_id")
+        if parts:  # no tool can show pictures there: the user does
+            talk.say("user", [part for part in parts if part["type"] != "text"])
     elif kind != "reasoning":  # which no other model can read
         raise unmapped(f"{place}.type")
 

@@ -140,7 +140,7 @@ async def _mapped(call: Call, mapping: Mapped, upstream: Upstream) -> tuple[dict
     reach = _REACHES.get(upstream.kind, _SERVER)
 
     def work() -> tuple[dict[str, Any], Call]:
-        body: dict[str, Any] = any_json.loads(call.body)
+        body: dict[str, Any] = any_json.exact(call.body)
         return body, _chat_call(call, mapping(body, reach))
 
     try:
@@ -204,7 +204,7 @@ async def _read(answer: Answer) -> Any:
     while chunk := await answer.read():
         data += chunk
     try:
-        return any_json.loads(data)
+        return any_json.exact(data)
     except ValueError as fault:
         raise UpstreamFault("protocol", "its answer is no JSON") from fault
 

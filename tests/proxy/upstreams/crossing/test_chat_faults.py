@@ -172,3 +172,38 @@ async def test_a_hundred_thousand_items_cross(
 
     assert answer.status == 200
     assert len(sent(upstream, model)["messages"]) == 99_999
+
+
+async def test_numbers_go_there_as_they_came(chat_only: LiveProxy, upstream: ScriptedUpstream, model: str) -> None:
+    digits, long = "9" * 30, "0.1000000000000000055511151231257827"
+    schema = f'{{"type":"object","maximum":1e400,"enum":[{digits},{long}]}}'
+    arguments = f'{{"a":1e400,"b":{digits},"c":{long}}}'
+    tool = f'{{"name":"f","input_schema":{schema}}}'
+    used = f'{{"type":"tool_use","id":"t","name":"f","input":{arguments}}}'
+    result = '{"type":"tool_result","tool_use_id":"t","content":"x\\ud800"}'
+    talk = f'[{{"role":"assistant","content":[{used}]}},{{"role":"user","content":[{result}]}}]'
+    body = f'{{"model":"{model}","max_tokens":9,"seed":{digits},"tools":[{tool}],"messages":{talk}}}'
+    message = await ask(chat_only.port, body.encode(), "/v1/messages")
+    received = upstream.last(model).body.replace(b" ", b"")
+    call = sent(upstream, model)["messages"][0]["tool_calls"][0]
+
+    assert message.status == 200
+    assert f'"parameters":{schema}'.encode() in received
+    assert f'"seed":{digits}'.encode() in received
+    assert call["function"]["arguments"] == arguments
+    tool = f'{{"type":"function","name":"f","parameters":{schema}}}'
+    body = f'{{"model":"{model}","input":"x","seed":{digits},"tools":[{tool}]}}'
+    response = await ask(chat_only.port, body.encode(), "/v1/responses")
+    assert response.status == 200
+    assert f'"parameters":{schema}'.encode() in upstream.last(model).body
+
+
+async def test_numbers_of_a_call_come_back_as_they_are(chat_only: LiveProxy, upstream: ScriptedUpstream) -> None:
+    model, arguments = fresh("exact"), '{"a":1e400,"b":123456789012345678901234567890,"c":"\\ud800"}'
+    whole = json.loads(answers.completion(tool=True))
+    whole["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = arguments
+    upstream.scripts[model] = lambda exchange: exchange.reply(200, json.dumps(whole).encode())
+    talk = [{"role": "user", "content": "x"}]
+    answer = await ask(chat_only.port, {"model": model, "max_tokens": 9, "messages": talk}, "/v1/messages")
+
+    assert f'"input":{arguments}'.encode() in answer.body.replace(b" ", b"")

@@ -230,3 +230,37 @@ async def test_pictures_go_there(chat_only: LiveProxy, upstream: ScriptedUpstrea
         {"type": "text", "text": "What?"},
         {"type": "image_url", "image_url": {"url": "https://example.org/a.png"}},
     ]
+
+
+async def test_pictures_of_tools_are_shown_behind_all_results(
+    chat_only: LiveProxy, upstream: ScriptedUpstream, model: str
+) -> None:
+    address = "data:image/png;base64,iVBORw0KGgo="
+    source = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
+    seen = [{"type": "text", "text": "see"}, {"type": "image", "source": source}]
+    talk = [
+        {"role": "assistant", "content": [{"type": "tool_use", "id": c, "name": "f", "input": {}} for c in "ab"]},
+        {"role": "user", "content": [
+            {"type": "tool_result", "tool_use_id": "b", "content": seen},
+            {"type": "tool_result", "tool_use_id": "a", "content": "sun"},
+        ]},
+    ]  # fmt: skip
+    calls = [{"type": "function_call", "call_id": c, "name": "f", "arguments": "{}"} for c in "ab"]
+    parts = [{"type": "input_text", "text": "see"}, {"type": "input_image", "image_url": address}]
+    outputs = [
+        {"type": "function_call_output", "call_id": "b", "output": parts},
+        {"role": "developer", "content": "Be brief."},
+        {"type": "function_call_output", "call_id": "a", "output": "sun"},
+    ]
+    for path, body in (
+        ("messages", {"max_tokens": 9, "messages": talk}),
+        ("responses", {"input": [*calls, *outputs]}),
+    ):
+        answer = await ask(chat_only.port, {"model": model, **body}, f"/v1/{path}")
+        said = sent(upstream, model)["messages"]
+
+        assert answer.status == 200
+        assert [message["role"] for message in said][:4] == ["assistant", "tool", "tool", "user"]
+        assert [message["content"] for message in said[1:3]] == ["see", "sun"]
+        assert said[3]["content"] == [{"type": "image_url", "image_url": {"url": address}}]
+    assert said[4] == {"role": "system", "content": "Be brief."}

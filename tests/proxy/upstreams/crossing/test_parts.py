@@ -116,3 +116,17 @@ async def test_comments_names_and_line_ends_do_not_matter() -> None:
     )
 
     assert [chunk async for chunk in chunks(BodyAnswer(200, [], document))] == [{"a": 1}, {"b": 2}]
+
+
+def test_parts_of_text_and_arguments_that_are_an_object_are_kept() -> None:
+    texts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+    function = {"name": "f", "arguments": {"a": 1}}
+    message = {"content": texts, "tool_calls": [{"id": "c", "function": function}]}
+    whole = ChatReader().whole({"model": "m", "choices": [{"message": message, "finish_reason": "tool_calls"}]})
+
+    assert list(whole) == [
+        Begins("m"), Text("ab"), CallBegins("c", "f"), CallArguments('{"a":1}'), Ends("tool_calls"),
+    ]  # fmt: skip
+    assert read({"content": texts}) == [Begins("m"), Text("ab"), Ends("stop")]
+    with pytest.raises(UpstreamFault, match="a part that is no text"):
+        read({"content": [{"type": "image_url", "image_url": {"url": "x"}}]})

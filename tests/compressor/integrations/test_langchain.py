@@ -26,7 +26,7 @@ def documents() -> list[Document]:
 
 @pytest.fixture
 def shortener(compressor: Compressor) -> MoosDocumentCompressor:
-    return MoosDocumentCompressor(compressor=compressor, settings=CompressionSettings(ratio=3))
+    return MoosDocumentCompressor(compressor=compressor, settings=CompressionSettings(ratio=2))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_the_documents_that_were_given_stay_as_they_are(
 def test_documents_of_which_nothing_is_kept_are_left_out(
     compressor: Compressor, documents: list[Document]
 ) -> None:
-    shortener = MoosDocumentCompressor(compressor=compressor, settings=CompressionSettings(ratio=30))
+    shortener = MoosDocumentCompressor(compressor=compressor, settings=CompressionSettings(ratio=2))
     found = shortener.compress_documents([Document(page_content=""), *documents], QUERY)
 
     assert 0 < len(found) < len(documents)

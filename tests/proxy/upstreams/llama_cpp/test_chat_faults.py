@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import openai
 import pytest
 
 from tests.proxy import tiny_gguf
-from tests.proxy.upstreams.llama_cpp.conftest import HELLO, WEATHER
+from tests.proxy.live import LiveProxy
+from tests.proxy.upstreams.llama_cpp.conftest import HELLO, WEATHER, pids
 
 pytestmark = tiny_gguf.needs_llama_cpp
 
@@ -75,6 +77,37 @@ def test_a_request_that_nobody_foresaw_leaves_the_model_at_work(client: openai.O
             client.post("/chat/completions", body={"model": "one", "messages": HELLO, **fields}, cast_to=object)
         assert caught.value.status_code in (400, 503)
     assert client.chat.completions.create(model="one", messages=HELLO, max_tokens=1).choices
+
+
+def nested(levels: int, inner: str = "items") -> dict[str, Any]:
+    """An object in an object, and so on."""
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {inner: value}
+    return value
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "x", "schema": nested(300)}}),
+        ("tools", [{"type": "function", "function": {"name": "x", "parameters": nested(300)}}]),
+        ("chat_template_kwargs", nested(600)),
+        ("messages", [{"role": "user", "content": "x", "more": nested(300)}]),
+    ],
+)
+def test_what_is_nested_too_deeply_is_refused_at_once_and_the_model_stays(
+    live: LiveProxy, client: openai.OpenAI, field: str, value: Any
+) -> None:
+    client.chat.completions.create(model="one", messages=HELLO, max_tokens=1)
+    before = pids(live)["one"]
+    began = time.monotonic()
+    with pytest.raises(openai.BadRequestError, match=f"{field} is nested too deeply: at most 200") as caught:
+        client.post("/chat/completions", body={"model": "one", "messages": HELLO, field: value}, cast_to=object)
+
+    assert field == caught.value.param
+    assert time.monotonic() - began < 4  # ending a process that does not stop takes five
+    assert before == pids(live)["one"]
 
 
 def test_lone_surrogates_do_no_harm(client: openai.OpenAI) -> None:

@@ -110,6 +110,26 @@ def test_what_is_nested_too_deeply_is_refused_at_once_and_the_model_stays(
     assert before == pids(live)["one"]
 
 
+@pytest.mark.parametrize("word", ["items", "not"])
+def test_a_schema_deeper_than_its_readers_go_is_a_bad_request(
+    live: LiveProxy, client: openai.OpenAI, word: str
+) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": nested(150, word)}}
+    body: Any = {"model": "one", "messages": HELLO, "max_tokens": 1, "response_format": form}
+    client.chat.completions.create(model="one", messages=HELLO, max_tokens=1)
+    before = pids(live)["one"]
+    with pytest.raises(openai.BadRequestError, match="schema: the JSON schema is nested too deeply") as caught:
+        client.post("/chat/completions", body=body, cast_to=object)
+    assert "response_format" == caught.value.param
+
+    tool = {"type": "function", "function": {"name": "x", "parameters": nested(150, word)}}
+    body = {"model": "one", "messages": HELLO, "max_tokens": 1, "tools": [tool]}
+    assert client.post("/chat/completions", body=body, cast_to=object)
+    with pytest.raises(openai.BadRequestError, match="nested too deeply"):
+        client.post("/chat/completions", body={**body, "tool_choice": "required"}, cast_to=object)
+    assert before == pids(live)["one"]
+
+
 def test_lone_surrogates_do_no_harm(client: openai.OpenAI) -> None:
     body = b'{"model": "one", "max_tokens": 1, "messages": [{"role": "user", "content": "a \\ud83d b"}]}'
     answer = client._client.post(f"{client.base_url}chat/completions", content=body)

@@ -8,6 +8,8 @@ from typing import Any
 import openai
 import pytest
 
+from moosproxy.proxy.upstreams.llama_cpp.process.chat_template import ChatTemplate
+from moosproxy.proxy.upstreams.llama_cpp.process.marks import Marks
 from tests.proxy import tiny_gguf
 from tests.proxy.live import LiveProxy
 from tests.proxy.upstreams.llama_cpp.conftest import HELLO, WEATHER, pids
@@ -77,6 +79,39 @@ def test_a_request_that_nobody_foresaw_leaves_the_model_at_work(client: openai.O
             client.post("/chat/completions", body={"model": "one", "messages": HELLO, **fields}, cast_to=object)
         assert caught.value.status_code in (400, 503)
     assert client.chat.completions.create(model="one", messages=HELLO, max_tokens=1).choices
+
+
+@pytest.mark.parametrize("model", ["one", "toolless"])
+@pytest.mark.parametrize("role", ["wizard", "critic", "", 5, None])
+def test_a_message_of_an_unknown_role_is_refused(client: openai.OpenAI, model: str, role: Any) -> None:
+    body = {"model": model, "messages": [*HELLO, {"role": role, "content": "x"}]}
+    with pytest.raises(
+        openai.BadRequestError, match=r"messages\[1\].role must be one of assistant, dev"
+    ) as caught:
+        client.post("/chat/completions", body=body, cast_to=object)
+    assert "messages[1].role" == caught.value.param
+
+
+def test_a_role_that_the_template_itself_names_is_one() -> None:
+    source = "{% for m in messages %}{% if m.role in ['control', 'user'] %}{{ m.content }}{% endif %}{% endfor %}"
+    template = ChatTemplate(source, "", "")
+    said = [{"role": "control", "content": "be "}, {"role": "user", "content": "brief"}]
+
+    assert "be brief" == template.render(said, None, {}, Marks(()).guard())
+
+
+def test_the_old_name_of_a_tools_answer_is_read_as_the_new_one(client: openai.OpenAI) -> None:
+    def prompt_tokens(role: str) -> int:
+        messages: Any = [
+            *HELLO,
+            {"role": role, "name": "weather", "tool_call_id": "1", "content": "it rains a lot"},
+        ]
+        answer = client.chat.completions.create(model="one", messages=messages, max_tokens=1)
+        assert answer.usage
+        return answer.usage.prompt_tokens
+
+    alone = client.chat.completions.create(model="one", messages=HELLO, max_tokens=1).usage
+    assert alone and alone.prompt_tokens + 3 < prompt_tokens("tool") == prompt_tokens("function")
 
 
 def nested(levels: int, inner: str = "items") -> dict[str, Any]:

@@ -83,6 +83,8 @@ def chat(body: dict[str, Any]) -> Asked:
         message["tools"] = tools
         message["tool_choice"] = body.get("tool_choice")
         message["parallel_tool_calls"] = body.get("parallel_tool_calls") is not False
+    elif body.get("tool_choice") not in (None, "auto", "none"):
+        raise _wrong("tool_choice", "asks for a call, but there are no tools; send them, or leave it out")
     options = body.get("chat_template_kwargs")
     if options is not None and not isinstance(options, dict):
         raise _wrong("chat_template_kwargs", "must be an object")

@@ -114,6 +114,21 @@ def test_the_old_name_of_a_tools_answer_is_read_as_the_new_one(client: openai.Op
     assert alone and alone.prompt_tokens + 3 < prompt_tokens("tool") == prompt_tokens("function")
 
 
+@pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "weather"}}])
+@pytest.mark.parametrize("tools", [None, []])
+def test_a_call_without_tools_is_refused(client: openai.OpenAI, choice: Any, tools: Any) -> None:
+    body = {"model": "one", "messages": HELLO, "tools": tools, "tool_choice": choice}
+    with pytest.raises(openai.BadRequestError, match="there are no tools") as caught:
+        client.post("/chat/completions", body=body, cast_to=object)
+    assert "tool_choice" == caught.value.param
+
+
+@pytest.mark.parametrize("choice", ["auto", "none"])
+def test_a_choice_that_asks_for_no_call_needs_no_tools(client: openai.OpenAI, choice: str) -> None:
+    body = {"model": "one", "messages": HELLO, "max_tokens": 1, "tool_choice": choice}
+    assert client.post("/chat/completions", body=body, cast_to=object)
+
+
 def nested(levels: int, inner: str = "items") -> dict[str, Any]:
     """An object in an object, and so on."""
     value: dict[str, Any] = {}

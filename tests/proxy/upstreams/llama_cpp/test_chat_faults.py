@@ -28,10 +28,10 @@ def test_tokens_that_the_model_does_not_know_are_refused(client: openai.OpenAI, 
 @pytest.mark.parametrize(
     ("model", "error", "words"),
     [
-        ("missing", openai.InternalServerError, "there is no model file"),
+        ("missing", openai.NotFoundError, "there is no model file .*missing.gguf; put it there, or correct"),
         ("text", openai.InternalServerError, "damaged or no GGUF"),
         ("cut", openai.InternalServerError, "cannot load"),
-        ("unheard-of", openai.NotFoundError, "it has cut, missing, one"),
+        ("unheard-of", openai.NotFoundError, "it has cut, one, text"),
     ],
 )
 def test_a_model_that_cannot_be_served_says_why(

@@ -16,6 +16,13 @@ from moosproxy.proxy.upstreams.llama_cpp.process.tools_as_text import described
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
+_TAKEN = frozenset(
+    (
+        *("messages", "tools", "functions", "function_call", "tool_choice", "self", "add_generation_prompt"),
+        *("eos_token", "bos_token", "raise_exception", "strftime_now"),
+    )
+)
+"""Variables that every template is given, so that no option may be called like one."""
 _SAME = {"developer": "system", "function": "tool"}
 """OpenAI's newer and older names, which open models' templates do not know."""
 
@@ -46,6 +53,9 @@ class ChatTemplate:
 
         options: further variables for the template.
         """
+        if taken := sorted(_TAKEN & options.keys()):
+            text = f"chat_template_kwargs may not hold {', '.join(taken)}: the template gets it from elsewhere"
+            raise ModelFault("request", text, "chat_template_kwargs")
         plain = _plain(messages, self._roles)
         if not self.takes_tools:
             plain, tools = described(plain, tools), None

@@ -129,6 +129,19 @@ def test_a_choice_that_asks_for_no_call_needs_no_tools(client: openai.OpenAI, ch
     assert client.post("/chat/completions", body=body, cast_to=object)
 
 
+@pytest.mark.parametrize(
+    "name", ["messages", "tools", "functions", "function_call", "tool_choice", "self", "add_generation_prompt",
+             "eos_token", "bos_token", "raise_exception", "strftime_now"]
+)  # fmt: skip
+def test_an_option_for_the_template_may_not_be_called_like_what_it_is_given(
+    client: openai.OpenAI, name: str
+) -> None:
+    body = {"model": "one", "messages": HELLO, "chat_template_kwargs": {name: [], "enable_thinking": False}}
+    with pytest.raises(openai.BadRequestError, match=f"chat_template_kwargs may not hold {name}:") as caught:
+        client.post("/chat/completions", body=body, cast_to=object)
+    assert "chat_template_kwargs" == caught.value.param
+
+
 def nested(levels: int, inner: str = "items") -> dict[str, Any]:
     """An object in an object, and so on."""
     value: dict[str, Any] = {}

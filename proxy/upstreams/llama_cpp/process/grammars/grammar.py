@@ -57,10 +57,12 @@ def _checked(
     schema: dict[str, Any], param: str, before: Path, loose: Loose | None, tool: str | None = None
 ) -> dict[str, Any]:
     try:
-        return _held(schema, param, before, loose, tool)
-    except RecursionError:  # the libraries that read a schema go a different way for each level
-        where = ".".join(map(str, before)) or param
-        raise ModelFault("request", f"{where}: the JSON schema is nested too deeply", param) from None
+        if not json_schema.too_deep(schema):
+            return _held(schema, param, before, loose, tool)
+    except RecursionError:  # what checks a schema takes several calls for a level
+        pass
+    where = ".".join(map(str, before)) or param
+    raise ModelFault("request", f"{where}: the JSON schema is nested too deeply", param)
 
 
 def _held(

@@ -40,6 +40,7 @@ _FORMATS = frozenset(
 _NEGATED = re.compile(r"\\.|\[\^((?:\\.|[^\]\\])+)\]", re.DOTALL)
 _SHORTHAND = re.compile(r"\\[SWDP]")
 _LARGEST = 2**63
+_DEEPEST = 200
 _LOOKED_AT = 500
 """Parts of a schema that is refused: the place of what is wrong in a huge one is told less exactly."""
 
@@ -118,6 +119,14 @@ def numbers_fit(schema: Any) -> Path | None:
         if (found := numbers_fit(entry)) is not None:
             return (name, *found)
     return None
+
+
+def too_deep(schema: Any, depth: int = 0) -> bool:
+    """Whether it is nested deeper than anyone's parser likes."""
+    if depth > _DEEPEST:
+        return True
+    entries = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    return any(too_deep(entry, depth + 1) for entry in entries)
 
 
 def parts(schema: Any, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:

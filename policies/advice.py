@@ -1,7 +1,11 @@
-"""What a policy may say and seldom gets: told when files are checked, never a fault."""
+"""What a policy asks for in vain: told when files are checked, never a fault."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+
+from moosproxy.policies.model import Upstream
 from moosproxy.policies.resolve import BUILT_IN, PolicySet, Rule
 
 FAR = 10.0
@@ -12,6 +16,17 @@ def advice(found: PolicySet) -> list[str]:
     """One line for each place that asks for more than texts can give, in the order of the files."""
     lines = (line for rules in found.rules.values() for rule in rules for line in _of(rule))
     return list(dict.fromkeys(lines))
+
+
+def absent(found: PolicySet) -> list[str]:
+    """One line for each model whose file is not on this machine. Looks for the files, and reads none."""
+    return [line for upstream in found.upstreams.values() for line in _absent(upstream)]
+
+
+def _absent(upstream: Upstream) -> Iterator[str]:
+    for name, model in upstream.models.items():
+        if model.path is not None and not os.path.isfile(os.path.expanduser(model.path)):
+            yield f"upstreams.{upstream.name}.models.{name}: there is no file {model.path} here; requests get 404"
 
 
 def _of(rule: Rule) -> list[str]:

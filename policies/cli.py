@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from moosproxy.policies.advice import advice
+from moosproxy.policies.advice import absent, advice
 from moosproxy.policies.extras import lacking
 from moosproxy.policies.faults import NoRouteError, PolicyError, did_you_mean
 from moosproxy.policies.files.load import load
@@ -39,7 +39,7 @@ def key() -> None:
 @click.option(
     "--unset-ok",
     is_flag=True,
-    help="Take unset variables as set and extras as installed, for CI that has neither.",
+    help="Take unset variables as set, extras as installed and model files as there, for CI that has none.",
 )
 def check(path: Path, unset_ok: bool) -> None:
     """Validate the files, name every fault, and what they ask for in vain."""
@@ -47,7 +47,7 @@ def check(path: Path, unset_ok: bool) -> None:
     missing = lacking(found)
     if missing is not None and not unset_ok:
         _fail(f"{path}: {missing}")
-    for line in advice(found):
+    for line in [*advice(found), *([] if unset_ok else absent(found))]:
         click.echo(f"advice: {line}", err=True)
     keys = len(found.keys.entries)
     click.echo(f"good: {_count(len(found.upstreams), 'upstream')}, {_count(len(found.teams), 'team')}, "

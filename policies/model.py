@@ -190,7 +190,7 @@ class UpstreamFields(Strict):
     headers: Annotated[Mapping[HeaderName, HeaderValue], Field(exclude=True)] = {}
     """Headers to send along; names in lower case, values treated as secrets."""
     model_map: Mapping[str, str] = {}
-    """Model name or glob in the request -> name at the upstream; an exact name wins, then the first glob."""
+    """Name or glob in the request -> the upstream's; an exact name wins, then own models, then the first glob."""
     model_prefix: str = ""
     """Put before every model name that `model_map` does not name, such as `anthropic/`."""
     params: Annotated[Mapping[str, JsonValue], Field(exclude=True, repr=False)] = {}
@@ -239,6 +239,8 @@ class Upstream(UpstreamFields):
         """The upstream's name of the model that the request names."""
         if model in self.model_map:
             return self.model_map[model]
+        if model in self.models or model in self.hf_models:
+            return model
         for pattern, target in self.model_map.items():
             if fnmatchcase(model, pattern):
                 return target

@@ -10,11 +10,12 @@ from typing import Protocol
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
 from moosproxy.proxy.log import LOG
-from moosproxy.proxy.upstreams.base import Answer, Call, UpstreamClient, UpstreamFault, keep
+from moosproxy.proxy.upstreams.base import Answer, Call, OwnError, UpstreamClient, UpstreamFault, keep
 from moosproxy.proxy.upstreams.crossing import send as crossing
 from moosproxy.proxy.upstreams.echo import EchoClient
 from moosproxy.proxy.upstreams.litellm_sdk import LitellmClient, close_clients
 from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
+from moosproxy.proxy.upstreams.local.faults import FILE_MISSING
 from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
 from moosproxy.proxy.upstreams.transformers.client import TransformersClient
 
@@ -82,8 +83,9 @@ class UpstreamPool:
     async def send(self, upstreams: tuple[Upstream, ...], call_for: CallFor) -> tuple[Answer, str]:
         """The first good answer with the name of its upstream.
 
-        The next upstream is tried after a failed connection, 429 or 5xx. If none does better, the last answer that
-        there was comes back; if there was none, UpstreamUnreachable or UpstreamTimeout is raised.
+        The next upstream is tried after a failed connection, 429, 5xx, or a local model without its file. If none
+        does better, the last answer that there was comes back; if there was none, UpstreamUnreachable or
+        UpstreamTimeout is raised.
         """
         kept: tuple[Answer, str] | None = None
         fault: UpstreamFault | None = None
@@ -98,13 +100,19 @@ class UpstreamPool:
                 fault = raised
                 continue
             self._attempts.attempt(upstream.name, _outcome(answer.status), perf_counter() - started)
-            if not (answer.status == 429 or answer.status >= 500) or upstream is upstreams[-1]:
+            if not _others_may_do_better(answer) or upstream is upstreams[-1]:
                 return answer, upstream.name
             kept = (await keep(answer, _KEPT_ERROR), upstream.name)
         if kept is not None:
             return kept
         assert fault is not None
         raise _own_error(fault, len(upstreams))
+
+
+def _others_may_do_better(answer: Answer) -> bool:
+    if isinstance(answer, OwnError) and answer.told.code == FILE_MISSING:
+        return True
+    return answer.status == 429 or answer.status >= 500
 
 
 def _outcome(status: int) -> str:

@@ -56,6 +56,18 @@ def test_a_ratio_that_no_text_reaches_is_told_once_beside_the_good_news(write: W
     ]
 
 
+def test_a_model_without_its_file_is_told_beside_the_good_news(write: Write, tmp_path: Path) -> None:
+    here, away = tmp_path / "here.gguf", tmp_path / "away.gguf"
+    here.touch()
+    models = f"{{a: {{path: '{here}'}}, b: {{path: '{away}'}}, c: {{repo: x/y, file: z.gguf}}}}"
+    file = write(f"upstreams: {{local: {{kind: llama_cpp, models: {models}}}}}")
+    done = run("policy", "check", file)
+
+    assert (done.exit_code, done.stdout) == (0, "good: 1 upstream, 0 teams, 0 keys\n")
+    assert done.stderr == f"advice: upstreams.local.models.b: there is no file {away} here; requests get 404\n"
+    assert run("policy", "check", "--unset-ok", file).stderr == ""
+
+
 def test_a_check_without_secrets_is_possible_when_asked_for(write: Write) -> None:
     main = write("upstreams: {o: {kind: openai, base_url: '${MOOS_TEST_URL}', api_key: '${MOOS_TEST_KEY}'}}")
     refused = run("policy", "check", main)

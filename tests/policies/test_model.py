@@ -106,6 +106,20 @@ def test_a_model_is_mapped_by_exact_name_then_by_the_first_glob_then_by_prefix(m
     assert upstream.model_for(model) == expected
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"), [("gpt-4o", "qwen"), ("qwen", "qwen"), ("small", "small"), ("old", "small")]
+)
+@pytest.mark.parametrize(
+    ("kind", "field", "one"), [("llama_cpp", "models", "m.gguf"), ("transformers", "hf_models", "folder")]
+)
+def test_a_model_of_its_own_goes_before_a_glob_and_an_exact_name_before_both(
+    model: str, expected: str, kind: str, field: str, one: str
+) -> None:
+    own = {name: {"path": one} for name in ("qwen", "small", "old")}
+    fields = {"name": "a", "kind": kind, field: own, "model_map": {"*": "qwen", "old": "small"}}
+    assert Upstream.model_validate(fields).model_for(model) == expected
+
+
 def test_importing_the_room_imports_no_other_room_and_nothing_heavy() -> None:
     code = (
         "import sys, moosproxy.policies.files.load, moosproxy.policies.resolve, moosproxy.policies.builtin\n"

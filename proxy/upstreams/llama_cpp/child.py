@@ -104,10 +104,10 @@ class Child:
         Closing the generator early cancels the work, and returns when the model has let go of it.
         """
         number = next(self._numbers)
+        self._send({**message, "id": number})  # before the try: what was never sent cannot be cancelled
         queue = self._asked[number] = asyncio.Queue()
         ended = False
         try:
-            self._send({**message, "id": number})
             while not ended:
                 event = await queue.get()
                 ended = event["event"] in _LAST

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from moosproxy.compressor.text import gguf_head
-from moosproxy.proxy.upstreams.local.faults import ModelFault
+from moosproxy.proxy.upstreams.local.faults import FILE_MISSING, ModelFault
 
 _OVERHEAD = 160 * 1024 * 1024
 """Of the process: Python, numpy, llama.cpp, its scratch space for one batch."""
@@ -56,7 +56,10 @@ def read_gguf(path: Path) -> GgufFile:
         changed = path.stat().st_mtime_ns
         size = sum(path.with_name(name).stat().st_size for name in parts(path.name))
     except FileNotFoundError as fault:
-        raise ModelFault("file", f"there is no model file {fault.filename}; see the upstream's models") from None
+        text = (
+            f"there is no model file {fault.filename}; put it there, or correct the path in the upstream's models"
+        )
+        raise ModelFault(FILE_MISSING, text) from None
     except OSError as fault:
         raise ModelFault("file", f"the model file {path} cannot be read: {fault.strerror}") from None
     except gguf_head.FAULTS as fault:

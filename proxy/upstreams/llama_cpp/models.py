@@ -145,7 +145,7 @@ class LocalModels:
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
-            raise unknown_model(self._places)
+            raise unknown_model(self.present)
         return self._places[name]
 
     async def _loaded(self, name: str, place: _Place) -> Child:

@@ -8,17 +8,30 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from moosproxy.proxy.upstreams.local.faults import ModelFault
+
 _LENGTH = 4
 _LONGEST = 1 << 30
 
 
 def pack(message: dict[str, Any]) -> bytes:
-    """The message as bytes. A lone surrogate, which UTF-8 cannot hold, becomes a question mark."""
+    """The message as bytes. A lone surrogate, which UTF-8 cannot hold, becomes a question mark.
+
+    Raises ModelFault where that does not help: whole numbers beyond 64 bits, values nested too deeply.
+    """
     try:
         body = orjson.dumps(message)
     except orjson.JSONEncodeError:
-        body = orjson.dumps(_mended(message))
+        body = _packed_after_all(message)
     return len(body).to_bytes(_LENGTH, "big") + body
+
+
+def _packed_after_all(message: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(_mended(message))
+    except (orjson.JSONEncodeError, RecursionError):
+        text = "the request holds whole numbers beyond 64 bits, or is nested too deeply"
+        raise ModelFault("request", text) from None
 
 
 def _mended(value: Any) -> Any:

@@ -88,8 +88,9 @@ class LocalClient(ABC):
             return json_answer(200, orjson.dumps({"object": "list", "data": listed}))
         if call.method == "GET" and call.path.startswith("/models/"):
             name = call.path.removeprefix("/models/")
-            if name not in await self._present():
-                raise unknown_model(self._names)
+            present = await self._present()
+            if name not in present:
+                raise unknown_model(present)
             return json_answer(200, orjson.dumps(self._described(name)))
         return await self._serve(call, parsed(call))
 

@@ -15,11 +15,14 @@ class ModelFault(Exception):
         self.param = param
 
 
+FILE_MISSING = "model_file_missing"
 # kind -> status, OpenAI's type, code
 KINDS: dict[str, tuple[int, str, str | None]] = {
     "request": (400, "invalid_request_error", "invalid_value"),
     "context": (400, "invalid_request_error", "context_length_exceeded"),
     "unknown_model": (404, "invalid_request_error", "model_not_found"),
+    # Not 5xx: clients would try again, and no file comes by itself.
+    FILE_MISSING: (404, "invalid_request_error", FILE_MISSING),
     "unsupported": (404, "invalid_request_error", "unsupported_endpoint"),
     "queue": (429, "rate_limit_error", "queue_full"),
     "file": (503, "api_error", "model_unavailable"),
@@ -31,7 +34,7 @@ KINDS: dict[str, tuple[int, str, str | None]] = {
 
 def unknown_model(names: Iterable[str]) -> ModelFault:
     """names: what there is."""
-    text = f"this upstream has no model of that name; it has {', '.join(names)}"
+    text = f"this upstream has no model of that name; it has {', '.join(names) or 'none whose file is there'}"
     return ModelFault("unknown_model", text, "model")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from moosproxy.proxy.upstreams.local.faults import ModelFault
@@ -12,6 +12,10 @@ MAX_ALTERNATIVES = 20
 MAX_ANSWERS = 128
 _TOKENS = 2**31
 """Beyond any vocabulary, and still a number for everyone on the way."""
+
+_DEEPEST = 200
+"""Levels of lists and objects in a field: what comes behind stops soon after."""
+_NESTED = ("messages", "tools", "tool_choice", "response_format", "chat_template_kwargs")
 
 # field -> name for the sampler, lowest, highest
 _NUMBERS: Mapping[str, tuple[str, float, float]] = {
@@ -67,6 +71,7 @@ def chat(body: dict[str, Any]) -> Asked:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise _wrong("messages", "must be a list of at least one message")
+    _refuse_too_deep(body)
     message = _common(body)
     message["messages"] = messages
     for name in ("max_completion_tokens", "max_tokens"):
@@ -78,6 +83,8 @@ def chat(body: dict[str, Any]) -> Asked:
         message["tools"] = tools
         message["tool_choice"] = body.get("tool_choice")
         message["parallel_tool_calls"] = body.get("parallel_tool_calls") is not False
+    elif body.get("tool_choice") not in (None, "auto", "none"):
+        raise _wrong("tool_choice", "asks for a call, but there are no tools; send them, or leave it out")
     options = body.get("chat_template_kwargs")
     if options is not None and not isinstance(options, dict):
         raise _wrong("chat_template_kwargs", "must be an object")
@@ -92,6 +99,7 @@ def chat(body: dict[str, Any]) -> Asked:
 
 def completion(body: dict[str, Any]) -> Asked:
     """/v1/completions. Raises ModelFault."""
+    _refuse_too_deep(body)
     prompts = _prompts(body.get("prompt"))
     message = _common(body)
     if body.get("suffix"):
@@ -226,6 +234,21 @@ def _is_tokens(value: Any) -> bool:
         and bool(value)
         and all(isinstance(t, int) and not isinstance(t, bool) and abs(t) < _TOKENS for t in value)
     )
+
+
+def _refuse_too_deep(body: dict[str, Any]) -> None:
+    for name in _NESTED:
+        level = [body.get(name)]
+        for _ in range(_DEEPEST + 1):
+            level = [entry for value in level for entry in _entries(value)]
+        if level:
+            raise _wrong(name, f"is nested too deeply: at most {_DEEPEST} levels of lists and objects are read")
+
+
+def _entries(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _wrong(name: str, what: str) -> ModelFault:

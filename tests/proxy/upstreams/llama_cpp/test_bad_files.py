@@ -13,7 +13,11 @@ import httpx
 import openai
 import pytest
 
+from moosproxy.policies.files.load import load
+from moosproxy.proxy.app import create_app
+from moosproxy.proxy.settings import Settings
 from tests.proxy import tiny_gguf
+from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy
 from tests.proxy.upstreams.llama_cpp.conftest import HELLO, made, pids
 
@@ -126,5 +130,33 @@ def test_a_model_whose_file_is_gone_is_not_listed(tmp_path: Path) -> None:
     with tiny_gguf.local_proxy(tmp_path, models) as live, made(live) as client:
         assert ["a"] == [model.id for model in client.models.list()]
         assert "a" == client.models.retrieve("a").id
-        with pytest.raises(openai.NotFoundError, match="no model of that name"):
+        with pytest.raises(openai.NotFoundError, match=r"no model of that name; it has a'"):
             client.models.retrieve("b")
+        with pytest.raises(openai.NotFoundError, match="there is no model file") as caught:
+            client.chat.completions.create(model="b", messages=HELLO)
+        assert "model_file_missing" == caught.value.code
+
+
+def test_where_no_file_is_there_an_unknown_name_is_told_so(tmp_path: Path) -> None:
+    models = {"b": {"path": str(tmp_path / "b.gguf")}}
+    with (
+        tiny_gguf.local_proxy(tmp_path, models) as live,
+        made(live) as client,
+        pytest.raises(openai.NotFoundError, match="it has none whose file is there"),
+    ):
+        client.chat.completions.create(model="c", messages=HELLO)
+
+
+def test_a_model_without_its_file_leaves_the_request_to_the_next_upstream(tmp_path: Path) -> None:
+    file = tmp_path / "moos.yaml"
+    file.write_text(
+        "upstreams:\n"
+        f"  local: {{kind: llama_cpp, models: {{b: {{path: '{tmp_path / 'b.gguf'}'}}}}}}\n"
+        "  spare: {kind: echo}\n"
+        "routes: [{upstreams: [local, spare]}]\n"
+    )
+    app = create_app(Settings(state_dir=tmp_path / "state"), load(file), FakeCompressor())
+    with LiveProxy(app) as live, made(live) as client:
+        assert client.chat.completions.create(model="b", messages=HELLO).choices
+        with pytest.raises(openai.NotFoundError, match="no model of that name"):
+            client.chat.completions.create(model="c", messages=HELLO)

@@ -56,8 +56,18 @@ def of_schema(schema: dict[str, Any], param: str, before: Path = (), loose: Loos
 def _checked(
     schema: dict[str, Any], param: str, before: Path, loose: Loose | None, tool: str | None = None
 ) -> dict[str, Any]:
-    if json_schema.too_deep(schema):
-        raise ModelFault("request", f"{'.'.join(map(str, before))}: the JSON schema is nested too deeply", param)
+    try:
+        if not json_schema.too_deep(schema):
+            return _held(schema, param, before, loose, tool)
+    except RecursionError:  # what checks a schema takes several calls for a level
+        pass
+    where = ".".join(map(str, before)) or param
+    raise ModelFault("request", f"{where}: the JSON schema is nested too deeply", param)
+
+
+def _held(
+    schema: dict[str, Any], param: str, before: Path, loose: Loose | None, tool: str | None
+) -> dict[str, Any]:
     if (place := json_schema.numbers_fit(schema)) is not None:
         raise json_schema.refuse({}, lambda _: "", "a whole number beyond 64 bits", param, (*before, *place))
     ready = json_schema.prepared(schema)

@@ -98,6 +98,21 @@ async def test_a_process_that_does_not_stop_is_gone_when_the_next_request_comes(
     await child.close()
 
 
+async def test_what_cannot_be_sent_is_a_bad_request_and_the_process_goes_on(spec: Spec) -> None:
+    deep: list[object] = []
+    for _ in range(600):
+        deep = [deep]
+    child = await Child.start(spec)
+    async with asyncio.timeout(4):  # a process that does not stop is ended after five
+        for odd in (deep, 10**30, ["\ud83d", 10**30]):
+            with pytest.raises(ModelFault, match="beyond 64 bits, or is nested too deeply") as caught:
+                await child.ask({**GENERATE, "odd": odd})
+            assert "request" == caught.value.kind
+
+    assert (await child.ask(GENERATE))["event"] == "begin"
+    await child.close()
+
+
 @pytest.mark.parametrize(
     ("number", "words"),
     [

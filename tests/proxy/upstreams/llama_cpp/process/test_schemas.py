@@ -162,8 +162,16 @@ def test_a_tool_choice_that_names_no_tool_is_refused() -> None:
         grammar_for(None, [{"function": {"name": "one"}}], {"function": {"name": "three"}})
 
 
+# DEL alone must be written as an escape, which JSON asks for nowhere and allows everywhere.
+_LETTERS = st.characters(exclude_characters="\x7f", exclude_categories=["Cs"])
+
+
+def test_delete_is_held_as_an_escape(grammars: Any) -> None:
+    assert holds(grammars, of({"enum": ["\x7f"]}), '"\\u007f"')
+
+
 @settings(deadline=None, max_examples=60)
-@given(st.text(min_size=1, max_size=12), st.text(max_size=12))
+@given(st.text(_LETTERS, min_size=1, max_size=12), st.text(_LETTERS, max_size=12))
 def test_all_of_unicode_is_held_in_values_and_names(grammars: Any, name: str, value: str) -> None:
     schema = {"type": "object", "properties": {name: {"enum": [value]}}, "required": [name]}
     const = {"const": {name: value}}

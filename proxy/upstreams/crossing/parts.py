@@ -103,7 +103,9 @@ class ChatReader:
     def _choice(self, choice: dict[str, Any]) -> Iterator[Part]:
         delta = choice.get("delta")
         if isinstance(delta, dict):
-            yield from self._text(_said(delta.get("content")))
+            for part in self._text(_said(delta.get("content"))):
+                self._call = None  # text ends a call: what came for it afterwards would be lost
+                yield part
             if refusal := text_of(delta.get("refusal")):
                 yield Text(refusal, refusal=True)
             for call in _calls(delta):

@@ -130,3 +130,12 @@ def test_parts_of_text_and_arguments_that_are_an_object_are_kept() -> None:
     assert read({"content": texts}) == [Begins("m"), Text("ab"), Ends("stop")]
     with pytest.raises(UpstreamFault, match="a part that is no text"):
         read({"content": [{"type": "image_url", "image_url": {"url": "x"}}]})
+
+
+def test_arguments_behind_a_text_that_ended_their_call_are_a_fault_and_not_lost() -> None:
+    begun = call(0, "c0", "look", "")
+    with pytest.raises(UpstreamFault, match="had not begun"):
+        read(begun, {"content": "mid"}, call(0, None, None, '{"a":1}'), reason="tool_calls")
+
+    blank = read(begun, {"content": ""}, {"content": None}, call(0, None, None, '{"a":1}'), reason="tool_calls")
+    assert CallArguments('{"a":1}') in blank

@@ -24,6 +24,8 @@ _SUSPECT = re.compile(rb"[%\\&]|[A-Za-z0-9+/_-]{16}")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPE = re.compile(rb"\\(?:u00|x)([0-9a-fA-F]{2})")
+_ODD_NAME = re.compile(rb"[%&]|[0-9a-f]{16}")
+"""A header's name that may be an encoded text."""
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _READABLE = re.compile(rb"[\x21-\x7e]{8}")
 _MOST_BYTES = 256 * 1024
@@ -45,11 +47,16 @@ class OwnKeys:
         return self._named(name) or self.inside(value)
 
     def _named(self, name: bytes) -> bool:
-        if self._key is None or self._lower is None or len(name) < _LONG_KEY:
-            return False
-        if self._lower in name or any(self._lower in form.lower() for form in _forms(name)):
+        if self._key is None or self._lower is None or len(name) < len(self._lower):
+            return False  # no form of a key is shorter than itself
+        if self._lower in name or self._in_base64(self._key, name):
             return True
-        whole = base64.b64encode(self._key)[: len(self._key) // 3 * 4].lower()
+        return _ODD_NAME.search(name) is not None and any(self._lower in form.lower() for form in _forms(name))
+
+    @staticmethod
+    def _in_base64(key: bytes, name: bytes) -> bool:
+        """As it would stand without its capitals."""
+        whole = base64.b64encode(key)[: len(key) // 3 * 4].lower()
         return whole.translate(_URL_SAFE) in name.translate(_URL_SAFE)
 
     def in_credential(self, value: bytes) -> bool:

@@ -19,14 +19,14 @@ from moosproxy.compressor import checkpoint as checkpoints
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.hardware import keep_freed_memory
 from moosproxy.compressor.text.encoding import TextEncoder
-from moosproxy.compressor.training import base, heldout
+from moosproxy.compressor.training import base
 from moosproxy.compressor.training.config import TrainConfig
 from moosproxy.compressor.training.data import mixture
 from moosproxy.compressor.training.data.collate import collate
 from moosproxy.compressor.training.loss import NORM_EPS, soft_cross_entropy
-from moosproxy.compressor.training.recipe import HF_FOLDER, Say, earlier_facts, save
+from moosproxy.compressor.training.recipe import HF_FOLDER, Say, earlier_facts, save, trained
 from moosproxy.compressor.training.sealing import export
-from moosproxy.compressor.training.train import Losses, Report, Trainer, facts, forward, similarity_by_layer
+from moosproxy.compressor.training.train import Losses, Report, Trainer, forward
 
 # Weight of the squared distance of hidden states, relative to their spread, beside the cross entropy of p.
 HIDDEN = 0.3
@@ -118,22 +118,7 @@ def run(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     student = shallow(teacher, layers) if start is None else base.load(start, dropout=0.0, seed=config.seed)
     trainer = DistilTrainer(student, encoder, items, config, device, teacher=teacher)
-    probe = mixture.collect(
-        mixture.Streams(slices.held_out, encoder, config.split_seed), mixture.QUESTIONS, 12_000
-    )
-    before = similarity_by_layer(trainer.model, encoder, probe)
-    say(f"{len(items)} inputs in {trainer.steps} steps on {device}")
-    if trainer.resume(folder):
-        say(f"going on from step {trainer.step}")
-    trainer.run(folder, report)
-    told = facts(
-        trainer,
-        {name: len(rows) for name, rows in slices.train.items()},
-        before,
-        similarity_by_layer(trainer.model, encoder, probe),
-    )
-    cases = heldout.build_cases(slices.held_out, encoder, config.split_seed)
-    told["held_out"] = heldout.evaluate(trainer.model, encoder, cases)
+    told = trained(trainer, slices, folder, report=report, say=say)
     told["question_aware"] = bool(checkpoint.facts.get("question_aware"))
     told["distilled"] = {"from": checkpoint.fingerprint, "layers": student.config.num_hidden_layers}
     if start is not None:

@@ -56,11 +56,21 @@ def run(
         trainer: Trainer = AnswerTrainer(model, encoder, items, config, device, reader=network, texts=texts)
     else:
         trainer = Trainer(model, encoder, items, config, device)
-    probe = mixture.collect(
-        mixture.Streams(slices.held_out, encoder, config.split_seed), mixture.QUESTIONS, 12_000
-    )
+    told = trained(trainer, slices, folder, report=report, say=say)
+    told["question_aware"] = config.mixture != "rival"
+    told["before"] = earlier_facts(directory)
+    save(trainer.model, directory / "tokenizer.json", folder / HF_FOLDER, told)
+    if out is not None:
+        say(f"fingerprint {export.write(trainer.model, directory / 'tokenizer.json', out, told)}")
+    return told
+
+
+def trained(trainer: Trainer, slices: mixture.Slices, folder: Path, *, report: Report, say: Say) -> dict[str, Any]:
+    """Trains to the end, from where the folder stopped; what moos.json tells of it, held-out figures too."""
+    encoder, seed = trainer.encoder, trainer.config.split_seed
+    probe = mixture.collect(mixture.Streams(slices.held_out, encoder, seed), mixture.QUESTIONS, 12_000)
     before = similarity_by_layer(trainer.model, encoder, probe)
-    say(f"{len(items)} inputs in {trainer.steps} steps on {device}; S by layer before: {before}")
+    say(f"{len(trainer.items)} inputs in {trainer.steps} steps on {trainer.device}; S by layer before: {before}")
     if trainer.resume(folder):
         say(f"going on from step {trainer.step}")
     trainer.run(folder, report)
@@ -68,13 +78,8 @@ def run(
     say(f"S by layer after: {after}")
     told = facts(trainer, {name: len(rows) for name, rows in slices.train.items()}, before, after)
     told["held_out"] = heldout.evaluate(
-        trainer.model, encoder, heldout.build_cases(slices.held_out, encoder, config.split_seed)
+        trainer.model, encoder, heldout.build_cases(slices.held_out, encoder, seed)
     )
-    told["question_aware"] = config.mixture != "rival"
-    told["before"] = earlier_facts(directory)
-    save(trainer.model, directory / "tokenizer.json", folder / HF_FOLDER, told)
-    if out is not None:
-        say(f"fingerprint {export.write(trainer.model, directory / 'tokenizer.json', out, told)}")
     return told
 
 

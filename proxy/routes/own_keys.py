@@ -21,6 +21,8 @@ _MADE_HERE = re.compile(rb"(?=(%s[\w-]{43}))" % PREFIX.encode())
 _BETWEEN = re.compile(rb"[\s,;=\"'&:?/|<>(){}\[\]]+")
 _SUSPECT = re.compile(rb"[%\\&]|[A-Za-z0-9+/_-]{16}")
 """What a key in any form has: an escape, or a run of letters as long as twelve bytes are in base64."""
+_PLAIN = frozenset({b"application/json", b"application/json; charset=utf-8", b"text/event-stream"})
+"""In every request, as long as a key in base64, and none."""
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{16,}")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}){8,}")
 _ESCAPE = re.compile(rb"\\(?:u00|x)([0-9a-fA-F]{2})")
@@ -67,7 +69,11 @@ class OwnKeys:
         """Whether a key is anywhere in the value, in any form."""
         if self._key is not None and self._key in value:
             return True
-        return _SUSPECT.search(value) is not None and any(self._in_form(form) for form in _forms(value))
+        return (
+            value not in _PLAIN
+            and _SUSPECT.search(value) is not None
+            and any(self._in_form(form) for form in _forms(value))
+        )
 
     def _in_form(self, form: bytes) -> bool:
         if self._key is not None and self._key in form:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from pathlib import Path
 from statistics import median
@@ -54,3 +55,11 @@ def test_every_package_says_first_what_it_is_for() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_half_of_the_functions_are_of_a_dozen_lines_at_the_most(room: str) -> None:
     assert median(functions(room)) <= FUNCTION_LINES
+
+
+def test_patterns_of_the_compressor_keep_the_interpreter_lock() -> None:
+    """See compressor/text/patterns.py. Patterns of callers are matched with the lock free, on purpose."""
+    allowed = {"compressor/text/patterns.py", "compressor/protect/__init__.py", "compressor/settings.py"}
+    mine = {name: file.read_text() for name, file in MODULES.items() if name.startswith("compressor/")}
+
+    assert {name for name, code in mine.items() if re.search(r"\bregex\.(compile|[a-z]+\()", code)} <= allowed

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import regex
-
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
 from moosproxy.compressor.kinds.source.languages import language
 from moosproxy.compressor.kinds.source.naming import named
@@ -13,21 +11,22 @@ from moosproxy.compressor.kinds.source.patches import HUNK, hunk_end, in_header,
 from moosproxy.compressor.kinds.source.rows import read
 from moosproxy.compressor.kinds.source.statements import statements
 from moosproxy.compressor.kinds.source.worth import worth
+from moosproxy.compressor.text.patterns import Pattern
 
 PARTED = 16
 """More rows on end that are only added, or only removed, are taken by statements."""
 LOOKED_AT = 200
 """Rows looked at to tell the language of a new file."""
 
-_LOCK = regex.compile(
+_LOCK = Pattern(
     r"(?i)(?:^|[/ ])(?:package-lock\.json|npm-shrinkwrap\.json|pnpm-lock\.yaml|[\w.-]*\.lock|[\w.-]*\.lockb"
     r"|go\.sum|[\w.-]*-lock\.\w+"
     r"|\S*\.(?:min\.(?:js|css)|map|snap|svg|pb\.go|g\.dart)|\S*_pb2(?:_grpc)?\.pyi?|\S*\bgenerated\b\S*"
     r"|\S*/(?:dist|vendor|node_modules)/\S*)"
     r"(?=\s|$)"
 )
-_TEST = regex.compile(r"(?i)(?:^|[/_. ])(?:tests?|specs?|fixtures?|__snapshots__|docs?|changelog)(?=[/_.\s]|$)")
-_IMPORT = regex.compile(r"\s*(?:import|from|use|using|require|\#include|package)\b|\s*$")
+_TEST = Pattern(r"(?i)(?:^|[/_. ])(?:tests?|specs?|fixtures?|__snapshots__|docs?|changelog)(?=[/_.\s]|$)")
+_IMPORT = Pattern(r"\s*(?:import|from|use|using|require|\#include|package)\b|\s*$")
 
 _GROUP, _HEADER, _HUNK_HEADER, _CONTEXT = 10.0, 9.0, 4.0, 2.0
 _NAMED = 12.0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import regex
-
 from moosproxy.compressor.kinds.base import Asked, Edited, Rows, Unit
 from moosproxy.compressor.kinds.source.naming import named
+from moosproxy.compressor.text.patterns import Pattern
 
 ANSWER = 2
 """An output of at most so many rows is an answer."""
@@ -15,23 +14,23 @@ CUT = 400
 
 # An error brings its command along, so it goes before commands that say nothing of what they did.
 _ERROR, _COMMAND_LINE = 9.5, 9.0
-_PROMPT = regex.compile(
+_PROMPT = Pattern(
     r"\s{0,3}(?:(?:\([\w.-]+\)\s)?(?:[\w.-]+@[\w.-]+(?::|\s)?[~/\w.\s-]{0,60}|\[[^\]]{1,60}\])?[$❯➜]\s(?=\S)"
     r"|[\w.-]+@[\w.-]+(?::|\s)[~/\w.-]{0,60}[#%]\s(?=\S)"
     r"|PS [A-Z]:[^>]{0,80}>\s?(?=\S)|[A-Z]:\\[^>]{0,80}>(?=\S)|>>>\s|In \[\d+\]:\s)"
 )
-_AMOUNT = regex.compile(r"\s{0,3}\$\s\d[\d.,]*\b")
-_MORE = regex.compile(r"(?:\.\.\.\s|\.\.\.$|>\s)")
-_FAILED = regex.compile(
+_AMOUNT = Pattern(r"\s{0,3}\$\s\d[\d.,]*\b")
+_MORE = Pattern(r"(?:\.\.\.\s|\.\.\.$|>\s)")
+_FAILED = Pattern(
     r"(?i)error|fail|fatal|not found|no such|denied|refused|cannot|can't|unable|warning|panic|traceback"
     r"|timed? ?out"
     r"|\bexit|killed|unhealthy|no response|emerg|missing|invalid|unexpected|exception"
 )
-_COLUMNS = regex.compile(r"\s*+\S+(?:\s\S+)?(?:\s{2,}\S+(?:\s\S+)?){2,}")
-_SENTENCE = regex.compile(r"\p{Lu}[\p{Ll}’']*+(?:\s+[\p{L}\d,'’()-]++){5,}")
-_FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
-_HEADING = regex.compile(r"#{1,6}\s|\.\.\s\w|[-*]\s\p{Lu}")
-_HEADER = regex.compile(r"(?=.*\p{Lu})[\p{L}%#()/_ .-]+$")
+_COLUMNS = Pattern(r"\s*+\S+(?:\s\S+)?(?:\s{2,}\S+(?:\s\S+)?){2,}")
+_SENTENCE = Pattern(r"\p{Lu}[\p{Ll}’']*+(?:\s+[\p{L}\d,'’()-]++){5,}")
+_FENCE = Pattern(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
+_HEADING = Pattern(r"#{1,6}\s|\.\.\s\w|[-*]\s\p{Lu}")
+_HEADER = Pattern(r"(?=.*\p{Lu})[\p{L}%#()/_ .-]+$")
 
 
 def prompted(rows: Rows, at: int) -> bool:
@@ -66,7 +65,7 @@ def _says(rows: Rows, at: int) -> bool:
     return at + 1 < len(rows) and not rows.blank(at + 1) and bool(_COMMAND.match(rows.line(at)[:CUT]))
 
 
-_COMMAND = regex.compile(
+_COMMAND = Pattern(
     r"[^$❯>#%]*[$❯➜>#%]\s*(?:sudo\s)?(?:git|npm|npx|yarn|pnpm|pip3?|python3?|node|cargo|go|make|docker|kubectl|helm|curl|wget|ls"
     r"|cat|cd|grep|rg|find|sed|awk|ssh|systemctl|journalctl|ps|df|du|free|apt|brew|echo|export|source|\./|terraform|psql|pytest|mvn|gradle)\b"
 )

@@ -11,10 +11,11 @@ import regex
 
 from moosproxy.compressor.planning.windows import LINE_END
 from moosproxy.compressor.text.encoding import IntArray
+from moosproxy.compressor.text.patterns import Pattern
 
 BoolArray = npt.NDArray[np.bool_]
 
-_MARKER = regex.compile(
+_MARKER = Pattern(
     r"""^[ \t]*+(?:
           [-*+•‣◦]\ | (?:>\ ?)++ | \#{1,6}\                       # bullet, quote, heading
         | (?:\d{1,3}|[A-Za-z])[.)]\                               # list number
@@ -22,7 +23,7 @@ _MARKER = regex.compile(
     )""",
     regex.VERBOSE | regex.MULTILINE,
 )
-_BARS = regex.compile(r"^[ \t]*+\|.*\|[ \t]*+$", regex.MULTILINE)
+_BARS = Pattern(r"^[ \t]*+\|.*\|[ \t]*+$", regex.MULTILINE)
 
 
 def markers(text: str, starts: IntArray, ends: IntArray) -> BoolArray:

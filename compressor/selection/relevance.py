@@ -12,14 +12,16 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from moosproxy.compressor.text.patterns import Pattern
+
 FloatArray = npt.NDArray[np.float64]
 
 # Okapi BM25 with the usual constants.
 _K1, _B = 1.2, 0.75
 # Scripts that put no space between words: their terms are pairs of characters.
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}ー"
-_TERM = regex.compile(rf"[{_UNSPACED}]+|[\w--[{_UNSPACED}]]+", regex.V1)
-_PAIRED = regex.compile(rf"[{_UNSPACED}]", regex.V1)
+_TERM = Pattern(rf"[{_UNSPACED}]+|[\w--[{_UNSPACED}]]+", regex.V1)
+_PAIRED = Pattern(rf"[{_UNSPACED}]", regex.V1)
 # Crude and language-blind: terms agree when their first letters do, which covers most inflection.
 _STEM = 6
 

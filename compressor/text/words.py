@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import regex
 
+from moosproxy.compressor.text.patterns import Pattern
+
 IntArray = npt.NDArray[np.int32]
 
 # A word longer than this is cut into several, so that one giant "word" can still be compressed.
@@ -24,7 +26,7 @@ CLUSTERS_PER_WORD = 4
 _SPACELESS = r"[\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
 _LETTER = r"(?:(?![\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])\w)"
 _LETTERS = rf"{_LETTER}{{1,{MAX_WORD_CHARS}}}+\p{{M}}*+"
-_WORD = regex.compile(
+_WORD = Pattern(
     rf"""
       \d++(?:[.,:/\u2212-]\d++){{0,8}}+(?:%|‰|°)?+              # numbers, dates and times stay whole
     | \p{{Han}}\p{{M}}*+                                        # one ideograph

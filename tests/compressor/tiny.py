@@ -54,6 +54,19 @@ def sentencepiece(path: Path, vocabulary: int = 400) -> Path:
     return path
 
 
+def byte_level(path: Path) -> Tokenizer:
+    """Byte-level pieces with BERT's special tokens, as ModernBERT has them: letters alone, nothing merged."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    pieces = dict.fromkeys([*special, *sorted(pre_tokenizers.ByteLevel.alphabet())])
+    tokenizer = Tokenizer(models.BPE({piece: number for number, piece in enumerate(pieces)}, []))
+    tokenizer.add_special_tokens(special)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    first, separator = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", separator), ("[CLS]", first))
+    tokenizer.save(str(path))
+    return tokenizer
+
+
 def bert_config(vocabulary: int, **more: Any) -> BertConfig:
     """Two layers of width 32."""
     return BertConfig(

@@ -21,6 +21,7 @@ from moosproxy.compressor.kinds.json.records import line_units, record_units
 from moosproxy.compressor.kinds.json.strings import sentence_units
 from moosproxy.compressor.text import json_grammar
 from moosproxy.compressor.text.layout import trimmed
+from moosproxy.compressor.text.patterns import Pattern
 from moosproxy.compressor.text.sentences import sentences
 
 LARGE = 80
@@ -31,7 +32,7 @@ REMARK = 200
 """A text of more characters before or behind a container is taken sentence by sentence."""
 
 _HINTS = re.compile(r"(?:|code|json\w*|ndjson|geojson|text|txt|plain|plaintext|http|console|output|log|none)$")
-_LABEL = regex.compile(r"(?![\"'`=<>|\d])[^{}]*[\p{L}\p{N})\]:：]\s*", regex.DOTALL)
+_LABEL = Pattern(r"(?![\"'`=<>|\d])[^{}]*[\p{L}\p{N})\]:：]\s*", regex.DOTALL)
 _CODE_BEFORE = re.compile(r"(?:[(\[{\\]|(?<!=)=|&&|\|\||(?<!``)`|\"\"\"|'''|\breturn|=>)\s*$")
 _CODE_BEHIND = re.compile(r"[ \t]*(?:[=:`\"'?&|]|\.\w)|\s*[,;)\]}]")
 NEAR = 100

@@ -11,6 +11,7 @@ import regex
 from moosproxy.compressor.kinds.base import Rows
 from moosproxy.compressor.protect.asked.phrasing import PASSAGE_HEADER
 from moosproxy.compressor.text.layout import trimmed
+from moosproxy.compressor.text.patterns import Pattern
 
 TITLE = 80
 """A line of more characters is no heading."""
@@ -18,19 +19,19 @@ WIDEST = 200
 """Rows with more characters are not wrapped by hand."""
 NARROWEST = 40
 
-_BULLET = regex.compile(
+_BULLET = Pattern(
     r"\s{0,24}(?:[-*+•‣◦–]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,4})[.)])\s+\S|\s{0,24}(?:\d{1,2}、|（[一二三四五六七八九十\d]+）)"
 )
-_NUMBERED = regex.compile(r"\s{0,3}\(?(?:\d{1,3}|[A-Z]|[IVX]{1,4})[.)]\s+\p{Lu}")
-_HASHES = regex.compile(r"\s{0,3}(\#{1,6})\s")
-_NAMED = regex.compile(
+_NUMBERED = Pattern(r"\s{0,3}\(?(?:\d{1,3}|[A-Z]|[IVX]{1,4})[.)]\s+\p{Lu}")
+_HASHES = Pattern(r"\s{0,3}(\#{1,6})\s")
+_NAMED = Pattern(
     r"\s{0,3}(?:(?:Chapter|CHAPTER|Section|SECTION|Article|ARTICLE|Part|Kapitel|Abschnitt|Chapitre|Capítulo|Sección"
     r"|Глава|Раздел|Статья|§)\s?[\dIVX]|\d{1,2}(?:\.\d{1,2}){1,3}\.?\s\p{Lu}|第[一二三四五六七八九十百\d]{1,5}[章节節条條編部])"
 )
-_ENDED = regex.compile(r".*[.!?…:;,。！？：；，、।][\"'”’»)\]*_」』）]*\s*$", regex.DOTALL)
-_SENTENCE_END = regex.compile(r".*[.!?…。！？।;,；，][\"'”’»\]*_」』）]*\s*$", regex.DOTALL)
-_QUOTED = regex.compile(r"\s{0,3}>")
-_RULE = regex.compile(r"\s{0,3}(?:[-=*_~]\s?){3,}\s*$")
+_ENDED = Pattern(r".*[.!?…:;,。！？：；，、।][\"'”’»)\]*_」』）]*\s*$", regex.DOTALL)
+_SENTENCE_END = Pattern(r".*[.!?…。！？।;,；，][\"'”’»\]*_」』）]*\s*$", regex.DOTALL)
+_QUOTED = Pattern(r"\s{0,3}>")
+_RULE = Pattern(r"\s{0,3}(?:[-=*_~]\s?){3,}\s*$")
 
 
 class Role(Enum):

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import regex
-
 from moosproxy.compressor.kept import Noun, Span, Wrap
 from moosproxy.compressor.kinds.base import Asked, Block, Edited, Rows, TextKind, Unit
 from moosproxy.compressor.kinds.running import paragraphs
 from moosproxy.compressor.kinds.running.cuts import cuts
 from moosproxy.compressor.kinds.running.paragraphs import Piece, Role
+from moosproxy.compressor.text.patterns import Pattern
 from moosproxy.compressor.text.sentences import sentences
 
 WHOLE = 600
 """An item of a list or a quoted paragraph with more characters is taken sentence by sentence."""
 
-_MARKER = regex.compile(r"(?:[-*+•‣◦–>]|\(?\w{1,4}[.)])\s++")
-_LEADS_IN = regex.compile(r"[:：][*_\"”»)]{0,3}$")
+_MARKER = Pattern(r"(?:[-*+•‣◦–>]|\(?\w{1,4}[.)])\s++")
+_LEADS_IN = Pattern(r"[:：][*_\"”»)]{0,3}$")
 
 
 class Prose:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import regex
-
 from moosproxy.compressor.kept import Noun
 from moosproxy.compressor.kinds.base import Block, Rows, Unit
+from moosproxy.compressor.text.patterns import Pattern
 
 LONGEST = 500
 """Characters of cues taken together where no sentence ends."""
 
-_TIMES = regex.compile(
-    r"\s{0,3}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s{1,3}-->\s{1,3}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d"
-)
-_NUMBER = regex.compile(r"\ufeff?\d{1,6}\s*$")
-_ENDED = regex.compile(r"[.!?…。！？♪\])][\"'”’»)\]」』]{0,3}(?:</?\w{1,6}>)?\s*$")
+_TIMES = Pattern(r"\s{0,3}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}\s{1,3}-->\s{1,3}(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d")
+_NUMBER = Pattern(r"\ufeff?\d{1,6}\s*$")
+_ENDED = Pattern(r"[.!?…。！？♪\])][\"'”’»)\]」』]{0,3}(?:</?\w{1,6}>)?\s*$")
 
 
 def claim(rows: Rows, at: int) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import regex
 
 from moosproxy.compressor.protect.asked import phrasing
+from moosproxy.compressor.text.patterns import Pattern
 
 LOOKED_AT = 160
 """Characters at the start of a row that may name a speaker."""
@@ -18,18 +19,16 @@ _DATE = (
 _CLOCK = rf"{_DATE}\d{{1,2}}:\d{{2}}(?::\d{{2}})?(?:[.,]\d{{1,3}})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _TIME = rf"(?P<time>[\[(]?{_CLOCK}[\])]?[,\s\u200e–-]{{1,4}})?"
 _NAME = r"(?P<name>[\p{L}@][\p{L}\p{M}\d.'’_&-]*(?:\s[\p{L}\d(][\p{L}\p{M}\d.'’)&_-]*){0,3})"
-_SAYS = regex.compile(
+_SAYS = Pattern(
     rf"\u200e?\s{{0,4}}(?:[-*>]\s)?{_TIME}(?:\*\*|__)?{_NAME}(?:\s?[\[(]{_CLOCK}[\])])?(?:\*\*|__)?\s?[:：](?:\*\*|__)?"
     r"(?=\s|$|(?<=：))"
 )
-_IRC = regex.compile(
-    rf"\s{{0,4}}{_TIME}(?:<[~&@%+ ]?(?P<name>[^<>\s/]{{1,32}})>|(?P<name>\*\s[^\s*]{{1,32}}))(?=\s)"
-)
-_ABOVE = regex.compile(rf"\s{{0,4}}{_NAME}(?:\s?[,–—-])?\s{{1,4}}[\[(]?{_CLOCK}[\])]?\s*$")
-_EXAMINED = regex.compile(r"\s{0,8}(?:[-*]\s)?(?:\*\*)?(?P<name>[QA])[.:](?:\*\*)?(?=\s)")
-_STAMPED = regex.compile(rf"\u200e?\s{{0,4}}[\[(]?{_CLOCK}[\])]?(?=[,\s–-])")
+_IRC = Pattern(rf"\s{{0,4}}{_TIME}(?:<[~&@%+ ]?(?P<name>[^<>\s/]{{1,32}})>|(?P<name>\*\s[^\s*]{{1,32}}))(?=\s)")
+_ABOVE = Pattern(rf"\s{{0,4}}{_NAME}(?:\s?[,–—-])?\s{{1,4}}[\[(]?{_CLOCK}[\])]?\s*$")
+_EXAMINED = Pattern(r"\s{0,8}(?:[-*]\s)?(?:\*\*)?(?P<name>[QA])[.:](?:\*\*)?(?=\s)")
+_STAMPED = Pattern(rf"\u200e?\s{{0,4}}[\[(]?{_CLOCK}[\])]?(?=[,\s–-])")
 # A log's level, or a label of a document, is nobody's name.
-_NOBODY = regex.compile(
+_NOBODY = Pattern(
     r"(?:TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|ERR|FATAL|CRITICAL|[Nn]ote|[Ww]arning|[Tt]ip|[Ee]xample|TODO|http|https)$"
 )
 
@@ -71,7 +70,7 @@ def stamped(line: str) -> bool:
     return bool(_STAMPED.match(line[:LOOKED_AT]))
 
 
-_POLAR = regex.compile(
+_POLAR = Pattern(
     r"(?:no|nope|nah|not|never|none|nobody|neither|yes|yeah|yep|yup|sure|ok|okay|agreed|right|correct|wrong|exactly"
     r"|nein|ja|doch|nicht|nie|keiner|jawohl|stimmt|genau|non|oui|jamais|personne|sí|si|nunca|nadie|não|sim|нет|да"
     r"|никогда|никто)(?!\w)|不|没|沒|是的|对[，。]|好的|いいえ|はい|違|아니|네[,. ]|예[,. ]",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import regex
 
 from moosproxy.compressor.kept import Wrap
+from moosproxy.compressor.text.patterns import Pattern
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Language:
     """
 
     wrap: Wrap
-    token: regex.Pattern[str]
+    token: Pattern
     braces: bool = False
     ends: bool = False
 
@@ -46,8 +47,8 @@ _SLASHES = r"(?P<line>//.*)"
 _HEREDOC = r"(?P<heredoc><<[-~]?[\"']?(?P<tag>[A-Za-z_]\w{0,40})[\"']?)"
 
 
-def _token(*parts: str) -> regex.Pattern[str]:
-    return regex.compile("|".join((r"\\.", *(part for part in parts if part), _BRACKET)), regex.DOTALL)
+def _token(*parts: str) -> Pattern:
+    return Pattern("|".join((r"\\.", *(part for part in parts if part), _BRACKET)), regex.DOTALL)
 
 
 PYTHON = Language(Wrap.HASH, _token(_HASH, "(?P<long>\"\"\"|''')", _STRING, _SINGLE))
@@ -95,8 +96,8 @@ _NAMES = {
 LANGUAGES = {name: language for names, language in _NAMES.items() for name in names.split()}
 """By the name that a fence gives, in lower case."""
 
-_TELLING: tuple[tuple[regex.Pattern[str], Language], ...] = tuple(
-    (regex.compile(rf"^(?:[ \t]*+\d+[\t→])?[ \t]*+(?:{pattern})", regex.MULTILINE), language)
+_TELLING: tuple[tuple[Pattern, Language], ...] = tuple(
+    (Pattern(rf"^(?:[ \t]*+\d+[\t→])?[ \t]*+(?:{pattern})", regex.MULTILINE), language)
     for pattern, language in (
         (
             r"(?:async )?def \w+\(.*\)?.*:?[ ]*$|class \w+(?:\(.*\))?:|from [\w.]+ import "

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-import regex
-
 from moosproxy.compressor.kinds.base import TERM_CHARS, Asked
+from moosproxy.compressor.text.patterns import Pattern
 
-PARTS = regex.compile(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{Lo}+|\d+")
+PARTS = Pattern(r"\p{Lu}+(?!\p{Ll})|\p{Lu}?\p{Ll}+|\p{Lo}+|\d+")
 COMMON = 1 / 3
 """A word that stands in a larger share of many pieces tells none of them."""
 MANY = 12
-_ENDING = regex.compile(r"(?<=\w{3})(?:ies|ing|ed|es|er|ers|s|y|e)$")
+_WORD = Pattern(r"\w+")
+_ENDING = Pattern(r"(?<=\w{3})(?:ies|ing|ed|es|er|ers|s|y|e)$")
 
 
 def stems(piece: str) -> set[str]:
@@ -36,7 +36,7 @@ def named(pieces: Sequence[str], asked: Asked) -> list[float]:
 def _wanted(asked: Asked) -> set[str]:
     found = {stem for term in asked.terms for stem in stems(term) if len(stem) >= TERM_CHARS}
     # Names as the question writes them: terms are in lower case and no longer tell the parts of camel case.
-    for word in regex.findall(r"\w+", asked.text or ""):
+    for word in _WORD.findall(asked.text or ""):
         if word.lower() in asked.terms:
             found |= {stem for stem in stems(word) if len(stem) >= TERM_CHARS}
     return found

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import regex
-
 from moosproxy.compressor.kinds.source.languages import Language
 from moosproxy.compressor.kinds.source.roles import CLOSES, CONTINUES, Role, Statement
+from moosproxy.compressor.text.patterns import Pattern
 
-_END = regex.compile(r"(?:end|fi|done|esac|endif|endfor|endwhile|endfunction|end (?:if|loop|case)|\#endif)\b")
-_ARM = regex.compile(r"(?:when|in)\b")
-_LABEL = regex.compile(r"(?:case\b.*|default|[A-Za-z_]\w*(?:\s+slots)?)\s*:(?!:)|\#")
+_END = Pattern(r"(?:end|fi|done|esac|endif|endfor|endwhile|endfunction|end (?:if|loop|case)|\#endif)\b")
+_ARM = Pattern(r"(?:when|in)\b")
+_LABEL = Pattern(r"(?:case\b.*|default|[A-Za-z_]\w*(?:\s+slots)?)\s*:(?!:)|\#")
 
 
 def nest(found: Sequence[Statement], language: Language) -> None:

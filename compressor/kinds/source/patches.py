@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import regex
-
 from moosproxy.compressor.kinds.base import Rows
+from moosproxy.compressor.text.patterns import Pattern
 
 AHEAD = 40
 """Rows looked at for the header of a diff that begins in the middle of a hunk."""
 CUT = 400
 """Characters of a row that are looked at."""
 
-_FILE = regex.compile(r"diff --(?:git|cc|combined) |diff -\S+ |Index: \S|Only in .+: |Binary files ")
-_EXTENDED = regex.compile(
+_FILE = Pattern(r"diff --(?:git|cc|combined) |diff -\S+ |Index: \S|Only in .+: |Binary files ")
+_EXTENDED = Pattern(
     r"index [\da-f]+|(?:old|new) mode |(?:new|deleted) file mode |mode \d|(?:copy|rename) (?:from|to) "
     r"|(?:dis)?similarity index |Binary files |GIT binary patch|=====+$|RCS file: |retrieving revision |diff -"
     r"|Index: "
 )
-HUNK = regex.compile(r"(?P<signs>@@+) (?:-\d+(?:,\d+)? )+\+\d+(?:,\d+)? @@+(?P<of>.*)|@@ (?:\.\.\.|-.*\+.*) @@")
-_COUNTS = regex.compile(r"[-+]\d+(?:,(\d+))?")
-_FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
-_SIGNATURE = regex.compile(r"-- ?$")
+HUNK = Pattern(r"(?P<signs>@@+) (?:-\d+(?:,\d+)? )+\+\d+(?:,\d+)? @@+(?P<of>.*)|@@ (?:\.\.\.|-.*\+.*) @@")
+_COUNTS = Pattern(r"[-+]\d+(?:,(\d+))?")
+_FENCE = Pattern(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
+_SIGNATURE = Pattern(r"-- ?$")
 
 
 def line_of(rows: Rows, row: int) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-import regex
-
 from moosproxy.compressor.kinds.source.languages import Language
 from moosproxy.compressor.kinds.source.rows import Row, open_brackets
+from moosproxy.compressor.text.patterns import Pattern
 
 WHOLE = 400
 """Characters of a statement that are looked at to tell what it does."""
@@ -47,32 +46,30 @@ class Statement:
     order: int = 0
 
 
-CLOSES = regex.compile(r"[)\]}]|</|/?>$")
-CONTINUES = regex.compile(
-    r"(?:[)\]}]+;?\s*)?(?:else|elif|elsif|elseif|except|catch|finally|rescue|ensure|where)\b"
-)
-_SIGNATURE = regex.compile(
+CLOSES = Pattern(r"[)\]}]|</|/?>$")
+CONTINUES = Pattern(r"(?:[)\]}]+;?\s*)?(?:else|elif|elsif|elseif|except|catch|finally|rescue|ensure|where)\b")
+_SIGNATURE = Pattern(
     r"(?:(?:export|default|public|private|protected|internal|static|final|abstract|async|virtual|override|inline"
     r"|extern|unsafe|pub(?:\(\w+\))?|const(?=\s+fn)|open|sealed|data|partial|local|declare)\s+)*+"
     r"(?:(?:def|defp|defmodule|defmacro|class|func|fn|function|fun|interface|struct|enum|trait|impl|type|module|mod"
     r"|namespace|union|object|protocol|extension|record|sub|proc|procedure|message|service|contract|instance)"
     r"(?:\s+[\w(*&<~\[:$]|[<(*])|(?:describe|it|test)\s?\(\"\"|macro_rules!)"
 )
-_TYPED_SIGNATURE = regex.compile(
+_TYPED_SIGNATURE = Pattern(
     r"(?:[\w<>\[\],.*&:?]++\s++)+[*&]*[\w:~]+\s*\([^;]*[{),]$"
     r"|(?:get\s+|set\s+|async\s+|\*)?[\w$#:-]+\s*\([^;=]*\)[^;=]*\{$|\w[\w-]*\s*\(\)\s*\{?$"
     r"|(?:export\s+)?(?:const|let|var)\s+[\w$]+\s*=\s*(?:async\s*)?(?:function\b|\([^()]*\)\s*=>|\w+\s*=>)"
 )
-_CONDITION = regex.compile(
+_CONDITION = Pattern(
     r"(?:[)\]}]+\s*)?(?:if|elif|else|elsif|elseif|unless|for|foreach|while|until|loop|match|switch|case|when|default"
     r"|try|except|catch|finally|rescue|ensure|with|async with|async for|select|guard|do|begin|assert\w*|cond|until"
     r"|using|lock|\#if\w*|\#el\w+|goto)\b"
 )
-_EXIT = regex.compile(
+_EXIT = Pattern(
     r"(?:return|raise|throw|yield|break|continue|panic!?|exit|sys\.exit|os\.exit|die|abort|defer|fail|reject"
     r"|process\.exit|unreachable!?|todo!?)\b"
 )
-_IMPORT = regex.compile(
+_IMPORT = Pattern(
     r"(?:import|from|require|require_relative|include|use|using(?=\s+[\w.]+;)|package|\#include|extern crate"
     r"|source|library|export\s*[{*].*from|(?:const|let|var)\s.*=\s*require\()(?![\w.=])"
 )
@@ -96,5 +93,5 @@ def role_of(rows: Sequence[Row], code: str, whole: str, language: Language) -> R
     return Role.PLAIN
 
 
-_CALLS = regex.compile(r"(?:new|await|delete|print|echo|not|go|sudo)\s")
-_CONDITION_CALL = regex.compile(r"(?:select|match|with|case|do|default|begin|when|lock|loop|using)\s*[.=,:]")
+_CALLS = Pattern(r"(?:new|await|delete|print|echo|not|go|sudo)\s")
+_CONDITION_CALL = Pattern(r"(?:select|match|with|case|do|default|begin|when|lock|loop|using)\s*[.=,:]")

@@ -9,6 +9,7 @@ import regex
 
 from moosproxy.compressor.kinds.base import Rows
 from moosproxy.compressor.kinds.source.languages import CLOSES, UNKNOWN, Language
+from moosproxy.compressor.text.patterns import Pattern
 
 LONGEST = 2000
 """A row of more characters is not looked into."""
@@ -18,9 +19,9 @@ BRACKETS = 400
 """A row with more brackets is taken as one that has none."""
 TAB = 8
 
-NUMBERED = regex.compile(r"[ \t]*+(?P<number>\d{1,7})(?:\t|→|: (?=\s|\S)|[ ]?[|│] ?)")
-_NUMBER = regex.compile(r"[ \t]*+(?P<number>\d{1,7})")
-_AGAIN = regex.compile(
+NUMBERED = Pattern(r"[ \t]*+(?P<number>\d{1,7})(?:\t|→|: (?=\s|\S)|[ ]?[|│] ?)")
+_NUMBER = Pattern(r"[ \t]*+(?P<number>\d{1,7})")
+_AGAIN = Pattern(
     r"^(?:[ \t]*+\d+[\t→])?(?P<indent>[ \t]*+)"
     r"(?:(?:async )?def \w+\(|class \w+[:(]|import [\w.]+$|from [\w.]+ import )",
     regex.MULTILINE,

@@ -10,6 +10,7 @@ from moosproxy.compressor.kinds.base import Rows
 from moosproxy.compressor.kinds.source.languages import LANGUAGES
 from moosproxy.compressor.kinds.source.patches import opens
 from moosproxy.compressor.kinds.source.rows import NUMBERED, numbered
+from moosproxy.compressor.text.patterns import Pattern
 
 AHEAD = 14
 """Rows looked at to tell code, comments not counted."""
@@ -22,7 +23,7 @@ LONG = 400
 """A string or comment of more rows is not passed over."""
 CUT = 300
 
-_STRONG = regex.compile(
+_STRONG = Pattern(
     r"""(?:
       (?:async\ )?def\ [\w.?!]+\s*(?:\(|$|:) | class\ \w+(?:\(.*\))?:\s*$ | class\ \w+[^.]*\{\s*\}?$
     | class\ \p{Lu}\w+(?:\ <\ [\w:]+)?$ | from\ [\w.]+\ import\ [\w*(]
@@ -63,7 +64,7 @@ _STRONG = regex.compile(
     )""",
     regex.VERBOSE,
 )
-_WEAK = regex.compile(
+_WEAK = Pattern(
     r"""(?:
       [)\]}]+[;,)\]}]*$ | [({\[]$
     | [\w.\[\]'"$@*-]+(?:\s?:\s?[\w.\[\]|<>,\ ]+)?\s*(?:[-+*/|&^%:]|<<|>>|\?\?)?=\s*\S
@@ -79,16 +80,16 @@ _WEAK = regex.compile(
     )""",
     regex.VERBOSE,
 )
-_COMMENT = regex.compile(r"(?:\#|//|/\*|\*\s|\*/|--\s|;;|<!--)")
-_QUOTED_KEY = regex.compile(r"[\"'][^\"']*[\"']\s*:|\{\s*[\"']")
-_SQL = regex.compile(
+_COMMENT = Pattern(r"(?:\#|//|/\*|\*\s|\*/|--\s|;;|<!--)")
+_QUOTED_KEY = Pattern(r"[\"'][^\"']*[\"']\s*:|\{\s*[\"']")
+_SQL = Pattern(
     r"(?i)(?:select|insert\s+into|update|delete\s+from|create\s+(?:or\s+replace\s+)?(?:table|index|view|function|unique)"
     r"|alter\s+table|with\s+\w+\s+as\s*\(|from|where|(?:left|right|inner)\s+join|join|group\s+by|order\s+by|values)\b"
 )
-_PROSE = regex.compile(r"[^=;{}()\[\]<>_]*?\p{L}{2,}[,:]?(?:\s\p{L}[\p{L}’'-]*[,:]?){4,}[^=;{}\[\]<>_]*$")
-_HEADING = regex.compile(r"#{1,6}\s\p{Lu}")
-_FENCE = regex.compile(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
-_POD = regex.compile(r"=(?:head\d|pod|over|item|begin|encoding)\b")
+_PROSE = Pattern(r"[^=;{}()\[\]<>_]*?\p{L}{2,}[,:]?(?:\s\p{L}[\p{L}’'-]*[,:]?){4,}[^=;{}\[\]<>_]*$")
+_HEADING = Pattern(r"#{1,6}\s\p{Lu}")
+_FENCE = Pattern(r"\s{0,3}(?:`{3,}|~{3,})\s*$")
+_POD = Pattern(r"=(?:head\d|pod|over|item|begin|encoding)\b")
 _QUOTES = ('"""', "'''")
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import regex
-
 from moosproxy.compressor.kinds.source.languages import Language
 from moosproxy.compressor.kinds.source.nesting import nest
 from moosproxy.compressor.kinds.source.roles import WHOLE, Role, Statement, role_of
 from moosproxy.compressor.kinds.source.rows import Row, follow, open_brackets
+from moosproxy.compressor.text.patterns import Pattern
 
 JOIN = 12
 """A statement goes on over at most so many rows because a bracket is open; more are taken row by row."""
@@ -19,13 +18,13 @@ NOTES = 40
 """A comment of more rows is taken as several."""
 
 
-_DECORATOR = regex.compile(r"@[\w.]+(?:\(|$)|@\w[\w.]*\s*$|\#!?\[|template\s*<[^;{]*$|\[[A-Z]\w*[(\]]")
+_DECORATOR = Pattern(r"@[\w.]+(?:\(|$)|@\w[\w.]*\s*$|\#!?\[|template\s*<[^;{]*$|\[[A-Z]\w*[(\]]")
 _DECORATING = frozenset("@#t[")
-_BARE = regex.compile(r"\{|then|do|begin|\($")
-_TYPE = regex.compile(r"(?:[\w:<>,]++[\s*&]++)*+(?:[\w:<>,]*+[*&]*+|inline|static)")
-_NAME = regex.compile(r"[\w:~<>]+\s*\(")
-_GOES_ON = regex.compile(r"(?:\?\.|\.(?!\.)|&&|\|\||\|>|\?\s|:\s|\+\s|->|=\s|<<|%>%|and\s|or\s)")
-_HANGS = regex.compile(r"(?:&&|\|\||\||(?<![=<>!])=|=>|\+|\?|\\|%>%|,)$")
+_BARE = Pattern(r"\{|then|do|begin|\($")
+_TYPE = Pattern(r"(?:[\w:<>,]++[\s*&]++)*+(?:[\w:<>,]*+[*&]*+|inline|static)")
+_NAME = Pattern(r"[\w:~<>]+\s*\(")
+_GOES_ON = Pattern(r"(?:\?\.|\.(?!\.)|&&|\|\||\|>|\?\s|:\s|\+\s|->|=\s|<<|%>%|and\s|or\s)")
+_HANGS = Pattern(r"(?:&&|\|\||\||(?<![=<>!])=|=>|\+|\?|\\|%>%|,)$")
 
 
 def statements(rows: Sequence[Row], language: Language) -> list[Statement]:

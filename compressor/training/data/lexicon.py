@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 
-import regex
 import snowballstemmer
 
 from moosproxy.compressor.text import words
+from moosproxy.compressor.text.patterns import Pattern
 
 # Negations are missing on purpose: they change what a sentence says.
 _ENGLISH_STOP = frozenset(
@@ -36,8 +36,8 @@ _FILLERS = frozenset(
     """.split()  # noqa: SIM905
 )
 _SNOWBALL = {"en": "english", "pt": "portuguese", "ar": "arabic"}
-_HAS_LETTER = regex.compile(r"[\p{L}\p{N}]")
-_IDEOGRAPH = regex.compile(r"^\p{Han}")
+_HAS_LETTER = Pattern(r"[\p{L}\p{N}]")
+_IDEOGRAPH = Pattern(r"^\p{Han}")
 
 # A word in more than this share of a language's texts says little about any one of them.
 COMMON_SHARE = 0.15

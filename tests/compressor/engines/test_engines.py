@@ -113,6 +113,35 @@ def test_a_sentencepiece_directory_without_a_graph_loads_through_the_same_door(t
     assert 1.9 < result.ratio < 2.1
 
 
+def test_a_two_label_directory_of_modern_bert_loads_through_the_same_door(tmp_path: Path) -> None:
+    """Newer public compressors have this shape: byte-level pieces, no token types, rotary positions."""
+    import torch
+    from transformers import ModernBertConfig, ModernBertForTokenClassification
+
+    tokenizer = tiny.byte_level(tmp_path / "tokenizer.json")
+    torch.manual_seed(1)
+    config = ModernBertConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=32,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=8192,
+        num_labels=2,
+        classifier_bias=False,
+        **{f"{name}_token_id": tokenizer.token_to_id(f"[{name.upper()}]") for name in ("pad", "cls", "sep")},
+    )
+    ModernBertForTokenClassification(config).save_pretrained(tmp_path)
+
+    with Compressor.load(tmp_path) as compressor:
+        result = compressor.compress(
+            " ".join(tiny.WORDS), CompressionSettings(ratio=2, protect=frozenset(), unit="word")
+        )
+
+    assert "torch" == compressor.engine.name
+    assert 1.9 < result.ratio < 2.1
+
+
 def test_an_unknown_engine_is_a_clear_error(tiny_checkpoint: Path) -> None:
     with pytest.raises(SettingsError, match=r"unknown engine 'cuda'.*openvino"):
         open_engine(checkpoint.load(tiny_checkpoint), "cuda")

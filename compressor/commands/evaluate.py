@@ -92,13 +92,13 @@ def run_command(
 @click.option("--docs", type=_FOLDER, default=Path("docs"), show_default=True, help="Gets results.md and plots/.")
 @_one_line
 def report_command(out: Path, docs: Path) -> None:
-    """Write docs/results.md and its plots from results.json."""
-    from moosproxy.compressor.evaluation.reporting import plots, report
+    """Write docs/results.md, its plots and docs/failures.md from what runs have left."""
+    from moosproxy.compressor.evaluation.reporting import pages, plots
     from moosproxy.compressor.evaluation.reporting.results import Results
 
     results = Results.load(out / "results.json")
     names = plots.draw(results, docs / "plots")
-    (docs / "results.md").write_text(report.markdown(results, names), encoding="utf-8")
+    pages.write(results, names, docs)
     click.echo(f"{docs / 'results.md'} and {len(names)} plots")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from moosproxy.compressor.evaluation.judging.judges import ApiJudge, Judge
 from moosproxy.compressor.evaluation.measures import answers
@@ -132,11 +132,6 @@ class Run:
                 self.results.add(task.name, one.method, one.ratio, "solved", one.item.group, score)
             self.store.commit()
         progress.remove_task(bar)
-
-
-def bars() -> Progress:
-    """The progress display of an evaluation."""
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
 
 
 def _pack(short: Shortened) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,10 @@ from moosproxy.compressor import records
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.evaluation import methods, run, slim
+from moosproxy.compressor.evaluation.commit import commit
 from moosproxy.compressor.evaluation.judging.judges import ApiJudge, Judge, ReaderJudge
 from moosproxy.compressor.evaluation.measures.lexicon import DocumentFrequencies
+from moosproxy.compressor.evaluation.progress import bars
 from moosproxy.compressor.evaluation.reporting.results import Results
 from moosproxy.compressor.evaluation.reporting.store import Store
 from moosproxy.compressor.evaluation.tasks import TASKS
@@ -55,7 +56,7 @@ def evaluate(choice: Choice) -> None:
     rival = None
     if choice.rival:
         rival = Compressor.load(choice.rival, engine=choice.engine, threads=choice.threads)
-    with Store(choice.out / "store.db") as store, run.bars() as progress:
+    with Store(choice.out / "store.db") as store, bars() as progress:
         every = [
             method
             for method in _methods(data, compressor, rival)
@@ -156,19 +157,3 @@ def _facts(
 def _metric(settings: CompressionSettings) -> str:
     reading = settings.outlier
     return f"alpha {settings.alpha:g}, {reading.scope} {reading.stat}, {reading.sided}-sided, {reading.norm}"
-
-
-def commit() -> str | None:
-    """The commit that this code stands at, with a plus if the tree differs; None outside a checkout."""
-    try:
-        head = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".")
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return head + ("+" if changed else "")
-
-
-def _git(*words: str) -> str:
-    room = str(Path(__file__).parent.parent)
-    done = subprocess.run(["git", "-C", room, *words], capture_output=True, check=True, text=True)  # noqa: S603, S607
-    return done.stdout.strip()

@@ -27,7 +27,7 @@ _COMMANDS: Final = {
     "key": ("moosproxy.policies.cli", "key", "Make keys for teams."),
     "compress": ("moosproxy.compressor.commands.compress", "compress", "Compress a file or standard input."),
     "train": ("moosproxy.compressor.commands.train", "train", "Train a checkpoint."),
-    "eval": ("moosproxy.compressor.commands.evaluate", "evaluate", "Evaluate a checkpoint."),
+    "eval": ("moosproxy.proxy.commands.evaluate", "evaluate_all", "Evaluate a checkpoint."),
     "bench": ("moosproxy.proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),
 }
 _BENCHES: Final = {

@@ -27,9 +27,14 @@ bootstrap over texts, 1,000 draws). Every method gets the same budget in encoder
 default policy may leave more, as the realised ratios say."""
 
 
-def markdown(results: Results, plots: Sequence[str]) -> str:
-    """The whole document."""
-    parts = [_head(results), headline(results), *(f"![{name}](plots/{name})" for name in plots)]
+def markdown(results: Results, plots: Sequence[str], answered: str = "") -> str:
+    """The whole document. answered: what language models answered, which comes first."""
+    parts = [
+        f"# Results\n\n{answered}".rstrip(),
+        _head(results),
+        headline(results),
+        *(f"![{name}](plots/{name})" for name in plots),
+    ]
     parts += [_task(results, name) for name in results.tasks(TASKS)]
     parts += [_critical(results), _paired(results), _realised(results), _method_notes()]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -49,7 +54,7 @@ def _head(results: Results) -> str:
         ("limit", facts.get("limit") or "none"),
     ]
     table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
-    return f"# Results\n\n{_PREFACE}\n\n{table}"
+    return f"## What is left of texts\n\n{_PREFACE}\n\n{table}"
 
 
 def _trained(told: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,21 @@
+"""docs/results.md and docs/failures.md, from everything that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from moosproxy.compressor.evaluation.answers.outcome import load_failures
+from moosproxy.compressor.evaluation.reporting import answers, report
+from moosproxy.compressor.evaluation.reporting.results import Results
+
+
+def write(results: Results, plots: Sequence[str], docs: Path) -> None:
+    """Answers of models come from docs/answers, a folder for each. Raises CompressorError."""
+    folders = sorted(path.parent for path in (docs / "answers").glob("*/results.json"))
+    several = [Results.load(folder / "results.json") for folder in folders]
+    page = report.markdown(results, plots, answers.section(several))
+    (docs / "results.md").write_text(page, encoding="utf-8")
+    if folders:
+        lost = [(one.facts["model"], load_failures(folder)) for one, folder in zip(several, folders, strict=True)]
+        (docs / "failures.md").write_text(answers.failures(lost), encoding="utf-8")

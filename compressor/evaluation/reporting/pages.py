@@ -7,6 +7,7 @@ from pathlib import Path
 
 from moosproxy.compressor.evaluation.answers.outcome import load_failures
 from moosproxy.compressor.evaluation.reporting import answers, report
+from moosproxy.compressor.evaluation.reporting.paper import BESIDE_THE_PAPER
 from moosproxy.compressor.evaluation.reporting.results import Results
 
 
@@ -14,7 +15,8 @@ def write(results: Results, plots: Sequence[str], docs: Path) -> None:
     """Answers of models come from docs/answers, a folder for each. Raises CompressorError."""
     folders = sorted(path.parent for path in (docs / "answers").glob("*/results.json"))
     several = [Results.load(folder / "results.json") for folder in folders]
-    page = report.markdown(results, plots, answers.section(several))
+    lead = f"{answers.section(several)}\n\n{BESIDE_THE_PAPER}" if several else ""
+    page = report.markdown(results, plots, lead)
     (docs / "results.md").write_text(page, encoding="utf-8")
     if folders:
         lost = [(one.facts["model"], load_failures(folder)) for one, folder in zip(several, folders, strict=True)]

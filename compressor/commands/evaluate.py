@@ -175,6 +175,23 @@ def outliers_command(
         click.echo(table)
 
 
+@evaluate.command("teachers")
+@_data
+@_checkpoint
+@click.option("--model", type=_FILE, required=True, help="GGUF file of a small language model.")
+@click.option("--limit", default=150, show_default=True, type=click.IntRange(1), help="Texts.")
+@_threads
+@_one_line
+def teachers_command(
+    data: Path | None, checkpoint: Path | None, model: Path, limit: int, threads: int | None
+) -> None:
+    """Let a language model pick sentences in five ways: would it teach better than today's labels?"""
+    from moosproxy.compressor import records
+    from moosproxy.compressor.evaluation.teachers.study import study
+
+    study(model, records.data_directory(data), checkpoint, limit, threads, click.echo)
+
+
 @evaluate.command("logs")
 @_data
 @_checkpoint

@@ -77,7 +77,7 @@ class Adjusted(methods.Ours):
 def chosen(
     data: Path, compressor: Compressor, rival: Compressor | None, plain: Compressor | None, names: Sequence[str]
 ) -> list[Method]:
-    """The methods whose name begins with one of the names, all for none.
+    """The methods that have one of the names, or whose name begins so where none has it; all for none.
 
     rival: a checkpoint of the LLMLingua-2 recipe. plain: one trained with beta 0.
     """
@@ -99,4 +99,6 @@ def chosen(
     found += [Adjusted(scorer, f"alpha {value:g}", alpha=value) for value in (1.0, 0.7) if value != alpha]
     if plain:
         found.append(Adjusted(methods.Scorer(plain), "beta 0"))
-    return [method for method in found if not names or method.name.startswith(tuple(names))]
+    whole = {method.name for method in found} & set(names)
+    begun = tuple(name for name in names if name not in whole)
+    return [method for method in found if not names or method.name in whole or method.name.startswith(begun)]

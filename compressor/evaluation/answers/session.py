@@ -21,7 +21,7 @@ from moosproxy.compressor.evaluation.commit import commit
 from moosproxy.compressor.evaluation.progress import bars
 
 QUICK = ("BM25 sentences", "moosproxy, question-aware", "moosproxy, task-agnostic")
-"""Methods of a quick run, all of the name without an end of their own."""
+"""Methods of a quick run."""
 QUICK_MINUTES = 20.0
 
 
@@ -51,11 +51,7 @@ def ask(choice: Choice, answerer: Answerer) -> None:
         Compressor.load(path, threads=choice.threads) if path else None for path in (choice.rival, choice.plain)
     )
     names = choice.methods or (QUICK if choice.quick else ())
-    methods = [
-        one
-        for one in chosen(data, compressor, rival, plain, names)
-        if not choice.quick or choice.methods or one.name in QUICK
-    ]
+    methods = chosen(data, compressor, rival, plain, names)
     if not methods:
         raise CompressorError(f"no method is named like {', '.join(names)}")
     minutes = QUICK_MINUTES if choice.quick and choice.minutes is None else choice.minutes

@@ -21,6 +21,8 @@ from moosproxy.proxy.upstreams.llama_cpp.spec import spec_of
 from moosproxy.proxy.upstreams.local.faults import ModelFault
 
 LANES = 8
+TAILS = 1024
+"""Tokens at most that lanes have each for itself, all together: a token looks at the cells of every lane."""
 _EDITION = "1"
 
 
@@ -101,7 +103,8 @@ class GgufAnswerer:
 
     def _fits(self, lanes: list[_Lane]) -> bool:
         shared = common(lane.prompt for lane in lanes)
-        return shared + sum(len(lane.prompt) - shared + lane.wanted.tokens for lane in lanes) <= self._window
+        own = sum(len(lane.prompt) - shared + lane.wanted.tokens for lane in lanes)
+        return own <= TAILS and shared + own <= self._window
 
     def _turn(self, lanes: list[_Lane]) -> None:
         shared = min(common(lane.prompt for lane in lanes), min(len(lane.prompt) for lane in lanes) - 1)

@@ -11,7 +11,7 @@ from moosproxy.compressor.evaluation.reporting.tables import F1, estimate, headl
 from moosproxy.compressor.evaluation.tasks import TASKS
 
 # Colours that stay apart in grey and for the colour-blind; ours are the saturated ones.
-_STYLES = {
+STYLES = {
     "moosproxy, question-aware": ("#c2410c", "-", "o"),
     "moosproxy, task-agnostic": ("#1d4ed8", "-", "o"),
     "moosproxy, question-aware, words": ("#c2410c", ":", "s"),
@@ -26,8 +26,8 @@ _STYLES = {
 _OVERVIEW = ("squad_dev", "nq_multidoc_20", "qmsum_val", "logs")
 
 
-def draw(results: Results, folder: Path) -> list[str]:
-    """Writes the plots as SVG files that do not change when the figures do not. Returns their names."""
+def prepare(folder: Path) -> None:
+    """The look of all plots, as SVG files that do not change when the figures do not."""
     import matplotlib as mpl
 
     mpl.use("svg")
@@ -35,6 +35,11 @@ def draw(results: Results, folder: Path) -> list[str]:
         {"svg.hashsalt": "moosproxy", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     )
     folder.mkdir(parents=True, exist_ok=True)
+
+
+def draw(results: Results, folder: Path) -> list[str]:
+    """Writes the plots. Returns their names."""
+    prepare(folder)
     names = []
     overview = [task for task in _OVERVIEW if task in results.sums]
     if overview:
@@ -59,7 +64,7 @@ def _quality(results: Results, tasks: list[str], path: Path) -> str:
         handles.update(_curves(axes, results, task))
     for axes in list(grid.flat)[len(tasks) :]:
         axes.axis("off")
-    order = [name for name in _STYLES if name in handles]
+    order = [name for name in STYLES if name in handles]
     figure.legend(
         [handles[n] for n in order], order, loc="lower center", ncols=3 if columns == 2 else 4, frameon=False
     )
@@ -81,7 +86,7 @@ def _curves(axes: Any, results: Results, task: str) -> dict[str, Any]:
                 points.append((realised.value, 100 * found.value, 100 * found.low, 100 * found.high))
         if not points:
             continue
-        colour, dash, mark = _STYLES.get(method, ("#000000", "-", "."))
+        colour, dash, mark = STYLES.get(method, ("#000000", "-", "."))
         x, y, low, high = zip(*points, strict=True)
         ours = method.startswith((OURS, RIVAL))
         (handles[method],) = axes.plot(

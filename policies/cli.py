@@ -1,4 +1,4 @@
-"""Commands about policies and keys, for `moos` to mount. Exit code 0 is good, 2 is bad input."""
+"""Commands about policies, for `moos` to mount. Exit code 0 is good, 2 is bad input."""
 
 from __future__ import annotations
 
@@ -27,11 +27,6 @@ _config = click.option(
 @click.group()
 def policy() -> None:
     """Check, explain and describe policy files."""
-
-
-@click.group()
-def key() -> None:
-    """Keys of teams."""
 
 
 @policy.command()
@@ -97,30 +92,6 @@ def schema(team: bool) -> None:
     from moosproxy.policies.files.schema import main_schema, team_schema
 
     click.echo(json.dumps(team_schema() if team else main_schema(), indent=2))
-
-
-@key.command()
-@_config
-@click.option("--team", required=True, help="Whose key it is.")
-@click.option("--note", default="", help="A comment beside the hash, such as who holds the key.")
-@click.option("--create", is_flag=True, help="Create the team's file if there is none.")
-def new(config: Path | None, team: str, note: str, create: bool) -> None:
-    """Make a key, print it once, and store its SHA-256 in the team's file."""
-    from moosproxy.policies.keyfile import store_key
-
-    if config is None:
-        _fail("say where the policies are: --config or MOOS_POLICIES")
-    try:
-        made = store_key(config, team, note, create)
-    except PolicyError as fault:
-        _fail(str(fault))
-    if made.written:
-        click.echo(f"stored the key's SHA-256 in {made.file}; the key is shown only now:", err=True)
-    else:
-        click.echo(f"add this line under the keys of team {team} in {made.file}:", err=True)
-        click.echo(f'  - "{made.digest}"', err=True)
-        click.echo("the key is shown only now:", err=True)
-    click.echo(made.key)
 
 
 def as_data(explanation: Explanation) -> dict[str, object]:

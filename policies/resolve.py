@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 
 from moosproxy.policies.faults import NoRouteError
+from moosproxy.policies.fields.allowance import Allowance
 from moosproxy.policies.fields.endpoints import plain_endpoint
-from moosproxy.policies.keys import KeyRing
+from moosproxy.policies.keys import Key, KeyRing
 from moosproxy.policies.model import Policy, Upstream
 from moosproxy.policies.overrides import Applied, Requested, apply_overrides
 
@@ -97,11 +98,13 @@ class PolicySet:
     """Everything that the files say, ready to answer.
 
     rules: for each team, and for None (nobody, or a team without rules of its own), its routes in order.
+    allowances: what each team may use, None for whoever needs no key; teams that are not there use what they want.
     """
 
     rules: Mapping[str | None, tuple[Rule, ...]]
     upstreams: Mapping[str, Upstream]
     keys: KeyRing = field(default_factory=KeyRing)
+    allowances: Mapping[str | None, Allowance] = field(default_factory=dict)
 
     @property
     def has_keys(self) -> bool:
@@ -113,9 +116,9 @@ class PolicySet:
         """Names of all teams."""
         return tuple(name for name in self.rules if name is not None)
 
-    def team_of(self, key: str) -> str | None:
-        """The team that a key belongs to, in constant time over all keys; None for an unknown key."""
-        return self.keys.team_of(key)
+    def find_key(self, key: str) -> Key | None:
+        """What is known of a key, in constant time over all keys; None for an unknown key."""
+        return self.keys.find(key)
 
     def decide(self, facts: RequestFacts) -> Decision:
         """Policy and upstreams by the first route that takes the request. Raises NoRouteError."""

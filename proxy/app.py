@@ -14,16 +14,28 @@ from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
 from moosproxy.proxy.connections.lobby import STATE, Lobby, open_lobby
+from moosproxy.proxy.limits.book import RedisBook
+from moosproxy.proxy.limits.file_book import FileBook
+from moosproxy.proxy.limits.gate import Gate
+from moosproxy.proxy.limits.tally import Tally
 from moosproxy.proxy.local_models import LocalModels
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
 from moosproxy.proxy.observing.readiness import Check, Probe, Readiness
-from moosproxy.proxy.policy_source import keyless, open_policies, policies_check, state_check, upstreams_check
-from moosproxy.proxy.rewriting.break_even import BreakEven
+from moosproxy.proxy.policy_source import (
+    keyless,
+    limits_check,
+    open_policies,
+    policies_check,
+    state_check,
+    unpriced,
+    upstreams_check,
+)
+from moosproxy.proxy.rewriting.break_even import BreakEven, default_folder
 from moosproxy.proxy.routes import pages
 from moosproxy.proxy.routes.front import Front
 from moosproxy.proxy.scheduling.scheduler import CompressorLike
-from moosproxy.proxy.services import Services
+from moosproxy.proxy.services import PRICE, Price, Services
 from moosproxy.proxy.settings import Settings, proxy_hint
 from moosproxy.proxy.upstreams.litellm_sdk import import_litellm
 from moosproxy.proxy.upstreams.pool import UpstreamPool
@@ -35,14 +47,16 @@ def create_app(
     policy_set: PolicySet | None = None,
     compressor: CompressorLike | None = None,
     on_started: Callable[[Lobby], None] | None = None,
+    price: Price | None = PRICE,
 ) -> Front:
     """The ASGI application. Nothing is opened before its lifespan starts.
 
     settings: from the environment if not given. policy_set: instead of the files that the settings name.
     compressor: instead of the checkpoint that the settings name; the caller closes it.
     on_started: called once everything is loaded, before the first request, with what the connections share.
+    price: of a finished request in US dollars; without one no budget may be in money.
     """
-    running = _Running(settings or Settings(), policy_set, compressor, on_started)
+    running = _Running(settings or Settings(), policy_set, compressor, on_started, price)
     app = pages.make_pages(running.lifespan, running.readiness, running.metrics, __version__)
     return Front(app, running.services, pages.PATHS)
 
@@ -56,11 +70,13 @@ class _Running:
         policy_set: PolicySet | None,
         compressor: CompressorLike | None,
         on_started: Callable[[Lobby], None] | None,
+        price: Price | None,
     ) -> None:
         self._settings = settings
         self._policy_set = policy_set
         self._compressor = compressor
         self._on_started = on_started
+        self._price = price
         self._lobby = open_lobby(settings)
         self._open: tuple[Services, Readiness] | None = None
 
@@ -95,8 +111,8 @@ class _Running:
 
     async def _start(self, stack: AsyncExitStack) -> tuple[Services, Readiness]:
         settings = self._settings
-        source = await open_policies(settings, self._policy_set, stack)
-        reason = keyless(settings, source.current)
+        source = await open_policies(settings, self._policy_set, stack, self._price)
+        reason = keyless(settings, source.current) or unpriced(source.current, self._price)
         if reason is not None:
             raise RuntimeError(reason)
         watching = asyncio.create_task(self._lobby.watch())
@@ -122,9 +138,14 @@ class _Running:
         local = LocalModels(source, pool, break_even)
         for work in (local.run(), break_even.keep_true()):
             stack.push_async_callback(_ended, asyncio.create_task(work))
-        services = Services(settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held)
+        gate = _open_gate(settings, metrics)
+        stack.push_async_callback(gate.tally.aclose)
+        services = Services(
+            settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate, self._price
+        )
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,
+            "limits": partial(limits_check, source, gate),
             "local_models": local.faults_check,
             "policies": partial(policies_check, source),
             "preload": local.loading_check,
@@ -142,6 +163,15 @@ class _Running:
     async def _serving_check(self) -> Check:
         """Whether new requests may come."""
         return Check("missing", "the proxy is about to end") if self._lobby.draining else Check("ok")
+
+
+def _open_gate(settings: Settings, metrics: Metrics) -> Gate:
+    """Limits, shared through Redis or a file of the state folder. Opens nothing before something is bounded."""
+    url = settings.redis_url
+    book = RedisBook(url.get_secret_value()) if url else FileBook(settings.state_dir or default_folder())
+    tally = Tally(book, settings.workers)
+    tally.on_alone = metrics.limits_alone
+    return Gate(tally)
 
 
 async def _tell(readiness: Readiness, settings: Settings) -> None:

@@ -10,6 +10,9 @@ ProxyError
 ├── NotFound               404  no such path, no route for the model
 ├── MethodNotAllowed       405  a method that no API has
 ├── RequestTimeout         408  a head or a body that does not come
+├── LimitReached           429  a team or a key has used what it may
+│   ├── RateLimited             in a minute: again soon
+│   └── BudgetExceeded          in a day or a month: not before it is over
 ├── BodyTooLarge           413
 ├── HeadTooLarge           431
 ├── Overloaded             503  more connections or bytes at once than the proxy may hold
@@ -20,6 +23,7 @@ ProxyError
 
 from __future__ import annotations
 
+import math
 from typing import ClassVar, NamedTuple
 
 import orjson
@@ -38,9 +42,9 @@ class Told(NamedTuple):
 class ProxyError(Exception):
     """An answer of our own. The message goes to the client: it names the fix, and quotes no text of a request."""
 
-    headers: ClassVar[tuple[tuple[bytes, bytes], ...]] = ()
+    headers: tuple[tuple[bytes, bytes], ...] = ()
     status: ClassVar[int] = 500
-    kind: ClassVar[str] = "api_error"
+    kind: str = "api_error"
     default_code: ClassVar[str | None] = None
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -134,6 +138,42 @@ class Overloaded(ProxyError):
 
     status = 503
     default_code = "overloaded"
+
+
+class LimitReached(ProxyError):
+    """A team or a key has used what it may."""
+
+    status = 429
+
+    def __init__(self, message: str, *, code: str, bound: str, wait_s: float | None, again: bool) -> None:
+        """bound: the field that says how much. wait_s: until it may be tried again, None where never.
+
+        again: whether clients that try again by themselves shall do so.
+        """
+        super().__init__(message, code=code)
+        self.bound = bound
+        if wait_s is not None:
+            self.headers += ((b"retry-after", b"%d" % max(1, math.ceil(wait_s))),)
+        if not again:
+            self.headers += ((b"x-should-retry", b"false"),)  # OpenAI's and Anthropic's clients heed it
+
+
+class RateLimited(LimitReached):
+    """Too much in a minute."""
+
+    def __init__(self, message: str, unit: str, bound: str, wait_s: float | None) -> None:
+        """unit: `requests` or `tokens`, the type that OpenAI gives such an error."""
+        super().__init__(message, code="rate_limit_exceeded", bound=bound, wait_s=wait_s, again=wait_s is not None)
+        self.kind = unit
+
+
+class BudgetExceeded(LimitReached):
+    """Too much in a day or a month."""
+
+    kind = "insufficient_quota"
+
+    def __init__(self, message: str, bound: str, wait_s: float | None) -> None:
+        super().__init__(message, code="budget_exceeded", bound=bound, wait_s=wait_s, again=False)
 
 
 class UnknownCoding(ProxyError):

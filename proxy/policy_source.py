@@ -13,10 +13,11 @@ from moosproxy.policies.extras import lacking
 from moosproxy.policies.files.load import load
 from moosproxy.policies.files.watch import PolicyWatcher
 from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.observing.readiness import Check
 from moosproxy.proxy.rewriting.break_even import default_folder
 from moosproxy.proxy.routes.auth import refusal
-from moosproxy.proxy.services import PolicySource
+from moosproxy.proxy.services import PRICE, PolicySource, Price
 from moosproxy.proxy.settings import Settings
 
 _LAST_KEY = (
@@ -33,7 +34,9 @@ class FixedPolicies:
     faults: tuple[object, ...] = ()
 
 
-async def open_policies(settings: Settings, given: PolicySet | None, stack: AsyncExitStack) -> PolicySource:
+async def open_policies(
+    settings: Settings, given: PolicySet | None, stack: AsyncExitStack, price: Price | None = PRICE
+) -> PolicySource:
     """The source for one application. Raises PolicyError.
 
     A set that must not be served here, such as one without keys on an open address, does not come into force; nor
@@ -47,7 +50,7 @@ async def open_policies(settings: Settings, given: PolicySet | None, stack: Asyn
         nonlocal keyed
         if keyed and not found.has_keys:
             return _LAST_KEY
-        reason = objection(settings, found)
+        reason = objection(settings, found, price)
         keyed = found.has_keys if reason is None else keyed
         return reason
 
@@ -55,9 +58,25 @@ async def open_policies(settings: Settings, given: PolicySet | None, stack: Asyn
     return await stack.enter_async_context(watcher)
 
 
-def objection(settings: Settings, found: PolicySet) -> str | None:
+def objection(settings: Settings, found: PolicySet, price: Price | None = PRICE) -> str | None:
     """Why this set, faultless in itself, must not be served here, with the fix; None if it may."""
-    return keyless(settings, found) or lacking(found)
+    return keyless(settings, found) or unpriced(found, price) or lacking(found)
+
+
+def unpriced(found: PolicySet, price: Price | None) -> str | None:
+    """The same of budgets in money where nothing has a price: they would never be used up."""
+    if price is not None:
+        return None
+    named = {"this proxy" if team is None else f"team {team}": each for team, each in found.allowances.items()}
+    named |= {f"key {key.id}": key.allowance for key in found.keys.entries}
+    for whose, allowance in named.items():
+        for name in ("usd_per_day", "usd_per_month"):
+            if getattr(allowance.budget, name) is not None:
+                return (
+                    f"budget.{name} of {whose}: no prices of models are known here, so money cannot be counted; "
+                    f"use {name.replace('usd', 'tokens')} instead."
+                )
+    return None
 
 
 def keyless(settings: Settings, found: PolicySet) -> str | None:
@@ -120,6 +139,18 @@ def folder_check(settings: Settings) -> Check:
         return Check("ok", str(folder))
     text = f"{folder} cannot be written, so each start measures anew: make it writable, or set MOOS_STATE_DIR"
     return Check("degraded", text)
+
+
+async def limits_check(source: PolicySource, gate: Gate) -> Check:
+    """Whether workers share limits and budgets."""
+    current = source.current
+    keys = [key.allowance for key in current.keys.entries]
+    if not any(allowance.bounded for allowance in (*current.allowances.values(), *keys)):
+        return Check("off", "no team and no key has limits or a budget")
+    reason = gate.tally.alone
+    if reason is not None:
+        return Check("degraded", f"{gate.tally.where}: {reason}; each worker takes its share until it is back")
+    return Check("ok", gate.tally.where)
 
 
 def _writable(folder: Path) -> bool:

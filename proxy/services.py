@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +12,9 @@ from moosproxy.proxy.connections.held import Held
 from moosproxy.proxy.decisions import Decisions
 from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.doors.chat import DOOR as CHAT
+from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.observing.metrics import Metrics
+from moosproxy.proxy.observing.record import Record
 from moosproxy.proxy.rewriting.break_even import BreakEven
 from moosproxy.proxy.rewriting.fit_context import FitContext
 from moosproxy.proxy.settings import Settings
@@ -20,6 +22,12 @@ from moosproxy.proxy.upstreams.pool import UpstreamPool
 
 if TYPE_CHECKING:
     from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
+
+
+Price = Callable[[Record], float | None]
+"""What a finished request has cost in US dollars, None where its model has no price."""
+PRICE: Price | None = None
+"""The one that requests are counted with; while there is none, budgets in money are refused."""
 
 
 class PolicySource(Protocol):
@@ -60,5 +68,7 @@ class Services:
     rewriter: RewriterLike
     break_even: BreakEven
     held: Held
+    gate: Gate
+    price: Price | None = None
     decisions: Decisions = field(default_factory=Decisions)
     fit_context: FitContext = field(default_factory=FitContext)

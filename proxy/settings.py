@@ -28,12 +28,14 @@ class Settings(BaseSettings):
     """Address to listen on; anything but loopback needs keys in the policies."""
     port: int = Field(default=8686, ge=0, le=65535)
     """Port to listen on; 0 takes a free one."""
+    workers: int = Field(default=1, ge=1)
+    """Worker processes of `moos serve`; each takes its share of limits while they cannot be shared."""
     policies: Path | None = None
     """Policy file or directory; without one the defaults, and OpenAI where OPENAI_API_KEY is set, else `echo`."""
     require_keys: bool = False
     """Never serve without keys, on loopback neither; a `moos serve` that starts with keys sets it for itself."""
     redis_url: SecretStr | None = None
-    """`redis://`, `rediss://` or `unix://` URL of the cache shared between workers."""
+    """`redis://`, `rediss://` or `unix://` URL of the cache and the limits shared between workers."""
     cache_dir: Path | None = None
     """Folder on a local disk where workers share a cache file; `--workers` makes one where there is no Redis."""
     checkpoint: Path | None = None
@@ -85,7 +87,7 @@ class Settings(BaseSettings):
     compressor_threads: int = Field(default=0, ge=0)
     """Threads of the encoder; 0 takes one per physical core."""
     state_dir: Path | None = None
-    """Folder of what is measured once and kept; `~/.cache/moosproxy` where none is given."""
+    """Folder of what is measured or counted and kept; `~/.cache/moosproxy` where none is given."""
     trust_env: bool = False
     """Reach upstreams through HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with credentials from netrc."""
     ca_bundle: Path | None = None

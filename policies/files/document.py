@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import regex
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
 
+from moosproxy.policies.fields.allowance import Allowance
 from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, KINDS, Kind
 from moosproxy.policies.fields.strict import Strict
 from moosproxy.policies.model import HeaderName, Pattern, PolicyFields, UpstreamFields
@@ -25,6 +35,17 @@ def _key_hash(value: str) -> str:
     raise ValueError("must be the SHA-256 of a key, 64 hexadecimal digits")
 
 
+def instant(value: Any) -> Any:
+    """A moment from ISO 8601; where no zone is named it is UTC's."""
+    if isinstance(value, datetime):
+        return value
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("must be a date such as 2027-02-27 or 2027-02-27T12:00:00Z") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 _TEXT_OR_LIST = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
 
 _AT_LEAST_ONE = Field(json_schema_extra={"minProperties": 1})
@@ -36,6 +57,35 @@ Texts = Annotated[tuple[Text, ...], BeforeValidator(_listed), Field(min_length=1
 KeyHash = Annotated[
     str, AfterValidator(_key_hash), WithJsonSchema({"type": "string", "pattern": "^[0-9a-fA-F]{64}$"})
 ]
+
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]
+Instant = Annotated[
+    datetime, BeforeValidator(instant), WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}"})
+]
+
+
+class KeyEntry(Allowance):
+    """A key of which more is known than its SHA-256."""
+
+    sha256: KeyHash
+    """SHA-256 of the key."""
+    scope: Literal["use", "metrics", "admin"] = "use"
+    """`use` sends requests, `metrics` reads figures only; `admin`, of the main file, may do everything."""
+    expires: Instant | None = None
+    """When it stops working: a date, or a date and a time; of UTC where no zone is named."""
+    rotates: KeyId | None = None
+    """Id of the key whose place it takes: both count as one."""
+
+
+def _key_form(value: Any) -> str:
+    return "<entry>" if isinstance(value, Mapping | KeyEntry) else "<hash>"
+
+
+Keys = tuple[
+    Annotated[Annotated[KeyHash, Tag("<hash>")] | Annotated[KeyEntry, Tag("<entry>")], Discriminator(_key_form)],
+    ...,
+]
+"""Each is its SHA-256, or an entry that says more."""
 
 
 class KindChange(Strict):
@@ -122,13 +172,13 @@ class Route(Strict):
     """Fields that are stronger than the named policy's and the team's."""
 
 
-class Team(Strict):
-    """A team: who it is, and how its requests are treated."""
+class Team(Allowance):
+    """A team: who it is, how its requests are treated, and what it may use."""
 
     description: str = ""
     """For the people who read the file."""
-    keys: tuple[KeyHash, ...] = ()
-    """SHA-256 of each key of the team; `moos key new --team NAME` adds one."""
+    keys: Keys = ()
+    """Each key of the team, its SHA-256 or more; `moos key new --team NAME` adds one."""
     policy: str | None = None
     """The named policy, where the route names none."""
     overrides: PolicyLayer = Field(default_factory=PolicyLayer)
@@ -137,8 +187,8 @@ class Team(Strict):
     """Routes of this team alone, tried before those of the main file."""
 
 
-class Main(Strict):
-    """The main file."""
+class Main(Allowance):
+    """The main file. Its limits and budget are those of each team that does not say otherwise, field by field."""
 
     model_config = ConfigDict(json_schema_extra={"required": ["upstreams"]})
 
@@ -150,5 +200,7 @@ class Main(Strict):
     """Where requests can go, by name."""
     routes: tuple[Route, ...] = ()
     """Which request goes where by which policy; may be left out where there is only one upstream."""
+    keys: Keys = ()
+    """Keys of no team, with scope `admin` or `metrics`; `moos key new --scope admin` adds one."""
     teams: Mapping[Name, Team] = {}
     """Teams that have no file of their own under `teams/`."""

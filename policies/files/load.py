@@ -22,8 +22,8 @@ from moosproxy.policies.files.references import (
 )
 from moosproxy.policies.files.rules import Rules, upstreams
 from moosproxy.policies.files.sources import SourceFile, Sources, read_sources
+from moosproxy.policies.files.tenants import allowances, key_ring
 from moosproxy.policies.files.validation import validate
-from moosproxy.policies.keys import KeyRing
 from moosproxy.policies.resolve import PolicySet
 
 
@@ -49,8 +49,7 @@ def assemble(sources: Sources, environ: Mapping[str, str]) -> PolicySet:
     faults = [fault for each in documents for fault in sorted(each.faults, key=lambda f: f.line or 0)]
     if faults:
         raise PolicyError(list(dict.fromkeys(faults)))
-    keys = KeyRing.of((digest, name) for name, place in places.items() for digest in place.team.keys)
-    return PolicySet(rules, upstreams(main), keys)
+    return PolicySet(rules, upstreams(main), key_ring(main, places), allowances(main, places))
 
 
 def _read(source: SourceFile, environ: Mapping[str, str]) -> Document:
@@ -93,7 +92,7 @@ def _check(document: Document, main: Main, places: Mapping[str, Place]) -> None:
     check_main(document, main, names)
     for place in places.values():
         check_team(place, names)
-    check_keys(places)
+    check_keys(document, main, places)
     if not names.upstreams:
         document.add(("upstreams",), "is missing: name at least one place where requests go")
     routeless = not main.routes and (not places or any(not place.team.routes for place in places.values()))

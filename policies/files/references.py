@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from moosproxy.policies.faults import KeyPath, did_you_mean
-from moosproxy.policies.files.document import Main, NamedPolicy, Route, Team
+from moosproxy.policies.files.document import KeyEntry, Main, NamedPolicy, Route, Team
 from moosproxy.policies.files.layers import cycle
 from moosproxy.policies.files.reading import Document
 
@@ -73,17 +73,31 @@ def check_team(place: Place, names: Names) -> None:
             document.add((*path, "routes", index, "match", "team"), reason)
 
 
-def check_keys(places: Mapping[str, Place]) -> None:
-    """The same key in two teams, or twice in one."""
+def check_keys(document: Document, main: Main, places: Mapping[str, Place]) -> None:
+    """The same key in two places, or twice in one, and scopes that do not belong where they stand."""
     owners: dict[str, str] = {}
+    for index, (digest, scope) in enumerate(map(_told, main.keys)):
+        path: KeyPath = ("keys", index)
+        if scope == "use":
+            document.add(path, "needs scope: admin or metrics; a key that sends requests belongs to a team")
+        if owners.setdefault(digest, f"main {index}") != f"main {index}":
+            document.add(path, "is there twice")
     for name, place in places.items():
-        for index, digest in enumerate(place.team.keys):
-            owner = owners.setdefault(digest, name)
+        for index, (digest, scope) in enumerate(map(_told, place.team.keys)):
             path = (*place.path, "keys", index)
-            if owner != name:
+            if scope == "admin":
+                place.document.add(path, "has scope admin: put it under the main file's keys, it is no team's")
+            owner = owners.setdefault(digest, name)
+            if owner.startswith("main "):
+                place.document.add(path, "the main file has the same key: every key belongs to one place")
+            elif owner != name:
                 place.document.add(path, f"team {owner} has the same key: every key belongs to one team")
-            elif digest in place.team.keys[:index]:
+            elif digest in [_told(other)[0] for other in place.team.keys[:index]]:
                 place.document.add(path, "is there twice")
+
+
+def _told(key: str | KeyEntry) -> tuple[str, str]:
+    return (key, "use") if isinstance(key, str) else (key.sha256, key.scope)
 
 
 def _check_route(document: Document, path: KeyPath, route: Route, names: Names) -> None:

@@ -16,7 +16,6 @@ from moosproxy.policies.files.reading import Document
 M = TypeVar("M", bound=BaseModel)
 
 _HINTS = {
-    "keys": "keys belong to a team: teams.<name>.keys, or the team's file",
     "team": "did you mean 'teams'?",
     "api_base": "did you mean 'base_url'?",
     "model_list": "upstreams are listed under 'upstreams'",

@@ -24,7 +24,7 @@ _COMMANDS: Final = {
     "wrap": ("moosproxy.proxy.commands.wrap", "wrap", "Start a tool with its requests through the proxy."),
     "pull": ("moosproxy.proxy.commands.pull", "pull", "Fetch a model for this machine."),
     "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),
-    "key": ("moosproxy.policies.cli", "key", "Make keys for teams."),
+    "key": ("moosproxy.policies.key_cli", "key", "Make, list and revoke keys."),
     "compress": ("moosproxy.compressor.commands.compress", "compress", "Compress a file or standard input."),
     "train": ("moosproxy.compressor.commands.train", "train", "Train a checkpoint."),
     "eval": ("moosproxy.proxy.commands.evaluate", "evaluate_all", "Evaluate a checkpoint."),

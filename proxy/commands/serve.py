@@ -29,11 +29,13 @@ _ROOM = 32 * 1024 * 1024  # bytes: a file of a megabyte for each kind of metric 
 @click.option("--config", "policies", type=click.Path(path_type=Path), help="Policy file or folder.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [default: 8686]")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Worker processes.")
+@click.option("--workers", type=click.IntRange(1), help="Worker processes.  [default: 1]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[default: info]")
-def serve(policies: Path | None, host: str | None, port: int | None, workers: int, log_level: str | None) -> None:
+def serve(
+    policies: Path | None, host: str | None, port: int | None, workers: int | None, log_level: str | None
+) -> None:
     """Start the proxy. Every option can be set in the environment, too: MOOS_HOST, MOOS_PORT, MOOS_POLICIES..."""
-    given = {"POLICIES": policies, "HOST": host, "PORT": port, "LOG_LEVEL": log_level}
+    given = {"POLICIES": policies, "HOST": host, "PORT": port, "WORKERS": workers, "LOG_LEVEL": log_level}
     for name, value in given.items():
         if value is not None:
             os.environ[f"MOOS_{name}"] = str(value)  # worker processes read it from there
@@ -43,7 +45,7 @@ def serve(policies: Path | None, host: str | None, port: int | None, workers: in
     listening = _bound(settings)
     _announce(settings, in_force, listening.getsockname()[1])
     sys.stderr.flush()
-    _run(settings, workers, listening)
+    _run(settings, listening)
 
 
 def _checked() -> tuple[Settings, PolicySet]:
@@ -103,7 +105,7 @@ def _announce(settings: Settings, in_force: PolicySet, port: int) -> None:
         click.secho(text, fg="yellow", bold=True, err=True)
 
 
-def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
+def _run(settings: Settings, listening: socket.socket) -> None:
     import uvicorn
 
     from moosproxy.proxy.commands.ending import Workers
@@ -125,7 +127,7 @@ def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
         "factory": True,
     }
     app = "moosproxy.proxy.commands.serve:worker_app"
-    if workers == 1:
+    if settings.workers == 1:
         configure_logging(settings.log_level)
         _end_on_hangup()
         with suppress(KeyboardInterrupt):  # which the server raises again once it has ended
@@ -134,7 +136,7 @@ def _run(settings: Settings, workers: int, listening: socket.socket) -> None:
     # Windows removes no file that a worker still closes: what is left then is the temporary folder's to clear.
     with tempfile.TemporaryDirectory(prefix="moos-workers-", ignore_cleanup_errors=True) as folder:
         _share(settings, Path(folder))
-        Workers(uvicorn.Config(app, workers=workers, **options), sockets=[listening]).run()
+        Workers(uvicorn.Config(app, workers=settings.workers, **options), sockets=[listening]).run()
 
 
 def _end_on_hangup() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from moosproxy.proxy.bodies.parts import TextPart
 from moosproxy.proxy.errors import BadRequest, Told, envelope
@@ -13,6 +13,7 @@ Body = Mapping[str, Any]
 Texts = Callable[[Body], list[TextPart]]
 Calls = Callable[[Any], Iterator[tuple[str, str]]]
 Shape = Callable[[Told, str], bytes]
+Rates = Callable[[Iterable["Standing"], float], list[tuple[bytes, bytes]]]
 
 CALL_CHARS = 300
 """So much of a tool call's arguments is read."""
@@ -28,6 +29,27 @@ def openai_error(told: Told, request_id: str) -> bytes:
 def openai_event(told: Told, request_id: str) -> bytes:
     """The same as an event of a stream that has begun."""
     return b"data: " + openai_error(told, request_id) + b"\n\n"
+
+
+class Standing(NamedTuple):
+    """What is left of one rate. unit: `requests` or `tokens` a minute. resets: seconds since 1970."""
+
+    unit: str
+    limit: int
+    left: int
+    resets: float
+
+
+def openai_rates(standings: Iterable[Standing], now: float) -> list[tuple[bytes, bytes]]:
+    """The headers in which OpenAI tells of rates. now: seconds since 1970."""
+    found = []
+    for unit, limit, left, resets in standings:
+        found += [
+            (b"x-ratelimit-limit-%s" % unit.encode(), b"%d" % limit),
+            (b"x-ratelimit-remaining-%s" % unit.encode(), b"%d" % left),
+            (b"x-ratelimit-reset-%s" % unit.encode(), b"%.1fs" % max(0.0, resets - now)),
+        ]
+    return found
 
 
 def nothing_to_check(body: Body) -> None:
@@ -51,6 +73,7 @@ class Door:
     main: the field that the texts are in. beside: fields that say that the prompt is more than its texts.
     check: raises BadRequest where a field that we read has a wrong type.
     error, event: our own errors in the door's shape, as a body and inside a stream; they get the request's id.
+    rates: headers that tell what is left of rates.
     """
 
     root: str
@@ -64,6 +87,7 @@ class Door:
     check: Callable[[Body], None] = nothing_to_check
     error: Shape = openai_error
     event: Shape = openai_event
+    rates: Rates = openai_rates
 
     def find(self, body: Body) -> list[TextPart]:
         """Every text that may be shortened, in order."""

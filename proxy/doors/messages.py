@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,10 +13,12 @@ from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.doors.base import (
     Body,
     Door,
+    Standing,
     check_model,
     check_objects,
     kind_of,
     listed,
+    openai_rates,
     operation,
     text_of,
     words,
@@ -156,6 +159,17 @@ def _event(told: Told, request_id: str) -> bytes:
     return b"event: error\ndata: " + error(told, request_id) + b"\n\n"
 
 
+def _rates(standings: Iterable[Standing], now: float) -> list[tuple[bytes, bytes]]:
+    """Anthropic's names beside OpenAI's."""
+    standings = list(standings)
+    found = openai_rates(standings, now)
+    for unit, limit, left, resets in standings:
+        again = datetime.fromtimestamp(resets, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for name, value in (("limit", limit), ("remaining", left), ("reset", again)):
+            found.append((f"anthropic-ratelimit-{unit}-{name}".encode(), str(value).encode()))
+    return found
+
+
 _BODY = {
     "type": "object",
     "required": ["messages"],
@@ -179,4 +193,5 @@ DOOR = Door(
     check=_check,
     error=error,
     event=_event,
+    rates=_rates,
 )

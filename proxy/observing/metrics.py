@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from moosproxy.proxy.reasons import SkipReason
@@ -53,6 +54,15 @@ class Metrics:
         self._hits = Counter("moos_cache_hits", "Parts found in a cache.", ["layer"], registry=registry)
         self._faults = Counter(
             "moos_shared_cache_faults", "Faults of the shared cache.", ["layer", "kind"], registry=registry
+        )
+        self._limited = Counter(
+            "moos_limited", "Requests refused by a limit or a budget.", ["team", "bound"], registry=registry
+        )
+        self._warnings = Counter(
+            "moos_budget_warnings", "Answers that warned of a budget.", ["team", "bound"], registry=registry
+        )
+        self._alone = Counter(
+            "moos_limits_alone", "Times that a worker began to count limits for itself.", registry=registry
         )
         self._compression = Histogram(
             "moos_compression_seconds",
@@ -100,6 +110,9 @@ class Metrics:
             "attempts": self._attempts,
             "provider": self._provider,
             "gone": self._gone,
+            "limited": self._limited,
+            "warnings": self._warnings,
+            "alone": self._alone,
         }
         self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self._samples: list[tuple[Histogram, float]] = []
@@ -119,6 +132,18 @@ class Metrics:
     def shared_cache_fault(self, layer: str, kind: str) -> None:
         """The shared cache did not do what it should; the request went on without it."""
         self._counts["faults", layer, kind] += 1
+
+    def limited(self, team: str | None, bound: str) -> None:
+        """A request was refused. bound: the field that says how much."""
+        self._counts["limited", team or "", bound] += 1
+
+    def budget_warning(self, team: str | None, bound: str) -> None:
+        """An answer warned of a budget."""
+        self._counts["warnings", team or "", bound] += 1
+
+    def limits_alone(self) -> None:
+        """What workers share limits in does not answer: this one takes its share of them."""
+        self._counts[("alone",)] += 1
 
     def usage(self, upstream: str, usage: Usage) -> None:
         """What the provider reported."""
@@ -166,11 +191,28 @@ class Metrics:
             await asyncio.sleep(_SHARE_EVERY_S)
             self.settle()
 
-    def exposition(self) -> bytes:
-        """Prometheus's text format; of all worker processes if there are several."""
+    def exposition(self, team: str | None = None) -> bytes:
+        """Prometheus's text format, of all worker processes if there are several. team: only what is its."""
         self.settle()
+        registry = self.registry
         if several_workers():
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-            return generate_latest(registry)
-        return generate_latest(self.registry)
+        return generate_latest(registry if team is None else _OfTeam(registry, team))
+
+
+class _OfTeam(CollectorRegistry):
+    """What a registry holds under one team's label; figures of everybody are not among it."""
+
+    def __init__(self, whole: CollectorRegistry, team: str) -> None:
+        super().__init__()
+        self._whole = whole
+        self._team = team
+
+    def collect(self) -> Iterator[Metric]:
+        for found in self._whole.collect():
+            own = [sample for sample in found.samples if sample.labels.get("team") == self._team]
+            if own:
+                kept = Metric(found.name, found.documentation, found.type)
+                kept.samples = own
+                yield kept

@@ -33,6 +33,7 @@ class Record:
     started: float = field(default_factory=perf_counter)
     status: int = field(default=0, init=False)
     team: str | None = field(default=None, init=False)
+    key_id: str | None = field(default=None, init=False)
     policy: str | None = field(default=None, init=False)
     route: str | None = field(default=None, init=False)
     upstream: str | None = field(default=None, init=False)
@@ -128,6 +129,8 @@ class Record:
         }
         if self.team is not None:
             out["team"] = self.team
+        if self.key_id is not None:
+            out["key_id"] = self.key_id
         if self.policy is not None:
             out["policy"] = self.policy
         if self.route is not None:

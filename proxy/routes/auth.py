@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import ipaddress
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from moosproxy.policies.keys import Key
 from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
-from moosproxy.proxy.errors import InvalidKey
+from moosproxy.proxy.errors import Forbidden, InvalidKey
 from moosproxy.proxy.headers import CREDENTIALS, RawHeaders
 from moosproxy.proxy.routes.own_keys import OwnKeys
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """team: None where no keys are configured. key_is_ours: a credential of the request is this proxy's.
+    """team: None where no keys are configured, and for a key of the main file. key_is_ours: a credential of the
+    request is this proxy's.
 
-    own_keys: finds keys of this proxy in what would leave it, None where there are none.
+    own_keys: finds keys of this proxy in what would leave it, None where there are none. key: the one it brought.
     """
 
     team: str | None
     key_is_ours: bool
     own_keys: OwnKeys | None = field(default=None, repr=False)
+    key: Key | None = field(default=None, repr=False)
 
     def forwards_key(self, policy: Policy) -> bool:
         """Whether the caller's credentials go upstream. A key of this proxy never does."""
@@ -34,7 +38,7 @@ def authenticate(policies: PolicySet, headers: Mapping[str, str], raw: RawHeader
 
     Or by `x-moos-key`, which goes before them and leaves them to a provider's key.
     raw: all of the request's headers, since one may come twice. Raises InvalidKey if keys are configured and none
-    of them came.
+    of them came, or one that has expired.
     """
     if not policies.has_keys:
         return Caller(None, key_is_ours=False)
@@ -46,11 +50,29 @@ def authenticate(policies: PolicySet, headers: Mapping[str, str], raw: RawHeader
             "No API key given. Send a key of this proxy as `Authorization: Bearer sk-moos-...` or as `x-api-key`."
         )
     for key in keys:
-        team = policies.team_of(key)
-        if team is not None:
+        found = policies.find_key(key)
+        if found is not None:
+            _check_expiry(found)
             own_keys = OwnKeys(policies.keys, key)
-            return Caller(team, own is None or _holds_a_key(own_keys, raw), own_keys)
+            return Caller(found.team, own is None or _holds_a_key(own_keys, raw), own_keys, found)
     raise InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
+
+
+def may_send(caller: Caller) -> None:
+    """Raises Forbidden for a key that only reads figures."""
+    if caller.key is not None and caller.key.scope == "metrics":
+        raise Forbidden(
+            "This key reads figures only (scope metrics). Send requests with a key of a team.",
+            code="key_reads_figures_only",
+        )
+
+
+def _check_expiry(key: Key) -> None:
+    if key.expired(time.time()):
+        raise InvalidKey(
+            f"This API key ({key.id}) has expired. Ask whoever runs this proxy for a new one (`moos key new`).",
+            code="expired_api_key",
+        )
 
 
 def _holds_a_key(own_keys: OwnKeys, raw: RawHeaders) -> bool:

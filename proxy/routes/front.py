@@ -81,7 +81,8 @@ class Front:
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Where keys are configured, only health needs none, and readiness tells a stranger no details."""
         try:
-            authenticate(self._services().policies.current, headers.readable(scope["headers"]))
+            caller = authenticate(self._services().policies.current, headers.readable(scope["headers"]))
+            scope[pages.TEAM] = caller.team
         except InvalidKey as fault:
             if scope["path"] not in _OPEN:
                 answer = Response(fault.envelope(), fault.status, media_type="application/json")

@@ -12,10 +12,12 @@ from starlette.types import Receive, Scope, Send
 from moosproxy.proxy import headers
 from moosproxy.proxy.connections.held import Share
 from moosproxy.proxy.doors.base import Door
-from moosproxy.proxy.errors import BodyTooLarge, Overloaded, ProxyError, RequestTimeout, Told
+from moosproxy.proxy.errors import BodyTooLarge, LimitReached, Overloaded, ProxyError, RequestTimeout, Told
+from moosproxy.proxy.limits.gate import Ticket
 from moosproxy.proxy.log import LOG, log_request
 from moosproxy.proxy.observing.record import Record
-from moosproxy.proxy.routes.auth import Caller, authenticate
+from moosproxy.proxy.routes import limiting
+from moosproxy.proxy.routes.auth import Caller, authenticate, may_send
 from moosproxy.proxy.routes.reading import ClientGone, DisconnectWatch, read_body, unpacked
 from moosproxy.proxy.services import Services
 
@@ -40,6 +42,7 @@ class Exchange:
     caller: Caller = field(default=_NOBODY, init=False)
     body: bytes = field(default=b"", init=False)
     watch: DisconnectWatch | None = field(default=None, init=False)
+    ticket: Ticket | None = field(default=None, init=False)
     started: bool = field(default=False, init=False)
     at_event_boundary: bool = field(default=True, init=False)
 
@@ -50,6 +53,8 @@ class Exchange:
         own = record.response_headers()
         if b"x-request-id" not in [name for name, _ in raw]:
             own.append((b"x-request-id", record.request_id.encode()))
+        if self.ticket is not None:
+            raw = limiting.head(self, raw)
         self.started = True
         await self.send({"type": "http.response.start", "status": status, "headers": raw + own})
 
@@ -106,10 +111,14 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
     try:
         exchange.caller = authenticate(services.policies.current, fields, scope["headers"])
         record.team = exchange.caller.team
+        if exchange.caller.key is not None:
+            record.key_id = exchange.caller.key.id
+        may_send(exchange.caller)
         if exchange.caller.own_keys is not None and exchange.caller.own_keys.inside(record.request_id.encode()):
             record.request_id = headers.request_id({})  # it is logged
         exchange.body = await read_body(receive, fields, services.settings, share)
         await _undo_coding(exchange, share)
+        await limiting.enter(exchange)
         exchange.watch = DisconnectWatch(receive)
         await way.handle(exchange)
     except ProxyError as error:
@@ -127,6 +136,8 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
     finally:
         exchange.unwatch()
         share.release()
+        if exchange.ticket is not None:
+            limiting.settle(exchange.ticket, record, services.price)
         services.metrics.in_flight -= 1
         services.metrics.finished(record)
         log_request(record.fields)
@@ -151,6 +162,8 @@ def _uncancel() -> None:
 
 async def _refuse(exchange: Exchange, error: ProxyError) -> None:
     exchange.record.error = error.code or error.kind
+    if isinstance(error, LimitReached):
+        exchange.services.metrics.limited(exchange.caller.team, error.bound)
     if exchange.started:
         return  # the server closes the connection, so the client sees that the answer is not whole
     if isinstance(error, BodyTooLarge | RequestTimeout | Overloaded):

@@ -20,6 +20,9 @@ PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.js
 STRANGER = "moos.stranger"
 """In the scope of a request that brought no key though keys are configured."""
 
+TEAM = "moos.team"
+"""In the scope of a page's request: the team whose figures it may see alone, None for all."""
+
 _COMPRESS = {
     "type": "object",
     "description": "Either messages or text.",
@@ -65,9 +68,10 @@ def make_pages(
         report = await readiness().report(details=STRANGER not in request.scope)
         return JSONResponse(report, status_code=503 if report["status"] == "unready" else 200)
 
-    @app.get("/metrics", summary="Prometheus metrics")
-    async def prometheus() -> Response:
-        return Response(metrics().exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    @app.get("/metrics", summary="Prometheus metrics; a team's key sees those of its team")
+    async def prometheus(request: Request) -> Response:
+        figures = metrics().exposition(request.scope.get(TEAM))
+        return Response(figures, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.get("/docs", include_in_schema=False)
     async def documentation() -> HTMLResponse:

@@ -16,7 +16,7 @@ from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.errors import BadRequest, Forbidden, NotFound, Told
 from moosproxy.proxy.rewriting.outcome import Overrides
-from moosproxy.proxy.routes import local
+from moosproxy.proxy.routes import limiting, local
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.outgoing import calls, is_soft
 from moosproxy.proxy.routes.reading import parse_json
@@ -40,6 +40,7 @@ async def relay(exchange: Exchange) -> None:
     elif not is_soft(decision):
         counted = await local.counted(exchange.services, decision, parsed.get("model"))
         replacements = await _shorten(exchange, parsed, counted, applied)
+    await limiting.charge(exchange, parsed)
     answer = await _send(exchange, decision, replacements, parsed)
     try:
         await _pass_back(exchange, answer)
@@ -183,8 +184,11 @@ async def _pass_back(exchange: Exchange, answer: Answer) -> None:
 
 async def _stream(exchange: Exchange, answer: Answer, reader: UsageReader) -> bytes:
     """Sends the answer's chunks as they come; gives the last one back if it is known to be the last."""
+    ticket = exchange.ticket if exchange.record.stream else None
     while chunk := await answer.read():
         reader.feed(chunk)
+        if ticket is not None:
+            ticket.answered += chunk.count(b"data:")
         if answer.ended:
             return chunk
         await exchange.chunk(chunk)

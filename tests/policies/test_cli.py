@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from moosproxy.policies.cli import key, policy
+from moosproxy.policies.cli import policy
 from moosproxy.policies.files.load import load
+from moosproxy.policies.key_cli import key
 from moosproxy.policies.keys import hash_key
 
 Write = Callable[..., Path]
@@ -143,7 +144,9 @@ def test_a_new_key_is_printed_alone_on_stdout_and_works(write: Write) -> None:
     done = run("key", "new", "--team", "search", "-c", main, "--note", "Ana")
     assert done.exit_code == 0
     made = done.stdout.strip()
-    assert load(main, {}).team_of(made) == "search"
+    found = load(main, {}).find_key(made)
+    assert found is not None
+    assert (found.team, found.scope, found.expires) == ("search", "use", None)
     assert made not in done.stderr
     text = (main.parent / "teams" / "search.yaml").read_text()
     assert made not in text
@@ -152,11 +155,11 @@ def test_a_new_key_is_printed_alone_on_stdout_and_works(write: Write) -> None:
 
 
 def test_a_key_that_cannot_be_stored_safely_comes_with_the_line_to_add(write: Write) -> None:
-    main = write(ECHO, search="keys: []\n")
+    main = write(ECHO, search='keys: ["OLD"]\n'.replace("OLD", "1" * 64))
     done = run("key", "new", "--team", "search", "-c", main)
     assert done.exit_code == 0
     assert f'  - "{hash_key(done.stdout.strip())}"' in done.stderr
-    assert (main.parent / "teams" / "search.yaml").read_text() == "keys: []\n"
+    assert (main.parent / "teams" / "search.yaml").read_text().startswith('keys: ["1')
 
 
 def test_a_key_for_an_unknown_team_or_without_policies_exits_2(write: Write) -> None:

@@ -10,11 +10,12 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from moosproxy.policies.fields.allowance import Budget, Limits
 from moosproxy.policies.fields.endpoints import PLAIN
 from moosproxy.policies.fields.kinds import KINDS
 from moosproxy.policies.fields.local import GgufModel, LocalLimits, SamplingDefaults
 from moosproxy.policies.fields.soft import HfModel, Soft
-from moosproxy.policies.files.document import Main, Match, PolicyLayer, Route, Team
+from moosproxy.policies.files.document import KeyEntry, Main, Match, PolicyLayer, Route, Team
 from moosproxy.policies.files.load import assemble
 from moosproxy.policies.files.sources import SourceFile, Sources
 from moosproxy.policies.model import Policy, Timeouts, UpstreamFields
@@ -48,9 +49,12 @@ def shown(field: FieldInfo) -> str:
     return f"`{json.dumps(int(default) if whole else default)}`"
 
 
-@pytest.mark.parametrize(
-    "model", [PolicyLayer, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, SamplingDefaults]
-)
+SHAPES: tuple[type[BaseModel], ...] = (
+    UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, SamplingDefaults, KeyEntry, Limits, Budget,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", [PolicyLayer, *SHAPES])
 def test_every_field_is_on_the_page_with_its_default_and_meaning(model: type[BaseModel]) -> None:
     expected = {(f"`{name}`", shown(field), field.description) for name, field in model.model_fields.items()}
     assert expected - ROWS == set()
@@ -62,10 +66,7 @@ def test_every_key_of_a_route_is_on_the_page_with_its_meaning(model: type[BaseMo
 
 
 def test_the_page_has_no_field_that_the_code_has_not() -> None:
-    shapes: tuple[type[BaseModel], ...] = (
-        Policy, UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, SamplingDefaults, Route, Match,
-    )  # fmt: skip
-    known = {f"`{name}`" for model in shapes for name in model.model_fields}
+    known = {f"`{name}`" for model in (Policy, Route, Match, *SHAPES) for name in model.model_fields}
     assert {row[0] for row in ROWS} <= known
 
 

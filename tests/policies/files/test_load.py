@@ -123,8 +123,10 @@ def test_every_fault_of_every_file_is_named_at_once(faults: Faults) -> None:
         ("defaults: {}", ["moos.yaml:1: upstreams: is missing: name at least one place where requests go"]),
         ("upstreams: {}", ["moos.yaml:1: upstreams: is missing: name at least one place where requests go"]),
         (
-            ECHO + "keys: []",
-            ["moos.yaml:2: keys: unknown key; keys belong to a team: teams.<name>.keys, or the team's file"],
+            ECHO + f"keys: ['{'1' * 64}']",
+            [
+                "moos.yaml:2: keys[0]: needs scope: admin or metrics; a key that sends requests belongs to a team",
+            ],
         ),
         (ECHO + "routes:", ["moos.yaml:2: routes: is empty: fill it or delete the key"]),
         (ECHO + "defaults:", ["moos.yaml:2: defaults: is empty: fill it or delete the key"]),

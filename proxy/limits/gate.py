@@ -1,0 +1,148 @@
+"""Lets requests in while their team and key have something left, and notes what they used."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+
+from moosproxy.policies.keys import Key
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.doors.base import Standing
+from moosproxy.proxy.errors import BudgetExceeded, ProxyError, RateLimited
+from moosproxy.proxy.limits.meters import MICRO, Account, Meter
+from moosproxy.proxy.limits.tally import Counter, Tally
+from moosproxy.proxy.limits.told import budget_text, rate_text
+
+_HELD = 10_000
+
+
+class Gate:
+    """All bounds of one process."""
+
+    def __init__(self, tally: Tally) -> None:
+        self.tally = tally
+        self._policies: PolicySet | None = None
+        self._accounts: dict[tuple[str | None, str | None], Account | None] = {}
+
+    def account(self, policies: PolicySet, team: str | None, key: Key | None) -> Account | None:
+        """What bounds a caller, None where nothing does."""
+        if policies is not self._policies or len(self._accounts) >= _HELD:
+            self._policies = policies
+            self._accounts.clear()
+        name = team, key.id if key is not None else None
+        try:
+            return self._accounts[name]
+        except KeyError:
+            bounded = team is not None or key is None  # a key of the main file has bounds of its own alone
+            allowance = policies.allowances.get(team) if bounded else None
+            made = self._accounts[name] = Account.of(self.tally, team, allowance, key)
+            return made
+
+    async def enter(self, account: Account, *, spends: bool) -> Ticket:
+        """Counts one request. spends: whether it leads to tokens and money.
+
+        Raises RateLimited or BudgetExceeded, and has then counted nothing.
+        """
+        ticket = Ticket(self.tally, account)
+        now = time.time()
+        if spends:
+            for meter in (*account.tokens, *account.usd):
+                if ticket.empty(meter, now):
+                    raise refusal(meter, 1, now)
+        await ticket.take(account.requests, 1)
+        return ticket
+
+
+class Ticket:
+    """One request that was let in."""
+
+    __slots__ = ("_charged", "_tally", "account", "answered", "settled", "tokens")
+
+    def __init__(self, tally: Tally, account: Account) -> None:
+        self._tally = tally
+        self.account = account
+        self.tokens = 0
+        """Counted at entry."""
+        self.answered = 0
+        """Events of the answer's stream: about as many tokens, where nobody counts them."""
+        self._charged: tuple[Counter, ...] = ()
+
+    async def charge(self, tokens: int) -> None:
+        """Counts what is about to be sent. Raises RateLimited or BudgetExceeded, and has then counted nothing."""
+        self._charged = await self.take(self.account.tokens, tokens)
+        self.tokens = tokens
+
+    def settle(self, tokens: int, dollars: float | None) -> None:
+        """What the request used in the end, in place of what was counted at entry."""
+        for counter in self._charged:
+            self._tally.add(counter, tokens - self.tokens)
+        self._charged = ()
+        if dollars:
+            now = time.time()
+            for meter in self.account.usd:
+                self._tally.add(meter.at(now), round(dollars * MICRO))
+
+    def empty(self, meter: Meter, now: float) -> bool:
+        """Whether nothing is left, as far as is known without asking: the charge asks."""
+        counter = meter.at(now)
+        if self._tally.used(counter, counter.own) < meter.limit(now):
+            return False
+        return meter.bound.limit == 0 or self._tally.sure(counter, counter.own + 1, meter.limit(now)) is False
+
+    async def take(self, meters: Sequence[Meter], cost: int) -> tuple[Counter, ...]:
+        """Counts a cost on each. Raises as enter() does."""
+        if not meters:
+            return ()
+        now = time.time()
+        counters = tuple(meter.at(now) for meter in meters)
+        places = [self._tally.add(counter, cost) for counter in counters]
+        answers = list(self._answers(meters, counters, places, now))
+        if None in answers and False not in answers:
+            await self._tally.ask()
+            answers = [
+                self._tally.used(counter, place) <= meter.limit(now)
+                for meter, counter, place in zip(meters, counters, places, strict=True)
+            ]
+        if False in answers:
+            for counter in counters:
+                self._tally.add(counter, -cost)
+            raise refusal(meters[answers.index(False)], cost, now)
+        return counters
+
+    def _answers(
+        self, meters: Sequence[Meter], counters: Sequence[Counter], places: Sequence[int], now: float
+    ) -> Iterator[bool | None]:
+        for meter, counter, place in zip(meters, counters, places, strict=True):
+            yield self._tally.sure(counter, place, meter.limit(now))
+
+    def standings(self, now: float) -> list[Standing]:
+        """Of requests and of tokens a minute, of whichever bound has the least left."""
+        found = []
+        for meters in (self.account.requests, self.account.tokens):
+            rates = [meter for meter in meters if meter.before is not None]
+            if rates:
+                left, meter = min(((meter.left(now), meter) for meter in rates), key=lambda pair: pair[0])
+                found.append(Standing(meter.bound.unit, meter.bound.limit, left, meter.counter.ends))
+        return found
+
+    def warnings(self, now: float) -> list[tuple[Meter, int]]:
+        """Budgets of which the share to warn at is used, with the percentage."""
+        found = []
+        for meter in (*self.account.tokens, *self.account.usd):
+            bound = meter.bound
+            if bound.warn is not None and bound.limit:
+                counter = meter.at(now)
+                share = self._tally.used(counter, counter.own) / bound.limit
+                if share >= bound.warn:
+                    found.append((meter, math.floor(share * 100)))
+        return found
+
+
+def refusal(meter: Meter, cost: int, now: float) -> ProxyError:
+    """Why a cost is too much, and when it may come again."""
+    wait_s = meter.wait_s(cost, now)
+    if meter.bound.warn is None:
+        text = rate_text(meter.bound, cost, wait_s)
+        return RateLimited(text, meter.bound.unit, meter.bound.name, wait_s)
+    return BudgetExceeded(budget_text(meter.bound, cost, meter.counter.ends), meter.bound.name, wait_s)

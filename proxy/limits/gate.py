@@ -47,11 +47,20 @@ class Gate:
         ticket = Ticket(self.tally, account)
         now = time.time()
         if spends:
-            for meter in (*account.tokens, *account.usd):
-                if ticket.empty(meter, now):
+            await self._hear(account.usd, now)
+            for meter in (*account.tokens, *account.usd):  # before the work of compression
+                if meter.left(now) < 1:
                     raise refusal(meter, 1, now)
         await ticket.take(account.requests, 1)
         return ticket
+
+    async def _hear(self, meters: Sequence[Meter], now: float) -> None:
+        """Of the others, as money has no charge at entry that would ask for it."""
+        old = [counter for counter in (meter.at(now) for meter in meters) if counter.stale]
+        for counter in old:
+            self.tally.touch(counter)
+        if old:
+            await self.tally.ask()
 
 
 class Ticket:
@@ -82,13 +91,6 @@ class Ticket:
             now = time.time()
             for meter in self.account.usd:
                 self._tally.add(meter.at(now), round(dollars * MICRO))
-
-    def empty(self, meter: Meter, now: float) -> bool:
-        """Whether nothing is left, as far as is known without asking: the charge asks."""
-        counter = meter.at(now)
-        if self._tally.used(counter, counter.own) < meter.limit(now):
-            return False
-        return meter.bound.limit == 0 or self._tally.sure(counter, counter.own + 1, meter.limit(now)) is False
 
     async def take(self, meters: Sequence[Meter], cost: int) -> tuple[Counter, ...]:
         """Counts a cost on each. Raises as enter() does."""

@@ -37,6 +37,11 @@ class Counter:
         self.asked_at = -math.inf
 
     @property
+    def stale(self) -> bool:
+        """Whether the others may have used more than was heard."""
+        return time.monotonic() - self.asked_at >= STALE_S
+
+    @property
     def total(self) -> int:
         """As far as it is known here."""
         return self.heard + self.own
@@ -99,7 +104,7 @@ class Tally:
         over = self.used(counter, place) > limit
         if self.alone is not None:
             return not over
-        if time.monotonic() - counter.asked_at >= STALE_S:
+        if counter.stale:
             return None
         if over:
             return False

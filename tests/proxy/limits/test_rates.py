@@ -144,7 +144,8 @@ async def test_counting_tokens_spends_none(limited: Limited, upstream: ScriptedU
 
 async def test_a_key_is_bounded_besides_its_team(limited: Limited, upstream: ScriptedUpstream) -> None:
     key = "{{sha256: {other}, limits: {{requests_per_minute: 1}}}}"
-    proxy = limited("teams: {{search: {{keys: [{search}, %s], limits: {{requests_per_minute: 3}}}}}}" % key)
+    team = "teams: {{search: {{keys: [{search}, KEY], limits: {{requests_per_minute: 3}}}}}}"
+    proxy = limited(team.replace("KEY", key))
     statuses = [
         (await ask(proxy.port, chat("m"), authorization=bearer(name))).status
         for name in ("other", "other", "search", "search", "search")

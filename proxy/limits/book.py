@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from secrets import token_hex
 from typing import ClassVar, NamedTuple
 
 from moosproxy.proxy.cache.wire import Command, Wire
 
 _PREFIX = "moos:limits:"
+_LIFE = f"{_PREFIX}life"
 
 
 class Change(NamedTuple):
@@ -19,6 +21,13 @@ class Change(NamedTuple):
     expires: int
 
 
+class Added(NamedTuple):
+    """The totals with the changes in them. life: another one where all that was added before is forgotten."""
+
+    life: str
+    totals: list[int]
+
+
 class Book(ABC):
     """Totals by name."""
 
@@ -26,8 +35,8 @@ class Book(ABC):
     """In readiness and the log."""
 
     @abstractmethod
-    async def add(self, changes: Sequence[Change]) -> list[int]:
-        """The totals with the changes in them. Raises whatever keeps it from that, within a few seconds."""
+    async def add(self, changes: Sequence[Change]) -> Added:
+        """Adds, and tells what stands there then. Raises whatever keeps it from that, within a few seconds."""
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -43,17 +52,17 @@ class RedisBook(Book):
         """Nothing is connected yet. Raises ValueError on a malformed URL."""
         self._wire = Wire(url, 1)
 
-    async def add(self, changes: Sequence[Change]) -> list[int]:
+    async def add(self, changes: Sequence[Change]) -> Added:
         """One round trip."""
-        commands: list[Command] = []
+        commands: list[Command] = [("SETNX", _LIFE, token_hex(8)), ("GET", _LIFE)]
         for name, amount, expires in changes:
             commands += [("INCRBY", _PREFIX + name, amount), ("EXPIREAT", _PREFIX + name, expires)]
-        replies = await self._wire.send(*commands)
+        _, life, *replies = await self._wire.send(*commands)
         totals = replies[::2]
-        for reply in totals:
-            if not isinstance(reply, int):
-                raise reply if isinstance(reply, Exception) else TypeError("redis answered with no number")
-        return totals
+        for reply, kind in ((life, bytes), *((total, int) for total in totals)):
+            if not isinstance(reply, kind):
+                raise reply if isinstance(reply, Exception) else TypeError("redis answered something else")
+        return Added(life.decode("latin-1"), totals)
 
     async def aclose(self) -> None:
         """Lets a round trip under way end."""

@@ -12,15 +12,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from moosproxy.proxy.cache.cache_file import remove
-from moosproxy.proxy.limits.book import Book, Change
+from moosproxy.proxy.limits.book import Added, Book, Change
 from moosproxy.proxy.log import LOG
 
 FILE_NAME = "limits.sqlite"
 VERSION = 1
 _PATIENCE_S = 0.5
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, amount INTEGER, expires INTEGER) WITHOUT ROWID"
-)
+_SCHEMA = """
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS totals (name TEXT PRIMARY KEY, amount INTEGER, expires INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS lives (life TEXT);
+INSERT INTO lives SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT * FROM lives);
+COMMIT;
+"""
 _ADD = """
 INSERT INTO totals VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET amount = amount + excluded.amount
 """
@@ -43,7 +47,7 @@ class FileBook(Book):
         self._db: sqlite3.Connection | None = None
         self._id: tuple[int, int] | None = None
 
-    async def add(self, changes: Sequence[Change]) -> list[int]:
+    async def add(self, changes: Sequence[Change]) -> Added:
         """Waits half a second at the most for other workers."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self._add, changes)
 
@@ -52,20 +56,21 @@ class FileBook(Book):
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown()
 
-    def _add(self, changes: Sequence[Change]) -> list[int]:
+    def _add(self, changes: Sequence[Change]) -> Added:
         try:
             return self._added(self._opened(), changes)
         except sqlite3.Error as fault:
             self._close()
             if getattr(fault, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
                 raise
-        LOG.error("limits file was damaged and is made anew: what was used so far is forgotten")
+        LOG.error("limits file was damaged and is made anew: what ended workers have counted is forgotten")
         remove(self._path)
         return self._added(self._opened(), changes)
 
-    def _added(self, db: sqlite3.Connection, changes: Sequence[Change]) -> list[int]:
+    def _added(self, db: sqlite3.Connection, changes: Sequence[Change]) -> Added:
         db.execute("BEGIN IMMEDIATE")
         try:
+            life = str(db.execute("SELECT life FROM lives").fetchone()[0])
             db.executemany(_ADD, changes)
             one = "SELECT amount FROM totals WHERE name = ?"
             totals = [int(db.execute(one, (change.name,)).fetchone()[0]) for change in changes]
@@ -75,7 +80,7 @@ class FileBook(Book):
             with suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
             raise
-        return totals
+        return Added(life, totals)
 
     def _opened(self) -> sqlite3.Connection:
         """The connection, a new one where the file was removed or replaced under it."""
@@ -94,7 +99,7 @@ class FileBook(Book):
             os.chmod(self._path, 0o600)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
-            db.execute(_SCHEMA)
+            db.executescript(_SCHEMA)
             db.execute(f"PRAGMA user_version = {VERSION}")
         except BaseException:
             db.close()

@@ -39,29 +39,6 @@ class Gate:
             made = self._accounts[name] = Account.of(self.tally, team, allowance, key)
             return made
 
-    async def enter(self, account: Account, *, spends: bool) -> Ticket:
-        """Counts one request. spends: whether it leads to tokens and money.
-
-        Raises RateLimited or BudgetExceeded, and has then counted nothing.
-        """
-        ticket = Ticket(self.tally, account)
-        now = time.time()
-        if spends:
-            await self._hear(account.usd, now)
-            for meter in (*account.tokens, *account.usd):  # before the work of compression
-                if meter.left(now) < 1:
-                    raise refusal(meter, 1, now)
-        await ticket.take(account.requests, 1)
-        return ticket
-
-    async def _hear(self, meters: Sequence[Meter], now: float) -> None:
-        """Of the others, as money has no charge at entry that would ask for it."""
-        old = [counter for counter in (meter.at(now) for meter in meters) if counter.stale]
-        for counter in old:
-            self.tally.touch(counter)
-        if old:
-            await self.tally.ask()
-
 
 class Ticket:
     """One request that was let in."""
@@ -75,22 +52,44 @@ class Ticket:
         """Counted at entry."""
         self.answered = 0
         """Events of the answer's stream: about as many tokens, where nobody counts them."""
-        self._charged: tuple[Counter, ...] = ()
+        self._charged: tuple[tuple[Meter, Counter], ...] = ()
+
+    async def enter(self, *, spends: bool) -> None:
+        """Counts one request. spends: whether it leads to tokens and money.
+
+        Raises RateLimited or BudgetExceeded, and has then counted nothing.
+        """
+        now = time.time()
+        if spends:
+            await self._hear(self.account.usd, now)
+            for meter in (*self.account.tokens, *self.account.usd):  # before the work of compression
+                if meter.left(now) < 1:
+                    raise refusal(meter, 1, now)
+        await self.take(self.account.requests, 1)
 
     async def charge(self, tokens: int) -> None:
         """Counts what is about to be sent. Raises RateLimited or BudgetExceeded, and has then counted nothing."""
-        self._charged = await self.take(self.account.tokens, tokens)
+        counters = await self.take(self.account.tokens, tokens)
+        self._charged = tuple(zip(self.account.tokens, counters, strict=True))
         self.tokens = tokens
 
     def settle(self, tokens: int, dollars: float | None) -> None:
         """What the request used in the end, in place of what was counted at entry."""
-        for counter in self._charged:
-            self._tally.add(counter, tokens - self.tokens)
+        for meter, counter in self._charged:
+            self._tally.correct(counter, tokens - self.tokens, meter.bound.limit)
         self._charged = ()
         if dollars:
             now = time.time()
             for meter in self.account.usd:
-                self._tally.add(meter.at(now), round(dollars * MICRO))
+                self._tally.correct(meter.at(now), round(dollars * MICRO), meter.bound.limit)
+
+    async def _hear(self, meters: Sequence[Meter], now: float) -> None:
+        """Of the others, as money has no charge at entry that would ask for it."""
+        old = [counter for counter in (meter.at(now) for meter in meters) if counter.stale]
+        for counter in old:
+            self._tally.touch(counter)
+        if old:
+            await self._tally.ask()
 
     async def take(self, meters: Sequence[Meter], cost: int) -> tuple[Counter, ...]:
         """Counts a cost on each. Raises as enter() does."""

@@ -17,8 +17,11 @@ from moosproxy.proxy.limits.periods import MINUTE_S, Kind, Period, period
 from moosproxy.proxy.log import LOG
 
 EXCHANGE_S = 0.1
-STALE_S = 0.5
+STALE_S = 0.2
 """After that what was heard of the others is asked for anew."""
+_NEAR = 0.9
+"""Share of a limit from which on it is asked for after a hundredth of a second."""
+_NEAR_STALE_S = 0.01
 _RETRY_S = 1.0
 _PATIENCE_S = 0.1
 """What a request waits for an exchange; only the first one does where nobody answers."""
@@ -38,8 +41,13 @@ class Counter:
 
     @property
     def stale(self) -> bool:
-        """Whether the others may have used more than was heard."""
-        return time.monotonic() - self.asked_at >= STALE_S
+        """Whether the others may have used much more than was heard."""
+        return self.age_s >= STALE_S
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since something was heard."""
+        return time.monotonic() - self.asked_at
 
     @property
     def total(self) -> int:
@@ -56,6 +64,8 @@ class Tally:
         self._workers = workers
         self._others = 2 * max(workers, 2) - 1
         self._counters: dict[str, Counter] = {}
+        self._most = _HELD
+        self._life: str | None = None
         self._changed: set[Counter] = set()
         self._current: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
@@ -76,7 +86,7 @@ class Tally:
         name = f"{holder}:{unit}:{span.name}"
         found = self._counters.get(name)
         if found is None:
-            if len(self._counters) >= _HELD:
+            if len(self._counters) >= self._most:
                 self._forget(now)
             found = self._counters[name] = Counter(name, span)
         return found
@@ -101,14 +111,23 @@ class Tally:
 
     def sure(self, counter: Counter, place: int, limit: float) -> bool | None:
         """Whether the place is within the limit; None where the others must be asked first."""
-        over = self.used(counter, place) > limit
+        used = self.used(counter, place)
         if self.alone is not None:
-            return not over
-        if counter.stale:
+            return used <= limit
+        age_s = counter.age_s
+        if age_s >= STALE_S:
             return None
-        if over:
+        if used > limit:
             return False
-        return True if self.used(counter, place) + (place - counter.sent) * self._others <= limit else None
+        if used + (place - counter.sent) * self._others > limit:  # they may have done as much as this worker
+            return None
+        return True if used <= _NEAR * limit or age_s < _NEAR_STALE_S else None
+
+    def correct(self, counter: Counter, amount: int, limit: float) -> None:
+        """Counts what nobody waits for; near the limit the others hear of it at once."""
+        place = self.add(counter, amount)
+        if amount and self.alone is None and self.sure(counter, place, limit) is not True:
+            self._soon()
 
     async def ask(self) -> None:
         """One exchange that begins after this call, or as long as a request waits for it."""
@@ -156,16 +175,29 @@ class Tally:
             return
         changes = [Change(each.name, own - each.sent, int(each.ends) + 2 * MINUTE_S) for each, own in batch]
         try:
-            totals = await self._book.add(changes)
+            life, totals = await self._book.add(changes)
         except Exception as fault:
             self._changed.update(counter for counter, _ in batch)
             self._left_alone(str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__)
             return
-        for (counter, own), total in zip(batch, totals, strict=True):
-            counter.heard, counter.sent, counter.asked_at = total - own, own, time.monotonic()
+        forgotten = self._life not in (None, life)
+        self._life = life
+        for (counter, own), change, total in zip(batch, changes, totals, strict=True):
+            counter.sent = change.amount if forgotten else own
+            counter.heard, counter.asked_at = total - counter.sent, time.monotonic()
+        if forgotten:
+            self._tell_anew({counter for counter, _ in batch})
         if self.alone is not None:
             self.alone = None
             LOG.warning("limits are shared again", extra={"fields": {"where": self.where}})
+
+    def _tell_anew(self, told: set[Counter]) -> None:
+        """The book has lost what stood in it: each worker hands in again what it has counted itself."""
+        now = time.time()
+        for counter in [each for each in self._counters.values() if each.ends + MINUTE_S > now]:
+            if counter not in told:
+                counter.sent = counter.heard = 0
+            self.touch(counter)
 
     def _left_alone(self, reason: str) -> None:
         if self.alone is None:
@@ -179,3 +211,4 @@ class Tally:
         """Counters whose time is over, and of which nothing is left to tell."""
         kept = self._counters.items()
         self._counters = {name: each for name, each in kept if each.ends + MINUTE_S > now or each in self._changed}
+        self._most = max(_HELD, 2 * len(self._counters))

@@ -27,7 +27,8 @@ async def enter(exchange: Exchange) -> None:
     account = services.gate.account(services.policies.current, caller.team, caller.key)
     if account is None or exchange.record.method in _READING:
         return
-    exchange.ticket = await services.gate.enter(account, spends=_spends(exchange))
+    exchange.ticket = Ticket(services.gate.tally, account)
+    await exchange.ticket.enter(spends=_spends(exchange))
 
 
 async def charge(exchange: Exchange, parsed: dict[str, Any] | None) -> None:

@@ -51,7 +51,7 @@ async def test_a_budget_warns_and_then_stops_until_the_day_is_over(
 
     figures = (await ask(proxy.port, b"", "/metrics", "GET", authorization=bearer("search"))).body.decode()
     assert 'moos_limited_total{bound="tokens_per_day",team="search"} 2.0' in figures
-    assert 'moos_budget_warnings_total{bound="tokens_per_day",team="search"} 2.0' in figures
+    assert 'moos_budget_warnings_total{bound="tokens_per_day",team="search"} 4.0' in figures
 
 
 async def test_a_month_is_bounded_beside_its_days(limited: Limited, upstream: ScriptedUpstream) -> None:

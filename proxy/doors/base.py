@@ -18,6 +18,10 @@ Rates = Callable[[Iterable["Standing"], float], list[tuple[bytes, bytes]]]
 CALL_CHARS = 300
 """So much of a tool call's arguments is read."""
 
+_OPENAI_RATES = {
+    unit: tuple(f"x-ratelimit-{what}-{unit}".encode() for what in ("limit", "remaining", "reset"))
+    for unit in ("requests", "tokens")
+}
 _PUNCTUATION = str.maketrans('{}[]":,', "       ")
 
 
@@ -42,13 +46,10 @@ class Standing(NamedTuple):
 
 def openai_rates(standings: Iterable[Standing], now: float) -> list[tuple[bytes, bytes]]:
     """The headers in which OpenAI tells of rates. now: seconds since 1970."""
-    found = []
+    found: list[tuple[bytes, bytes]] = []
     for unit, limit, left, resets in standings:
-        found += [
-            (b"x-ratelimit-limit-%s" % unit.encode(), b"%d" % limit),
-            (b"x-ratelimit-remaining-%s" % unit.encode(), b"%d" % left),
-            (b"x-ratelimit-reset-%s" % unit.encode(), b"%.1fs" % max(0.0, resets - now)),
-        ]
+        named = _OPENAI_RATES[unit]
+        found += zip(named, (b"%d" % limit, b"%d" % left, b"%.1fs" % max(0.0, resets - now)), strict=True)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from moosproxy.policies.keys import Key
 from moosproxy.policies.resolve import PolicySet
@@ -52,7 +52,7 @@ class Ticket:
         """Counted at entry."""
         self.answered = 0
         """Events of the answer's stream: about as many tokens, where nobody counts them."""
-        self._charged: tuple[tuple[Meter, Counter], ...] = ()
+        self._charged: list[tuple[Meter, Counter, int]] = []
 
     async def enter(self, *, spends: bool) -> None:
         """Counts one request. spends: whether it leads to tokens and money.
@@ -61,83 +61,75 @@ class Ticket:
         """
         now = time.time()
         if spends:
-            await self._hear(self.account.usd, now)
+            if self.account.usd:
+                await self._hear(self.account.usd, now)
             for meter in (*self.account.tokens, *self.account.usd):  # before the work of compression
-                if meter.left(now) < 1:
+                if meter.used(now) >= meter.limit(now):
                     raise refusal(meter, 1, now)
         await self.take(self.account.requests, 1)
 
     async def charge(self, tokens: int) -> None:
         """Counts what is about to be sent. Raises RateLimited or BudgetExceeded, and has then counted nothing."""
-        counters = await self.take(self.account.tokens, tokens)
-        self._charged = tuple(zip(self.account.tokens, counters, strict=True))
+        self._charged = await self.take(self.account.tokens, tokens)
         self.tokens = tokens
 
     def settle(self, tokens: int, dollars: float | None) -> None:
         """What the request used in the end, in place of what was counted at entry."""
-        for meter, counter in self._charged:
-            self._tally.correct(counter, tokens - self.tokens, meter.bound.limit)
-        self._charged = ()
+        now, more = time.time(), tokens - self.tokens
+        if more:
+            for meter, counter, _ in self._charged:
+                self._tally.correct(counter, more, meter.bound.limit, now)
+        self._charged = []
         if dollars:
-            now = time.time()
             for meter in self.account.usd:
-                self._tally.correct(meter.at(now), round(dollars * MICRO), meter.bound.limit)
+                self._tally.correct(meter.at(now), round(dollars * MICRO), meter.bound.limit, now)
 
     async def _hear(self, meters: Sequence[Meter], now: float) -> None:
         """Of the others, as money has no charge at entry that would ask for it."""
-        old = [counter for counter in (meter.at(now) for meter in meters) if counter.stale]
+        old = [counter for counter in (meter.at(now) for meter in meters) if counter.stale(now)]
         for counter in old:
             self._tally.touch(counter)
         if old:
             await self._tally.ask()
 
-    async def take(self, meters: Sequence[Meter], cost: int) -> tuple[Counter, ...]:
-        """Counts a cost on each. Raises as enter() does."""
-        if not meters:
-            return ()
-        now = time.time()
-        counters = tuple(meter.at(now) for meter in meters)
-        places = [self._tally.add(counter, cost) for counter in counters]
-        answers = list(self._answers(meters, counters, places, now))
-        if None in answers and False not in answers:
-            await self._tally.ask()
-            answers = [
-                self._tally.used(counter, place) <= meter.limit(now)
-                for meter, counter, place in zip(meters, counters, places, strict=True)
-            ]
-        if False in answers:
-            for counter in counters:
-                self._tally.add(counter, -cost)
-            raise refusal(meters[answers.index(False)], cost, now)
-        return counters
-
-    def _answers(
-        self, meters: Sequence[Meter], counters: Sequence[Counter], places: Sequence[int], now: float
-    ) -> Iterator[bool | None]:
-        for meter, counter, place in zip(meters, counters, places, strict=True):
-            yield self._tally.sure(counter, place, meter.limit(now))
+    async def take(self, meters: Sequence[Meter], cost: int) -> list[tuple[Meter, Counter, int]]:
+        """Counts a cost on each, and gives each one's counter and our place on it. Raises as enter() does."""
+        now, tally, taken = time.time(), self._tally, []
+        refused, unsure = None, False
+        for meter in meters:
+            counter = meter.at(now)
+            place = tally.add(counter, cost)
+            taken.append((meter, counter, place))
+            sure = tally.sure(counter, place, meter.limit(now), now)
+            if sure is None:
+                unsure = True
+            elif not sure:
+                refused = refused or meter
+        if unsure and refused is None:
+            await tally.ask()
+            over = (each for each, counter, place in taken if tally.used(counter, place) > each.limit(now))
+            refused = next(over, None)
+        if refused is not None:
+            for _, counter, _ in taken:
+                tally.add(counter, -cost)
+            raise refusal(refused, cost, now)
+        return taken
 
     def standings(self, now: float) -> list[Standing]:
         """Of requests and of tokens a minute, of whichever bound has the least left."""
         found = []
-        for meters in (self.account.requests, self.account.tokens):
-            rates = [meter for meter in meters if meter.before is not None]
-            if rates:
-                left, meter = min(((meter.left(now), meter) for meter in rates), key=lambda pair: pair[0])
-                found.append(Standing(meter.bound.unit, meter.bound.limit, left, meter.counter.ends))
+        for meters in self.account.rates:
+            meter, left = meters[0], meters[0].left(now)
+            for other in meters[1:]:
+                if other.left(now) < left:
+                    meter, left = other, other.left(now)
+            found.append(Standing(meter.bound.unit, meter.bound.limit, left, meter.counter.ends))
         return found
 
     def warnings(self, now: float) -> list[tuple[Meter, int]]:
         """Budgets of which the share to warn at is used, with the percentage."""
-        found = []
-        for meter in (*self.account.tokens, *self.account.usd):
-            bound = meter.bound
-            if bound.warn is not None and bound.limit:
-                counter = meter.at(now)
-                share = self._tally.used(counter, counter.own) / bound.limit
-                if share >= bound.warn:
-                    found.append((meter, math.floor(share * 100)))
-        return found
+        near = [(meter, used) for meter in self.account.budgets if (used := meter.used(now)) >= meter.warn_at]
+        return [(meter, math.floor(used / meter.bound.limit * 100)) for meter, used in near]
 
 
 def refusal(meter: Meter, cost: int, now: float) -> ProxyError:

@@ -34,13 +34,14 @@ class Bound(NamedTuple):
 class Meter:
     """A bound and what was used of it."""
 
-    __slots__ = ("_tally", "before", "bound", "counter", "holder")
+    __slots__ = ("_tally", "before", "bound", "counter", "holder", "warn_at")
 
     def __init__(self, tally: Tally, holder: str, bound: Bound, now: float) -> None:
         """holder: under which the counters are named."""
         self._tally = tally
         self.holder = holder
         self.bound = bound
+        self.warn_at = bound.limit * bound.warn if bound.warn is not None and bound.limit else math.inf
         self._turn(now)
 
     def at(self, now: float) -> Counter:
@@ -56,10 +57,14 @@ class Meter:
         covered = 1 - (now - self.counter.starts) / MINUTE_S
         return self.bound.limit - self.before.total * covered
 
+    def used(self, now: float) -> int:
+        """In the running period, as far as it is known here."""
+        counter = self.at(now)
+        return self._tally.used(counter, counter.own)
+
     def left(self, now: float) -> int:
         """What may still be used, at least 0."""
-        counter = self.at(now)
-        return max(0, math.floor(self.limit(now) - self._tally.used(counter, counter.own)))
+        return max(0, math.floor(self.limit(now) - self.used(now)))
 
     def wait_s(self, cost: int, now: float) -> float | None:
         """Until a cost that was refused may come again; None where it never fits."""
@@ -86,6 +91,9 @@ class Account:
     requests: tuple[Meter, ...]
     tokens: tuple[Meter, ...]
     usd: tuple[Meter, ...]
+    rates: tuple[tuple[Meter, ...], ...]
+    """Those of requests a minute, then those of tokens."""
+    budgets: tuple[Meter, ...]
 
     @classmethod
     def of(cls, tally: Tally, team: str | None, allowance: Allowance | None, key: Key | None) -> Account | None:
@@ -101,7 +109,9 @@ class Account:
         if not found:
             return None
         requests, tokens, usd = (tuple(each for each in found if each.bound.unit == unit) for unit in _UNITS)
-        return cls(team, requests, tokens, usd)
+        by_minute = (tuple(meter for meter in meters if meter.before is not None) for meters in (requests, tokens))
+        budgets = tuple(meter for meter in (*tokens, *usd) if meter.bound.warn is not None)
+        return cls(team, requests, tokens, usd, tuple(filter(None, by_minute)), budgets)
 
 
 def _bounds(whose: str, allowance: Allowance) -> Iterator[Bound]:

@@ -23,7 +23,7 @@ _NEAR = 0.9
 """Share of a limit from which on it is asked for after a hundredth of a second."""
 _NEAR_STALE_S = 0.01
 _RETRY_S = 1.0
-_PATIENCE_S = 0.1
+_PATIENCE_S = 0.3
 """What a request waits for an exchange; only the first one does where nobody answers."""
 _HELD = 20_000
 
@@ -39,15 +39,9 @@ class Counter:
         self.own = self.sent = self.heard = 0
         self.asked_at = -math.inf
 
-    @property
-    def stale(self) -> bool:
-        """Whether the others may have used much more than was heard."""
-        return self.age_s >= STALE_S
-
-    @property
-    def age_s(self) -> float:
-        """Seconds since something was heard."""
-        return time.monotonic() - self.asked_at
+    def stale(self, now: float, after_s: float = STALE_S) -> bool:
+        """Whether the others may have used more than was heard. A clock that went back makes it so, too."""
+        return not 0 <= now - self.asked_at < after_s
 
     @property
     def total(self) -> int:
@@ -109,24 +103,23 @@ class Tally:
             return counter.heard + place
         return counter.heard + counter.sent + (place - counter.sent) * self._workers
 
-    def sure(self, counter: Counter, place: int, limit: float) -> bool | None:
+    def sure(self, counter: Counter, place: int, limit: float, now: float) -> bool | None:
         """Whether the place is within the limit; None where the others must be asked first."""
-        used = self.used(counter, place)
         if self.alone is not None:
-            return used <= limit
-        age_s = counter.age_s
-        if age_s >= STALE_S:
+            return self.used(counter, place) <= limit
+        if not 0 <= now - counter.asked_at < STALE_S:
             return None
+        used = counter.heard + place
         if used > limit:
             return False
         if used + (place - counter.sent) * self._others > limit:  # they may have done as much as this worker
             return None
-        return True if used <= _NEAR * limit or age_s < _NEAR_STALE_S else None
+        return None if used > _NEAR * limit and counter.stale(now, _NEAR_STALE_S) else True
 
-    def correct(self, counter: Counter, amount: int, limit: float) -> None:
+    def correct(self, counter: Counter, amount: int, limit: float, now: float) -> None:
         """Counts what nobody waits for; near the limit the others hear of it at once."""
         place = self.add(counter, amount)
-        if amount and self.alone is None and self.sure(counter, place, limit) is not True:
+        if amount and self.alone is None and self.sure(counter, place, limit, now) is None:
             self._soon()
 
     async def ask(self) -> None:
@@ -180,11 +173,11 @@ class Tally:
             self._changed.update(counter for counter, _ in batch)
             self._left_alone(str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__)
             return
-        forgotten = self._life not in (None, life)
+        forgotten, now = self._life not in (None, life), time.time()
         self._life = life
         for (counter, own), change, total in zip(batch, changes, totals, strict=True):
             counter.sent = change.amount if forgotten else own
-            counter.heard, counter.asked_at = total - counter.sent, time.monotonic()
+            counter.heard, counter.asked_at = total - counter.sent, now
         if forgotten:
             self._tell_anew({counter for counter, _ in batch})
         if self.alone is not None:

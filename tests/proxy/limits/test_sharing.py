@@ -45,6 +45,13 @@ async def shared_again(proxy: LiveProxy, model: str) -> Response:
     return answer
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits for an exchange, however busy the machine is."""
+    monkeypatch.setattr("moosproxy.proxy.limits.tally._PATIENCE_S", 20)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_two_workers_let_through_what_one_may_through_redis(
     limited: Limited, upstream: ScriptedUpstream, redis_server: RedisServer
 ) -> None:
@@ -55,6 +62,7 @@ async def test_two_workers_let_through_what_one_may_through_redis(
     assert len(upstream.all(model)) == 20
 
 
+@pytest.mark.usefixtures("patient")
 async def test_two_workers_let_through_what_one_may_through_a_file(
     limited: Limited, upstream: ScriptedUpstream
 ) -> None:
@@ -64,6 +72,7 @@ async def test_two_workers_let_through_what_one_may_through_a_file(
     assert await storm(proxies, model, 30) == {200: 20, 429: 40}
 
 
+@pytest.mark.usefixtures("patient")
 async def test_a_big_limit_is_shared_without_a_round_trip_for_each_request(
     limited: Limited, upstream: ScriptedUpstream, redis_server: RedisServer
 ) -> None:

@@ -11,6 +11,7 @@ from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.doors.base import Standing
 from moosproxy.proxy.errors import BudgetExceeded, ProxyError, RateLimited
 from moosproxy.proxy.limits.meters import MICRO, Account, Meter
+from moosproxy.proxy.limits.periods import MINUTE_S
 from moosproxy.proxy.limits.tally import Counter, Tally
 from moosproxy.proxy.limits.told import budget_text, rate_text
 
@@ -136,6 +137,7 @@ def refusal(meter: Meter, cost: int, now: float) -> ProxyError:
     """Why a cost is too much, and when it may come again."""
     wait_s = meter.wait_s(cost, now)
     if meter.bound.warn is None:
+        wait_s = min(wait_s, MINUTE_S) if wait_s is not None else None  # clients heed no more than a minute
         text = rate_text(meter.bound, cost, wait_s)
         return RateLimited(text, meter.bound.unit, meter.bound.name, wait_s)
     return BudgetExceeded(budget_text(meter.bound, cost, meter.counter.ends), meter.bound.name, wait_s)

@@ -101,7 +101,7 @@ def _set(results: Results, name: str) -> str:
             ),
         ),
     ]
-    if any(method.startswith(OURS[0]) for method in _methods(results, name)):
+    if not all(method.startswith("moosproxy") for method in _methods(results, name)):
         lines += [
             "",
             "Points above the best other way to leave out text, paired by text:",

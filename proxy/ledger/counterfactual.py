@@ -84,7 +84,7 @@ def original_tokens(usage: Usage, price: Price, sizes: Sizes, seen: Seen, mark: 
         known = _steps(int(total * seen.ended), rules)
         if mark.anywhere and known > whole.cached * _MORE:
             whole = _read_before(whole, known)
-        if short and mark.at_end:
+        if short and mark.at_end and not seen.sure and total > rules.least * _MORE:
             whole = Tokens(0, whole.cached, whole.plain, 0)
         return whole
     reach = _steps(int(total * seen.reach), rules)

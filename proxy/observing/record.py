@@ -27,7 +27,7 @@ class Record:
     or compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
     unseen: the request was relayed and nobody looked for texts in it.
     model: as the request names it, which may be anything. door: first segment of the path, or `other`.
-    key_id: the first digits of the hash of the caller's key. arm: the side of the control group, `off` for neither.
+    key_id: the first digits of the key's hash. arm: the side of the control group, `off` for neither.
     conversation: a number for it where there is a control group. retries: how often the client says it has tried.
     read_per_s: tokens a second that a model on this machine reads. openings: as in Rewritten. marked: the request
     itself asks the provider to cache, marked_to_end: all of it.

@@ -24,7 +24,7 @@ define install
 	@began=$$(date +%s); $(INSTALL) $(1) && { mkdir -p '$(CACHE)' && echo $$(($$(date +%s) - began)) >'$(TOOK)' || true; }
 endef
 
-.PHONY: serve demo providers local wheel test test-slow lint types layers format lock sbom clean
+.PHONY: serve demo providers local wheel test test-slow lint types layers format lock prices sbom clean
 
 # llama.cpp without its server, tools and tests; for x86-64 processors with AVX2 (arm64 ignores the AVX lines).
 LLAMA_CPU ?= -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
@@ -124,6 +124,10 @@ lock:
 	$(LOCK) --extra providers -o requirements/providers.txt
 	$(LOCK) --extra local -o requirements/local.txt
 	echo hatchling | $(subst pyproject.toml,-,$(LOCK)) -o requirements/build.txt
+
+# The list prices in the package, trimmed from those of the installed litellm.
+prices: $(VENV)/.providers
+	$(BIN)/python -m moosproxy.proxy.ledger.prices
 
 # A list of what the image is made of (CycloneDX), for whoever checks it against advisories.
 SBOM ?= cyclonedx-bom==7.5.0

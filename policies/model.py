@@ -22,6 +22,7 @@ from pydantic import (
 from moosproxy.policies.fields.endpoints import DEFAULT_ENDPOINTS
 from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, Kind, Role
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
+from moosproxy.policies.fields.prices import ModelPrice
 from moosproxy.policies.fields.soft import HfModel, Soft
 from moosproxy.policies.fields.strict import Count, Seconds, Strict, not_bool
 
@@ -80,6 +81,12 @@ class PolicyFields(Strict):
     """Milliseconds that compression of one request may take; what is not done by then goes out as it is."""
     on_error: Literal["forward", "reject"] = "forward"
     """When compression fails: `forward` the original, or `reject` the request."""
+    cost_aware: bool = False
+    """Leave a text alone where a shorter prompt would be too short for the provider's cache, and so cost more."""
+    holdout: Share = 0.0
+    """Share of conversations that go out untouched as a control group; a conversation never changes sides."""
+    holdout_salt: str = ""
+    """Mixed into the choice of `holdout`: another salt chooses other conversations."""
     shadow: bool = False
     """Measure compression, forward the original; `x-moos-shadow` and the log say what would have been sent."""
     forward_caller_key: bool = False
@@ -123,6 +130,12 @@ def contradictions(policy: PolicyFields) -> list[tuple[tuple[str, str], str]]:
     if policy.min_alpha > policy.max_alpha:
         reason = f"min_alpha {policy.min_alpha:g} is above max_alpha {policy.max_alpha:g}"
         out.append((("min_alpha", "max_alpha"), reason))
+    if policy.holdout and policy.fit_context:
+        reason = "holdout sends prompts whole, and fit_context is for those that must not be: set one of them"
+        out.append((("holdout", "fit_context"), reason))
+    if policy.holdout and policy.soft is not None:
+        reason = "holdout does not know soft compression: set one of them"
+        out.append((("holdout", "soft"), reason))
     return out
 
 
@@ -201,6 +214,10 @@ class UpstreamFields(Strict):
     """For `transformers` the model directories, by the names that requests ask for."""
     endpoints: frozenset[Literal["chat", "responses", "messages"]] | None = None
     """Of `openai`: which of `chat`, `responses`, `messages` it has; others are mapped onto chat. null: all."""
+    prices: Mapping[Annotated[str, Field(min_length=1)], ModelPrice] = {}
+    """Name or glob of a model -> what it costs, before any list of prices; the first that fits counts."""
+    price_provider: Annotated[str, Field(min_length=1)] | None = None
+    """Whose list prices hold, as litellm calls the provider (`openai`); null: whose address `base_url` is."""
     limits: LocalLimits = LocalLimits()
     """For `llama_cpp` what its models may take together."""
     timeouts: Timeouts = Timeouts()

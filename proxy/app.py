@@ -14,6 +14,7 @@ from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
 from moosproxy.proxy.connections.lobby import STATE, Lobby, open_lobby
+from moosproxy.proxy.ledger_opening import open_ledger
 from moosproxy.proxy.limits.book import RedisBook
 from moosproxy.proxy.limits.file_book import FileBook
 from moosproxy.proxy.limits.gate import Gate
@@ -140,11 +141,14 @@ class _Running:
             stack.push_async_callback(_ended, asyncio.create_task(work))
         gate = _open_gate(settings, metrics)
         stack.push_async_callback(gate.tally.aclose)
+        ledger, prices = await open_ledger(settings, source, metrics, stack)
         services = Services(
-            settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate, self._price
-        )
+            settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate, self._price,
+            prices=prices, ledger_writer=ledger.writer, ledger=ledger.reader,
+        )  # fmt: skip
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,
+            "ledger": ledger.check,
             "limits": partial(limits_check, source, gate),
             "local_models": local.faults_check,
             "policies": partial(policies_check, source),

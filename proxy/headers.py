@@ -112,6 +112,12 @@ def request_id(headers: Mapping[str, str]) -> str:
     return f"req_{_process_token()}{next(_NUMBERS):08x}"
 
 
+def retries(headers: Mapping[str, str]) -> int:
+    """How often the caller's library says that it has sent this request before; 0 where it says nothing sound."""
+    given = headers.get("x-stainless-retry-count", "")
+    return int(given) if len(given) < 4 and given.isascii() and given.isdigit() else 0
+
+
 @lru_cache(maxsize=1)
 def _process_token() -> str:
     """Tells this process's request ids from those of every other one."""

@@ -11,13 +11,14 @@ class SkipReason(StrEnum):
     ENDPOINT = "endpoint"  # of a whole request: no door knows the texts of its body
     DISABLED = "disabled"  # the policy switches compression off
     BYPASS = "bypass"  # the request asked for it and the policy allows it
+    HOLDOUT = "holdout"  # the conversation is in the policy's control group
     ROLE = "role"  # the policy does not compress this role
     TOO_SHORT = "too_short"  # fewer tokens than the policy's min_tokens
     OVERLOADED = "overloaded"  # it could not have been done by its deadline, or the queue was full
     DEADLINE = "deadline"  # the compression did not finish in the policy's time
     FAILED = "failed"  # the compressor raised, or its result did not check out
     PROTECTED_KIND = "protected_kind"  # everything in the text is protected
-    NOT_WORTH_IT = "not_worth_it"  # less than the policy's min_savings would be saved
+    NOT_WORTH_IT = "not_worth_it"  # less than the policy's min_savings would be saved, or it would cost more
 
 
 FORCED: frozenset[SkipReason] = frozenset({SkipReason.OVERLOADED, SkipReason.DEADLINE, SkipReason.FAILED})

@@ -12,6 +12,9 @@ from moosproxy.proxy.connections.held import Held
 from moosproxy.proxy.decisions import Decisions
 from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.doors.chat import DOOR as CHAT
+from moosproxy.proxy.ledger.ledger import Ledger
+from moosproxy.proxy.ledger.prices import PriceBook
+from moosproxy.proxy.ledger.writer import Writer
 from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.observing.record import Record
@@ -72,3 +75,7 @@ class Services:
     price: Price | None = None
     decisions: Decisions = field(default_factory=Decisions)
     fit_context: FitContext = field(default_factory=FitContext)
+    prices: PriceBook = field(default_factory=PriceBook)
+    ledger_writer: Writer | None = None
+    ledger: Ledger | None = None
+    """For whoever reads; None where there is none."""

@@ -88,6 +88,12 @@ class Settings(BaseSettings):
     """Threads of the encoder; 0 takes one per physical core."""
     state_dir: Path | None = None
     """Folder of what is measured or counted and kept; `~/.cache/moosproxy` where none is given."""
+    ledger: SecretStr | None = None
+    """`off`, a path of an SQLite file, or `postgresql://...`; `ledger.sqlite` in the state folder if not given."""
+    ledger_days: int = Field(default=30, ge=1, le=36_500)
+    """Days that the ledger keeps a row for each request."""
+    ledger_hours_days: int = Field(default=400, ge=1, le=36_500)
+    """Days that it keeps sums per hour, which pages and reports read."""
     trust_env: bool = False
     """Reach upstreams through HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with credentials from netrc."""
     ca_bundle: Path | None = None

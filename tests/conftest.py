@@ -9,6 +9,9 @@ from hypothesis import settings
 # Before anyone imports torch: its threads wait without spinning, and leave the core to the process beside.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# A proxy of a test writes no ledger among the user's files; tests of the ledger name their own.
+os.environ["MOOS_LEDGER"] = "off"
+
 # How long an example takes says something about the machine's other users, nothing about the code.
 settings.register_profile("moosproxy", deadline=None)
 settings.load_profile("moosproxy")

@@ -141,7 +141,7 @@ def moosproxy(
         policies.write_text(
             f"defaults: {defaults}\nupstreams: {{bench: {{kind: openai, base_url: '{url}', api_key: sk-bench}}}}\n"
         )
-        environment = {**os.environ, "MOOS_COMPRESSOR": compressor}
+        environment = {**os.environ, "MOOS_COMPRESSOR": compressor, "MOOS_STATE_DIR": folder}
         command = serve_command(port, "--config", str(policies))
         if tree is not None:
             environment["PYTHONPATH"] = str(tree)

@@ -6,7 +6,7 @@ It holds offsets, white space and marks, never a word of the text.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -18,6 +18,25 @@ class Limit(NamedTuple):
 
     kind: str
     percent: int
+
+
+Kinds = tuple[tuple[str, int, int], ...]
+"""Kinds of text in a text, each with its tokens before and after; they add up to the text's."""
+
+
+def scaled(kinds: Mapping[str, tuple[int, int]], before: int, after: int) -> Kinds:
+    """Estimated tokens by kind, made to add up to counted ones."""
+    out: list[tuple[str, int, int]] = []
+    came = sum(each for each, _ in kinds.values())
+    sent = sum(each for _, each in kinds.values())
+    seen = [0, 0]
+    told = [0, 0]
+    for kind, sizes in kinds.items():
+        seen = [seen[0] + sizes[0], seen[1] + sizes[1]]
+        upto = [before * seen[0] // max(came, 1), after * seen[1] // max(sent, 1)]
+        out.append((kind, upto[0] - told[0], upto[1] - told[1]))
+        told = upto
+    return tuple(out) if came and sent else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +57,17 @@ class Cut:
     spaces: tuple[str, ...]
     wire: bytes
     limit: Limit | None = None
+    kinds: Kinds = ()
 
     @classmethod
     def of(
-        cls, text: str, kept: KeptSpans, tokens_before: int, tokens_after: int, limit: Limit | None = None
+        cls,
+        text: str,
+        kept: KeptSpans,
+        tokens_before: int,
+        tokens_after: int,
+        limit: Limit | None = None,
+        kinds: Kinds = (),
     ) -> Self:
         """Check the spans against the text they are for. Raises ValueError if they cannot be the text's."""
         spans = kept.spans
@@ -62,6 +88,7 @@ class Cut:
             tuple(table),
             kept.to_bytes(),
             limit,
+            kinds,
         )
         if not any(text[start:end].strip() for start, end in spans):
             raise ValueError("kept spans: nothing but white space is left")
@@ -71,7 +98,9 @@ class Cut:
     def size(self) -> int:
         """Bytes in memory, roughly."""
         offsets = len(self.starts) + len(self.joints)
-        return 400 + offsets * self.starts.itemsize * 2 + len(self.wire) + 60 * len(self.spaces)
+        return (
+            400 + offsets * self.starts.itemsize * 2 + len(self.wire) + 60 * (len(self.spaces) + len(self.kinds))
+        )
 
     def apply(self, text: str) -> str:
         """The compressed text; equal to that of the kept spans."""

@@ -21,6 +21,7 @@ _COMMANDS: Final = {
         "demo",
         "Send a real document through the proxy: before, after, saved.",
     ),
+    "report": ("moosproxy.proxy.commands.report", "report", "What was spent and saved, from the ledger."),
     "wrap": ("moosproxy.proxy.commands.wrap", "wrap", "Start a tool with its requests through the proxy."),
     "pull": ("moosproxy.proxy.commands.pull", "pull", "Fetch a model for this machine."),
     "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),

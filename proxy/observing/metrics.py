@@ -1,4 +1,4 @@
-"""Prometheus metrics. Labels come from the configuration or from fixed sets, never from what a caller wrote."""
+"""Prometheus metrics. Labels come from the configuration or from fixed sets; models are the first hundred."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from moosproxy.proxy.observing.names import Few, model_name
 from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.upstreams.usage import Usage
 
@@ -36,7 +37,7 @@ class Metrics:
         self._requests = Counter(
             "moos_requests",
             "Requests answered.",
-            ["endpoint", "status", "team", "policy"],
+            ["endpoint", "status", "team", "policy", "model", "door", "route"],
             registry=registry,
         )
         self._parts = Counter(
@@ -48,7 +49,7 @@ class Metrics:
         self._tokens = Counter(
             "moos_tokens",
             "Tokens of text parts before and after compression.",
-            ["when", "team"],
+            ["when", "team", "model", "door", "route"],
             registry=registry,
         )
         self._hits = Counter("moos_cache_hits", "Parts found in a cache.", ["layer"], registry=registry)
@@ -92,8 +93,11 @@ class Metrics:
         self._provider = Counter(
             "moos_provider_tokens",
             "Tokens as the provider reports them.",
-            ["kind", "upstream"],
+            ["kind", "upstream", "model"],
             registry=registry,
+        )
+        self._lost = Counter(
+            "moos_ledger_lost_rows", "Requests that are missing in the ledger.", registry=registry
         )
         self._gone = Counter("moos_client_disconnects", "Clients that left early.", registry=registry)
         self._in_flight = Gauge(
@@ -113,9 +117,11 @@ class Metrics:
             "limited": self._limited,
             "warnings": self._warnings,
             "alone": self._alone,
+            "lost": self._lost,
         }
         self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
         self._samples: list[tuple[Histogram, float]] = []
+        self._models = Few()
         self._by_upstream: dict[str, Histogram] = {}
 
     def attempt(self, upstream: str, outcome: str, seconds: float) -> None:
@@ -145,16 +151,27 @@ class Metrics:
         """What workers share limits in does not answer: this one takes its share of them."""
         self._counts[("alone",)] += 1
 
-    def usage(self, upstream: str, usage: Usage) -> None:
-        """What the provider reported."""
-        self._counts["provider", "prompt", upstream] += usage.prompt
-        self._counts["provider", "completion", upstream] += usage.completion
-        self._counts["provider", "cached", upstream] += usage.cached
+    def ledger_lost(self, rows: int) -> None:
+        """Requests that are missing in the ledger."""
+        self._counts[("lost",)] += rows
+
+    def usage(self, upstream: str, usage: Usage, model: str | None) -> None:
+        """What the provider reported. model: as the request names it."""
+        named = self._models.of(model_name(model), new=True)
+        self._counts["provider", "prompt", upstream, named] += usage.prompt
+        self._counts["provider", "completion", upstream, named] += usage.completion
+        self._counts["provider", "cached", upstream, named] += usage.cached
+        if usage.written:
+            self._counts["provider", "written", upstream, named] += usage.written
+        if usage.reasoning:
+            self._counts["provider", "reasoning", upstream, named] += usage.reasoning
 
     def finished(self, record: Record) -> None:
         """Everything that a request's record says."""
         counts, team = self._counts, record.team or ""
-        counts["requests", record.endpoint, str(record.status), team, record.policy or ""] += 1
+        model = self._models.of(model_name(record.model), new=record.usage is not None)
+        where = model, record.door, record.route or ""
+        counts["requests", record.endpoint, str(record.status), team, record.policy or "", *where] += 1
         self._samples.append((self._overhead, record.proxy_s))
         if record.disconnected:
             counts[("gone",)] += 1
@@ -166,10 +183,10 @@ class Metrics:
             for part in record.parts:
                 if part.cache:
                     counts["hits", part.cache] += 1
-            counts["tokens", "before", team] += record.tokens_before
-            counts["tokens", "after", team] += record.tokens_after
+            counts["tokens", "before", team, *where] += record.tokens_before
+            counts["tokens", "after", team, *where] += record.tokens_after
             if record.shadow_after is not None:
-                counts["tokens", "shadow", team] += record.shadow_after
+                counts["tokens", "shadow", team, *where] += record.shadow_after
             self._samples.append((self._compression, record.compression_ms / 1000))
         if len(self._samples) >= _SAMPLES_HELD:
             self.settle()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from moosproxy.proxy.observing.names import model_name
 from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.upstreams.base import RawHeader
 from moosproxy.proxy.upstreams.usage import Usage
@@ -25,6 +26,11 @@ class Record:
     shadow_after: what would have been sent, where the policy only measures. outcomes: number of texts by reason,
     or compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
     unseen: the request was relayed and nobody looked for texts in it.
+    model: as the request names it, which may be anything. door: first segment of the path, or `other`.
+    key_id: the first digits of the key's hash. arm: the side of the control group, `off` for neither.
+    conversation: a number for it where there is a control group. retries: how often the client says it has tried.
+    read_per_s: tokens a second that a model on this machine reads. openings: as in Rewritten. marked: the request
+    itself asks the provider to cache, marked_to_end: all of it.
     """
 
     request_id: str
@@ -52,6 +58,23 @@ class Record:
     error: str | None = field(default=None, init=False)
     disconnected: bool = field(default=False, init=False)
     unseen: bool = field(default=False, init=False)
+    model: str | None = field(default=None, init=False)
+    door: str = field(default="other", init=False)
+    arm: str = field(default="off", init=False)
+    conversation: int | None = field(default=None, init=False)
+    retries: int = field(default=0, init=False)
+    read_per_s: float = field(default=0.0, init=False)
+    openings: tuple[tuple[int, float], ...] = field(default=(), init=False)
+    marked: bool = field(default=False, init=False)
+    marked_to_end: bool = field(default=False, init=False)
+
+    def sizes(self) -> list[tuple[int, int, bool]]:
+        """Of each text tokens before and as sent, and whether they were counted."""
+        shadow = self.shadow_after is not None
+        return [
+            (part.tokens_before, part.tokens_before if shadow else part.tokens_after, not part.estimated)
+            for part in self.parts
+        ]
 
     @property
     def proxy_s(self) -> float:
@@ -75,6 +98,7 @@ class Record:
         self.tokens_after = before if rewritten.shadow else after
         self.shadow_after = after if rewritten.shadow else None
         self.compression_ms = rewritten.compression_ms
+        self.openings = rewritten.openings
 
     def response_headers(self) -> list[RawHeader]:
         """The x-moos headers. Called when the answer's head is about to go out."""
@@ -137,6 +161,11 @@ class Record:
             out["route"] = self.route
         if self.upstream is not None:
             out["upstream"] = self.upstream
+        if self.model is not None:
+            out["model"] = model_name(self.model)
+        out["door"] = self.door
+        if self.arm == "holdout":
+            out["arm"] = self.arm
         if self.error is not None:
             out["error"] = self.error
         if self.upstream:

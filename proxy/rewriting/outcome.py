@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens, replaced
 from moosproxy.proxy.bodies.splice import Path
-from moosproxy.proxy.cache.cut import Limit
+from moosproxy.proxy.cache.cut import Kinds, Limit
 from moosproxy.proxy.cache.shared import Layer
 from moosproxy.proxy.reasons import SkipReason
 
@@ -16,11 +16,16 @@ Worth = Callable[[int, float], bool]
 
 
 class Overrides(NamedTuple):
-    """What the request itself asks for, already kept within what the policy allows."""
+    """What the request itself asks for, already kept within what the policy allows, and what it is met with.
+
+    holdout: its conversation goes untouched. cache_least: tokens that a prompt should not fall below.
+    """
 
     bypass: bool = False
     ratio: float | None = None
     alpha: float | None = None
+    holdout: bool = False
+    cache_least: int = 0
 
 
 class PartOutcome(NamedTuple):
@@ -28,6 +33,7 @@ class PartOutcome(NamedTuple):
 
     message, part: as in TextPart. cache: the layer that had the answer, None if it was made for this request.
     limit: what kept the ratio more than a tenth below the asked one.
+    kinds: of text, with their tokens before and after; empty where nobody looked.
     tokens_before, tokens_after: counted where the compressor saw the text, else estimated (and equal).
     """
 
@@ -40,6 +46,7 @@ class PartOutcome(NamedTuple):
     cache: Layer | None
     estimated: bool = False
     limit: Limit | None = None
+    kinds: Kinds = ()
 
 
 class Rewritten(NamedTuple):
@@ -48,6 +55,8 @@ class Rewritten(NamedTuple):
     original: the body as it came. changes: its texts that go out in another form, by their paths.
     shadow: the outcomes tell what compression would have done, nothing is changed.
     compression_ms: wall-clock time from the first look at the body to the last answer.
+    openings: how the original begins, as numbers, each with the share of its texts that it stands for; of prompts
+    that a provider may cache.
     """
 
     original: Mapping[str, Any]
@@ -55,6 +64,7 @@ class Rewritten(NamedTuple):
     parts: tuple[PartOutcome, ...]
     compression_ms: float
     shadow: bool = False
+    openings: tuple[tuple[int, float], ...] = ()
 
     @property
     def changed(self) -> bool:

@@ -17,11 +17,10 @@ from typing import Any
 from moosproxy.compressor import CompressionResult, CompressionSettings, SettingsError
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
-from moosproxy.proxy.cache.cut import Cut, Limit
+from moosproxy.proxy.cache.cut import Cut, Limit, scaled
 from moosproxy.proxy.cache.key import Key
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.record import Answer, Skip
-from moosproxy.proxy.cache.shared import Layer
 from moosproxy.proxy.cache.store import LONG_CHARS, VERY_LONG_CHARS, Found, Store, off_loop
 from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.doors.chat import DOOR as CHAT
@@ -29,6 +28,7 @@ from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import FORCED, SkipReason
 from moosproxy.proxy.rewriting.asked import key_space, settings_for
 from moosproxy.proxy.rewriting.conversation import asked_before
+from moosproxy.proxy.rewriting.money import WorthItsMoney, openings_of
 from moosproxy.proxy.rewriting.outcome import Overrides, PartOutcome, Rewritten, Worth, unseen
 from moosproxy.proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
 from moosproxy.proxy.scheduling.single_flight import SingleFlight
@@ -115,7 +115,9 @@ class Rewriter:
             for part, text in zip(parts, texts, strict=True)
             if text is not part.text and not policy.shadow
         }
-        return Rewritten(body, changes, tuple(outcomes), (time.perf_counter() - started) * 1000, policy.shadow)
+        took_ms = (time.perf_counter() - started) * 1000
+        openings = openings_of(team, request.model, parts) if policy.enabled else ()
+        return Rewritten(body, changes, tuple(outcomes), took_ms, policy.shadow, openings)
 
     async def _treat(
         self,
@@ -127,10 +129,11 @@ class Rewriter:
         asks: dict[int, _Ask] = {}
         reasons: dict[int, SkipReason] = {}
         policy = request.policy
+        worth_it = WorthItsMoney(policy, request.overrides)
         for index, part in enumerate(parts):
             if index % _PARTS_AT_ONCE == _PARTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            reason = _reason_at_sight(part, policy, request.overrides, worth)
+            reason = worth_it.judged(part, _reason_at_sight(part, policy, request.overrides, worth))
             before = asked[index] if asked else None
             ask = None if reason else await self._ask(part, request, before)
             if ask:
@@ -214,10 +217,11 @@ class Rewriter:
 
 
 def _answer_of(text: str, result: CompressionResult) -> Answer:
-    before, limit = result.tokens_before, _limit(result)
+    before, after, limit = result.tokens_before, result.tokens_after, _limit(result)
     if result.text == text:
-        return Skip(SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND, before, limit=limit)
-    return Cut.of(text, result.kept, before, result.tokens_after, limit)
+        reason = SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND
+        return Skip(reason, before, limit=limit, kinds=scaled(result.kinds, before, before))
+    return Cut.of(text, result.kept, before, after, limit, scaled(result.kinds, before, after))
 
 
 def _is_short(door: Door, body: dict[str, Any], parts: Sequence[TextPart]) -> bool:
@@ -236,6 +240,8 @@ def _reason_at_sight(
         return SkipReason.DISABLED
     if overrides.bypass:
         return SkipReason.BYPASS
+    if overrides.holdout:
+        return SkipReason.HOLDOUT
     if part.role not in policy.compress_roles or part.role in policy.protected_roles:
         return SkipReason.ROLE
     tokens = estimate_tokens(part.text)
@@ -249,20 +255,32 @@ def _reason_at_sight(
 async def _apply(part: TextPart, found: Found, min_savings: float) -> tuple[str, PartOutcome]:
     answer = found.answer
     if isinstance(answer, Skip):
-        return part.text, _untouched(part, answer.reason, answer.tokens, found.layer, answer.limit)
+        return part.text, _untouched(part, answer.reason, answer.tokens, found)
     before, after = answer.tokens_before, answer.tokens_after
     if before - after <= 0 or before - after < min_savings * before:
-        return part.text, _untouched(part, SkipReason.NOT_WORTH_IT, before, found.layer, answer.limit)
+        return part.text, _untouched(part, SkipReason.NOT_WORTH_IT, before, found)
     text = await off_loop(len(part.text) >= VERY_LONG_CHARS, lambda: answer.apply(part.text))
-    outcome = PartOutcome(part.message, part.part, part.role, None, before, after, found.layer, limit=answer.limit)
+    outcome = PartOutcome(
+        part.message,
+        part.part,
+        part.role,
+        None,
+        before,
+        after,
+        found.layer,
+        limit=answer.limit,
+        kinds=answer.kinds,
+    )
     return text, outcome
 
 
-def _untouched(
-    part: TextPart, reason: SkipReason, tokens: int, layer: Layer | None, limit: Limit | None
-) -> PartOutcome:
+def _untouched(part: TextPart, reason: SkipReason, tokens: int, found: Found) -> PartOutcome:
+    kinds = tuple((kind, before, before) for kind, before, _ in found.answer.kinds)
     # A decision that circumstances forced was made without counting.
-    return PartOutcome(part.message, part.part, part.role, reason, tokens, tokens, layer, reason in FORCED, limit)
+    forced = reason in FORCED
+    return PartOutcome(
+        part.message, part.part, part.role, reason, tokens, tokens, found.layer, forced, found.answer.limit, kinds
+    )
 
 
 def _limit(result: CompressionResult) -> Limit | None:

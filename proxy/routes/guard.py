@@ -105,6 +105,7 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
     """Authenticates, reads the body, lets the way's handler answer."""
     fields = headers.readable(scope["headers"])
     record = Record(headers.request_id(fields), scope["method"], way.name)
+    record.door = way.door.root or "other"
     exchange = Exchange(scope, receive, send, way, services, fields, record)
     share = services.held.share()
     services.metrics.in_flight += 1
@@ -113,6 +114,8 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
         record.team = exchange.caller.team
         if exchange.caller.key is not None:
             record.key_id = exchange.caller.key.id
+        if "x-stainless-retry-count" in fields:
+            record.retries = headers.retries(fields)
         may_send(exchange.caller)
         if exchange.caller.own_keys is not None and exchange.caller.own_keys.inside(record.request_id.encode()):
             record.request_id = headers.request_id({})  # it is logged
@@ -140,6 +143,8 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
             limiting.settle(exchange.ticket, record, services.price)
         services.metrics.in_flight -= 1
         services.metrics.finished(record)
+        if services.ledger_writer is not None:
+            services.ledger_writer.note(record)
         log_request(record.fields)
 
 

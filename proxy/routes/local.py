@@ -7,8 +7,8 @@ from time import perf_counter
 from typing import Any
 
 from moosproxy.policies.resolve import Decision
-from moosproxy.proxy.rewriting.break_even import ReadsPrompts
-from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
+from moosproxy.proxy.rewriting.break_even import Figures, ReadsPrompts
+from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.routes.outgoing import calls
 from moosproxy.proxy.services import Services
@@ -16,8 +16,8 @@ from moosproxy.proxy.upstreams.crossing.send import as_chat
 from moosproxy.proxy.upstreams.window import Counts, Measures, Room
 
 
-async def worth(services: Services, decision: Decision, model: Any) -> Worth | None:
-    """What break-even says about a text, None where nothing was or can be measured.
+async def speeds(services: Services, decision: Decision, model: Any) -> Figures | None:
+    """What break-even knows of the model, None where nothing was or can be measured.
 
     The route's first upstream decides: the others are asked only when it fails.
     """
@@ -29,10 +29,9 @@ async def worth(services: Services, decision: Decision, model: Any) -> Worth | N
     if not isinstance(client, ReadsPrompts):
         return None
     try:
-        figures = await services.break_even.figures(client, upstream.model_for(model))
+        return await services.break_even.figures(client, upstream.model_for(model))
     except Exception:  # the model cannot be loaded: the request itself is told why
         return None
-    return figures.worth if figures is not None else None
 
 
 async def counted(services: Services, decision: Decision, model: Any) -> Decision:

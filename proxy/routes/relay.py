@@ -15,6 +15,7 @@ from moosproxy.policies.resolve import Decision, RequestFacts
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.errors import BadRequest, Forbidden, NotFound, Told
+from moosproxy.proxy.rewriting.control_group import side_of
 from moosproxy.proxy.rewriting.outcome import Overrides
 from moosproxy.proxy.routes import limiting, local
 from moosproxy.proxy.routes.guard import Exchange
@@ -24,6 +25,8 @@ from moosproxy.proxy.upstreams.base import Answer, OwnError, UpstreamFault
 from moosproxy.proxy.upstreams.usage import UsageReader
 
 _NO_WISHES = Requested()
+_MODEL_CHARS = 200
+_CACHE_MARK = b'"cache_control"'
 _STREAM_HEADERS = ((b"cache-control", b"no-cache, no-transform"), (b"x-accel-buffering", b"no"))
 
 
@@ -32,7 +35,10 @@ async def relay(exchange: Exchange) -> None:
     _keep_keys_here(exchange)
     door = exchange.way.door
     parsed = await _parsed(exchange)
-    decision, applied = decide(exchange, _model(exchange.way.path, parsed))
+    model = _model(exchange.way.path, parsed)
+    if model:
+        exchange.record.model = model[:_MODEL_CHARS]
+    decision, applied = decide(exchange, model)
     _allow(exchange, decision.policy)
     replacements: Mapping[Path, str] = {}
     if parsed is None or door.texts is None or exchange.way.path not in door.paths:
@@ -135,13 +141,46 @@ async def _shorten(
 ) -> Mapping[Path, str]:
     """The texts that changed, by their place in the body."""
     rewriter, team, policy = exchange.services.rewriter, exchange.caller.team, decision.policy
-    asked = overrides(applied)
-    worth = await local.worth(exchange.services, decision, body.get("model"))
+    asked = met(exchange, body, decision, overrides(applied))
+    figures = await local.speeds(exchange.services, decision, body.get("model"))
+    worth = figures.worth if figures is not None else None
     rewritten = await rewriter.rewrite(body, policy, team, asked, worth, exchange.way.door)
     if policy.fit_context and policy.enabled and not (policy.shadow or asked.bypass):
         rewritten = await local.fitted(exchange, body, decision, asked, rewritten)
     exchange.record.take(rewritten)
+    exchange.record.read_per_s = figures.read_per_s if figures is not None else 0.0
+    if rewritten.openings and exchange.way.door.root == "messages":
+        exchange.record.marked = _CACHE_MARK in exchange.body
+        exchange.record.marked_to_end = exchange.record.marked and _marks_its_end(body)
     return rewritten.changes
+
+
+def _marks_its_end(body: dict[str, Any]) -> bool:
+    """Whether a message's last block asks the provider to cache everything up to it."""
+    last = body["messages"][-1] if body["messages"] else {}
+    blocks = last.get("content")
+    block = blocks[-1] if isinstance(blocks, list) and blocks else {}
+    return bool(body.get("cache_control") or (isinstance(block, dict) and block.get("cache_control")))
+
+
+def met(exchange: Exchange, body: dict[str, Any], decision: Decision, asked: Overrides) -> Overrides:
+    """With the side of the control group, and the least that the provider caches where the policy heeds it."""
+    policy, record = decision.policy, exchange.record
+    off = exchange.services.settings.compressor == "off"
+    if off or not policy.enabled or policy.shadow or asked.bypass or policy.ratio == asked.ratio == 1:
+        return asked
+    record.arm = "compressed"
+    if policy.holdout:
+        side = side_of(exchange.way.door, body, policy)
+        if side is not None:
+            record.conversation = side.number
+            if side.holdout:
+                record.arm = "holdout"
+                return asked._replace(holdout=True)
+    if policy.cost_aware:
+        least = exchange.services.prices.cache_least(decision.upstreams[0], body.get("model"))
+        asked = asked._replace(cache_least=least)
+    return asked
 
 
 async def _send(
@@ -179,7 +218,7 @@ async def _pass_back(exchange: Exchange, answer: Answer) -> None:
     await exchange.finish(rest)
     record.usage = reader.usage()
     if record.usage is not None and record.upstream is not None:
-        exchange.services.metrics.usage(record.upstream, record.usage)
+        exchange.services.metrics.usage(record.upstream, record.usage, record.model)
 
 
 async def _stream(exchange: Exchange, answer: Answer, reader: UsageReader) -> bytes:

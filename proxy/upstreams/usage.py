@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -23,11 +23,22 @@ _MOST = 2**53
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counts them; cached are those of the prompt that came from its cache."""
+    """Tokens as the provider counts them.
+
+    cached: those of the prompt that came from its cache; written: those that were put there, written_1h: of them
+    for an hour. reasoning: those of the answer that nobody sees. model: as the answer names it.
+    odd: a count was negative, no whole number, or more than what it is a part of; it is taken as the nearest
+    possible one.
+    """
 
     prompt: int
     completion: int
     cached: int
+    written: int = 0
+    written_1h: int = 0
+    reasoning: int = 0
+    model: str | None = field(default=None, compare=False)
+    odd: bool = False
 
 
 class UsageReader:
@@ -118,21 +129,49 @@ def _fields(document: bytes) -> dict[str, Any]:
     for holder in (parsed, *(parsed.get(name) for name in ("response", "message") if isinstance(parsed, dict))):
         fields = holder.get("usage") if isinstance(holder, dict) else None
         if isinstance(fields, dict):
-            return fields
+            model = holder.get("model")
+            return {"model": model, **fields} if fields and isinstance(model, str) else fields
     return {}
 
 
 def _usage(fields: dict[str, Any]) -> Usage | None:
     if not fields:
         return None
-    details = fields.get("prompt_tokens_details") or fields.get("input_tokens_details")
-    cached = _count(details.get("cached_tokens") if isinstance(details, dict) else None)
-    prompt = _count(fields.get("prompt_tokens", fields.get("input_tokens")))
+    read = _within(fields, "prompt_tokens_details") or _within(fields, "input_tokens_details")
+    wrote = _within(fields, "completion_tokens_details") or _within(fields, "output_tokens_details")
+    prompt, completion = (
+        _first(fields, "prompt_tokens", "input_tokens"),
+        _first(fields, "completion_tokens", "output_tokens"),
+    )
+    cached, written = read.get("cached_tokens"), fields.get("cache_creation_input_tokens")
+    given = [prompt, completion, cached, written, wrote.get("reasoning_tokens")]
+    counts = [_count(value) for value in given]
     if "prompt_tokens" not in fields and "cache_read_input_tokens" in fields:  # Anthropic counts them apart
-        cached = _count(fields["cache_read_input_tokens"])
-        prompt += cached + _count(fields.get("cache_creation_input_tokens"))
-    return Usage(prompt, _count(fields.get("completion_tokens", fields.get("output_tokens"))), cached)
+        given.append(fields["cache_read_input_tokens"])
+        counts[2] = _count(given[-1])
+        counts[0] += counts[2] + counts[3]
+    within = min(counts[2], counts[0]), min(counts[3], max(0, counts[0] - counts[2])), min(counts[4], counts[1])
+    odd = any(map(_is_odd, given)) or within != (counts[2], counts[3], counts[4])
+    long = min(_count(_within(fields, "cache_creation").get("ephemeral_1h_input_tokens")), within[1])
+    model = fields.get("model")
+    return Usage(
+        counts[0], counts[1], *within[:2], long, within[2], model if isinstance(model, str) else None, odd
+    )
+
+
+def _within(fields: dict[str, Any], name: str) -> dict[str, Any]:
+    found = fields.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _first(fields: dict[str, Any], name: str, other: str) -> Any:
+    return fields.get(name, fields.get(other))
 
 
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MOST else 0
+
+
+def _is_odd(value: Any) -> bool:
+    """Whether a count was reported that can be none."""
+    return value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MOST)

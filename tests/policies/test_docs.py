@@ -14,6 +14,7 @@ from moosproxy.policies.fields.allowance import Budget, Limits
 from moosproxy.policies.fields.endpoints import PLAIN
 from moosproxy.policies.fields.kinds import KINDS
 from moosproxy.policies.fields.local import GgufModel, LocalLimits, SamplingDefaults
+from moosproxy.policies.fields.prices import ModelPrice
 from moosproxy.policies.fields.soft import HfModel, Soft
 from moosproxy.policies.files.document import KeyEntry, Main, Match, PolicyLayer, Route, Team
 from moosproxy.policies.files.load import assemble
@@ -51,6 +52,7 @@ def shown(field: FieldInfo) -> str:
 
 SHAPES: tuple[type[BaseModel], ...] = (
     UpstreamFields, Timeouts, GgufModel, LocalLimits, HfModel, Soft, SamplingDefaults, KeyEntry, Limits, Budget,
+    ModelPrice,
 )  # fmt: skip
 
 

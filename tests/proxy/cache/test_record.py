@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from moosproxy.compressor import KeptSpans
 from moosproxy.compressor.kept import Mark, Noun, Wrap
-from moosproxy.proxy.cache.cut import Cut, Limit
+from moosproxy.proxy.cache.cut import Cut, Kinds, Limit, scaled
 from moosproxy.proxy.cache.key import Key, KeySpace
 from moosproxy.proxy.cache.record import Record, Skip
 from moosproxy.proxy.reasons import SkipReason
@@ -20,6 +20,10 @@ PINNABLE = [
     SkipReason.OVERLOADED,
     SkipReason.FAILED,
 ]
+KINDS = st.lists(
+    st.tuples(st.from_regex(r"[a-z_]{1,20}", fullmatch=True), st.integers(0, 2**40), st.integers(0, 2**40)),
+    max_size=4,
+).map(tuple)
 LIMITS = st.none() | st.builds(Limit, st.from_regex(r"[a-z_]{1,20}", fullmatch=True), st.integers(0, 100))
 
 
@@ -34,12 +38,12 @@ def texts_and_spans(draw: st.DrawFn) -> tuple[str, KeptSpans]:
     return text, kept
 
 
-@given(texts_and_spans(), st.integers(1, 10**9), st.integers(0, 10**9), LIMITS)
+@given(texts_and_spans(), st.integers(1, 10**9), st.integers(0, 10**9), LIMITS, KINDS)
 def test_a_cut_comes_back_from_its_bytes_and_gives_the_text_that_the_spans_give(
-    example: tuple[str, KeptSpans], after: int, saved: int, limit: Limit | None
+    example: tuple[str, KeptSpans], after: int, saved: int, limit: Limit | None, kinds: Kinds
 ) -> None:
     text, kept = example
-    cut = Cut.of(text, kept, after + saved, after, limit)
+    cut = Cut.of(text, kept, after + saved, after, limit, kinds)
     again = Record.from_bytes(Record.of(cut).to_bytes()).answer(text)
     assert again == cut
     assert kept.apply(text) == cut.apply(text)
@@ -54,11 +58,11 @@ def test_a_cut_says_where_something_was_left_out(example: tuple[str, KeptSpans],
     assert marked.apply(text) == Cut.of(text, marked, 4, 2).apply(text)
 
 
-@given(st.sampled_from(PINNABLE), st.integers(0, 2**40), st.integers(0, 2**40), LIMITS)
+@given(st.sampled_from(PINNABLE), st.integers(0, 2**40), st.integers(0, 2**40), LIMITS, KINDS)
 def test_a_skip_comes_back_from_its_bytes(
-    reason: SkipReason, tokens: int, expires: int, limit: Limit | None
+    reason: SkipReason, tokens: int, expires: int, limit: Limit | None, kinds: Kinds
 ) -> None:
-    skip = Skip(reason, tokens, expires, limit)
+    skip = Skip(reason, tokens, expires, limit, kinds)
     assert Record.from_bytes(Record.of(skip).to_bytes()).answer("any text") == skip
 
 
@@ -67,7 +71,32 @@ def test_a_limit_that_is_none_is_refused(limit: bytes) -> None:
     good = Record.of(Skip(SkipReason.NOT_WORTH_IT, 5, 0)).to_bytes()
 
     with pytest.raises(ValueError, match="limit"):
-        Record.from_bytes(good[:-1] + limit)
+        Record.from_bytes(good[:-2] + limit)
+
+
+@pytest.mark.parametrize(
+    "kinds", [b"\xff", b"\x01\x04co\nd\x01\x01", b"\x01\x04code\x01", b"\x02\x04code\x01\x01", b""]
+)
+def test_kinds_that_are_none_are_refused(kinds: bytes) -> None:
+    good = Record.of(Skip(SkipReason.NOT_WORTH_IT, 5, 0)).to_bytes()
+
+    with pytest.raises(ValueError, match="record"):
+        Record.from_bytes(good[:-1] + kinds)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.tuples(st.integers(1, 999), st.integers(1, 999)), min_size=1),
+    st.integers(1, 10**6),
+    st.integers(1, 10**6),
+)
+def test_tokens_by_kind_add_up_to_those_that_were_counted(
+    kinds: dict[str, tuple[int, int]], before: int, after: int
+) -> None:
+    found = scaled(kinds, before, after)
+
+    assert [name for name, _, _ in found] == list(kinds)
+    assert (sum(came for _, came, _ in found), sum(sent for _, _, sent in found)) == (before, after)
+    assert all(came >= 0 and sent >= 0 for _, came, sent in found)
 
 
 @given(st.binary(max_size=60), st.text(max_size=40))

@@ -261,4 +261,4 @@ def test_usage_of_streamed_responses_and_messages_is_found_however_long_they_are
             reader.feed(event)
         found.append(reader.usage())
 
-    assert found == [Usage(7, 5, 3), Usage(9, 5, 3)]
+    assert found == [Usage(7, 5, 3), Usage(9, 5, 3, 4)]

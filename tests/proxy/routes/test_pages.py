@@ -66,6 +66,7 @@ async def test_readiness_of_the_defaults_names_what_is_degraded() -> None:
     states = {name: check["state"] for name, check in answer.json()["checks"].items()}
     assert states == {
         "checkpoint": "ok",
+        "ledger": "off",
         "limits": "off",
         "local_models": "off",
         "policies": "ok",

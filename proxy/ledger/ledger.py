@@ -1,0 +1,74 @@
+"""The ledger as its readers know it: sums per hour, kinds of text, and the two sides of a control group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from moosproxy.proxy.ledger.database import Database, LedgerError
+from moosproxy.proxy.ledger.hours import read_hours, read_kinds
+from moosproxy.proxy.ledger.rows import HourRow, KindRow
+from moosproxy.proxy.ledger.schema import check
+from moosproxy.proxy.ledger.sides import Sides, read_sides
+from moosproxy.proxy.ledger.sqlite import Sqlite
+
+FILE = "ledger.sqlite"
+
+
+class Ledger:
+    """Reads. What a proxy writes is there about a second after a request. Everything raises LedgerError."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def open(self) -> None:
+        """For who only reads; the database of a running proxy's writer is open already."""
+        await self.database.open(create=False)
+        await check(self.database)
+
+    async def hours(self, since: datetime, until: datetime, team: str | None = None) -> Sequence[HourRow]:
+        """The groups of the hours that begin in [since, until); since is taken down to its hour. team: None: all.
+
+        Both times must know their zone."""
+        async with self.database.reading() as session:
+            return await read_hours(session, since, until, team)
+
+    async def kinds(self, since: datetime, until: datetime, team: str | None = None) -> Sequence[KindRow]:
+        """Tokens of the same hours by kind of text, the one with most first."""
+        async with self.database.reading() as session:
+            return await read_kinds(session, since, until, team)
+
+    async def sides(self, since: datetime, until: datetime, team: str | None = None) -> Sequence[Sides]:
+        """For each policy with a control group how the two sides differ, from the rows that are still kept."""
+        async with self.database.reading() as session:
+            return await read_sides(session, since, until, team)
+
+    async def close(self) -> None:
+        """Never raises."""
+        await self.database.close()
+
+
+def database_of(place: str, folder: Path) -> Database | None:
+    """What MOOS_LEDGER names: empty for a file in the folder, `off` for none, a path, or a URL of PostgreSQL.
+
+    Raises LedgerError where the library for it is not installed.
+    """
+    if place == "off":
+        return None
+    if is_url(place):
+        try:
+            from moosproxy.proxy.ledger.postgres import Postgres
+        except ImportError:
+            raise LedgerError(
+                "MOOS_LEDGER names PostgreSQL, which needs an extra: pip install 'moosproxy[postgres]'",
+                lasting=True,
+            ) from None
+        return Postgres(place)
+    return Sqlite(Path(place).expanduser() if place else folder / FILE)
+
+
+def is_url(place: str) -> bool:
+    """Whether it is a server's address and no path."""
+    return urlsplit(place).scheme in ("postgresql", "postgres")

@@ -1,0 +1,56 @@
+"""Records as requests leave them, and ledgers to look into."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from moosproxy.proxy.ledger.prices import Price
+from moosproxy.proxy.ledger.sqlite import Sqlite
+from moosproxy.proxy.ledger.store import Retention
+from moosproxy.proxy.ledger.writer import Writer
+from moosproxy.proxy.observing.record import Record
+from moosproxy.proxy.rewriting.outcome import PartOutcome
+from moosproxy.proxy.upstreams.usage import Usage
+
+PRICE = Price(2_500_000, 10_000_000, 250_000, 2_500_000, 2_500_000, label="test: input 2.5")
+RETENTION = Retention(30, 400)
+
+
+def record(model: str = "gpt-4o", **fields: Any) -> Record:
+    """A request whose one text was halved from 2,000 tokens."""
+    out = Record("req_1", "POST", "/chat/completions")
+    given: dict[str, Any] = {
+        "status": 200, "team": "red", "policy": "default", "route": "main", "door": "chat", "upstream": "it",
+        "model": model, "arm": "compressed", "usage": Usage(1010, 20, 0, model=model),
+        "parts": (PartOutcome(0, None, "user", None, 2000, 1000, None, kinds=(("prose", 2000, 1000),)),),
+        "outcomes": {"compressed": 1, "role": 2}, "tokens_before": 2000, "tokens_after": 1000,
+    }  # fmt: skip
+    for name, value in (given | fields).items():
+        setattr(out, name, value)
+    return out
+
+
+def priced(upstream: str, model: str | None, answered: str | None) -> Price | None:
+    """Every model but `unknown` has a price."""
+    return None if model == "unknown" else PRICE
+
+
+def writer(path: Path, **options: Any) -> Writer:
+    """Of a ledger in a file."""
+    return Writer(Sqlite(path), priced, options.pop("retention", RETENTION), **options)
+
+
+def rows(path: Path, query: str = "SELECT * FROM requests ORDER BY id") -> list[dict[str, Any]]:
+    """What the file has, seen from outside."""
+    with closing(sqlite3.connect(path)) as db:
+        db.row_factory = sqlite3.Row
+        return [dict(row) for row in db.execute(query)]
+
+
+def some(count: int) -> Iterator[Record]:
+    """So many requests."""
+    return (record() for _ in range(count))

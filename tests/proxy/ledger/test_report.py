@@ -1,0 +1,152 @@
+"""`moos report` and the control group's intervals."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from moosproxy.proxy.commands.report import report
+from moosproxy.proxy.ledger.sides import ENOUGH, sides_of
+from moosproxy.proxy.rewriting.outcome import PartOutcome
+from moosproxy.proxy.upstreams.usage import Usage
+from tests.proxy.ledger.ledgers import record, writer
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Of a ledger with three classes, one of which costs more than it saves."""
+    path = tmp_path / "ledger.sqlite"
+    monkeypatch.setenv("MOOS_LEDGER", str(path))
+    return path
+
+
+def fill(path: Path) -> None:
+    async def main() -> None:
+        it = writer(path)
+        for _ in range(3):
+            it.note(record())
+        it.note(record("unknown", team="=blue<b>"))
+        short = PartOutcome(0, None, "user", None, 1500, 750, None)
+        for _ in range(4):
+            fields = {"tokens_before": 1500, "tokens_after": 750, "openings": ((9, 0.5), (11, 1.0))}
+            it.note(record("small", usage=Usage(750, 1, 0, model="small"), parts=(short,), **fields))
+        await it.aclose()
+
+    asyncio.run(main())
+
+
+def ran(*arguments: str) -> str:
+    done = CliRunner().invoke(report, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_the_class_that_costs_more_than_it_saves_is_shown_red(place: Path) -> None:
+    fill(place)
+    out = " ".join(ran("--by", "model").split())
+
+    assert "RED: door chat, model small, policy default: compression cost" in out
+    assert "cost_aware: true" in out
+    assert "1 of 8 requests have no amount" in out
+    assert "prose" in out
+
+
+def test_json_has_exact_amounts_and_adds_up(place: Path) -> None:
+    fill(place)
+    found = json.loads(ran("--json", "--by", "team,model"))
+
+    total = found["total"]
+    assert (total["requests"], total["priced"]) == (8, 7)
+    assert Decimal(total["saved_usd"]) == Decimal(total["original_usd"]) - Decimal(total["billed_usd"])
+    assert sum(Decimal(group["saved_usd"] or 0) for group in found["groups"]) == Decimal(total["saved_usd"])
+    assert [(line["model"], line["costs_more"]) for line in found["costs_more"]] == [("small", True)]
+
+
+def test_csv_and_html_give_callers_names_no_power(place: Path) -> None:
+    fill(place)
+    rows = list(csv.DictReader(io.StringIO(ran("--csv", "--by", "team"))))
+    page = ran("--html", "--by", "team")
+
+    assert {row["team"] for row in rows} == {"red", "'=blue<b>"}
+    assert "<b>" not in page
+    assert "=blue&lt;b&gt;" in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_one_team_sees_its_own(place: Path) -> None:
+    fill(place)
+
+    assert json.loads(ran("--json", "--team", "=blue<b>"))["total"]["requests"] == 1
+
+
+def test_an_empty_ledger_says_so(place: Path) -> None:
+    asyncio.run(writer(place).aclose())
+    assert "The ledger has no requests since" in ran()
+    assert json.loads(ran("--json"))["total"]["requests"] == 0
+    assert ran("--csv").count("\n") == 1
+    assert "no requests" in ran("--html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--since", "soon"], "no span such as 7d"), (["--by", "colour"], "is none of team"), ([], "no ledger at")],
+)
+def test_what_cannot_be_reported_is_told_with_the_fix(place: Path, arguments: list[str], said: str) -> None:
+    done = CliRunner().invoke(report, arguments)
+
+    assert done.exit_code
+    assert said in done.output
+
+
+def conversations(
+    dice: np.random.Generator, count: int, mean: float, failing: float = 0.0
+) -> dict[str, np.ndarray]:
+    requests = dice.integers(1, 9, count).astype(float)
+    return {
+        "requests": requests,
+        "billed_nano": dice.lognormal(mean, 0.8, count) * 1e6,
+        "total_us": requests * dice.lognormal(0, 0.5, count) * 1e6,
+        "output_tokens": requests * dice.integers(50, 150, count),
+        "retries": np.zeros(count),
+        "errors": dice.binomial(requests.astype(int), failing).astype(float),
+        "input_tokens": requests * 1000,
+    }
+
+
+def test_nineteen_of_twenty_intervals_hold_the_truth() -> None:
+    dice = np.random.default_rng(5)
+    held = dict.fromkeys(("billed_usd_per_conversation", "seconds_per_request", "failed_requests"), 0)
+    for _ in range(300):
+        sides = sides_of("p", conversations(dice, 400, 0.0, 0.02), conversations(dice, 60, 0.0, 0.02))
+        for each in sides.differences:
+            if each.measure in held:
+                held[each.measure] += not each.told
+
+    assert all(0.91 <= count / 300 <= 1 for count in held.values()), held
+
+
+def test_a_true_difference_is_told_and_no_events_are_no_certainty() -> None:
+    dice = np.random.default_rng(6)
+    sides = sides_of("p", conversations(dice, 2000, 0.0), conversations(dice, 200, 0.7))
+    found = {each.measure: each for each in sides.differences}
+
+    assert found["billed_usd_per_conversation"].high < 0
+    retried = found["retried_requests"]
+    assert retried.difference == 0
+    assert retried.low < 0 < retried.high
+    assert not retried.told
+
+
+def test_with_too_few_conversations_nothing_is_said() -> None:
+    dice = np.random.default_rng(7)
+    sides = sides_of("p", conversations(dice, 500, 0.0), conversations(dice, ENOUGH - 1, 0.0))
+
+    assert (sides.enough, sides.differences) == (False, ())

@@ -1,0 +1,370 @@
+"""Rows come to the table; what cannot be written waits, then counts as lost. No fault reaches a request."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from moosproxy.proxy.ledger import hours, schema
+from moosproxy.proxy.ledger.ledger import Ledger
+from moosproxy.proxy.ledger.rows import HourRow
+from moosproxy.proxy.ledger.sqlite import Sqlite
+from moosproxy.proxy.ledger.store import Retention
+from moosproxy.proxy.ledger.writer import Clock
+from moosproxy.proxy.upstreams.usage import Usage
+from tests.proxy.ledger.ledgers import record, rows, some, writer
+
+NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+
+
+class Hand:
+    """Clocks that a test sets."""
+
+    def __init__(self, wall: float = NOW.timestamp()) -> None:
+        self.wall, self.steady = wall, 100.0
+        self.clock = Clock(lambda: self.wall, lambda: self.steady)
+
+
+def empty(folder: Path) -> None:
+    for left in folder.iterdir():
+        left.unlink()
+
+
+def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=100
+    )
+
+
+def run_three(script: str, *arguments: str) -> list[int]:
+    workers = [subprocess.Popen([sys.executable, "-c", script, *arguments]) for _ in range(3)]
+    return [worker.wait(100) for worker in workers]
+
+
+async def read(path: Path, team: str | None = None) -> Sequence[HourRow]:
+    ledger = Ledger(Sqlite(path))
+    await ledger.open()
+    try:
+        return await ledger.hours(NOW - timedelta(days=500), NOW + timedelta(days=5000), team)
+    finally:
+        await ledger.close()
+
+
+async def test_a_row_says_what_was_and_holds_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "ledger.sqlite"
+    it = writer(path, clock=Hand().clock)
+    it.note(record(key_id="0123abcd", compression_ms=12.5, retries=1))
+    await it.aclose()
+
+    (row,) = rows(path)
+    assert (row["at"], row["team"], row["key_id"], row["model"]) == (
+        int(NOW.timestamp() * 1000), "red", "0123abcd", "gpt-4o",
+    )  # fmt: skip
+    assert (row["input_tokens"], row["output_tokens"], row["compression_us"], row["retries"]) == (
+        1010,
+        20,
+        12_500,
+        1,
+    )
+    assert (row["billed_nano"], row["original_nano"]) == (1010 * 2500 + 20 * 10_000, 2010 * 2500 + 20 * 10_000)
+    assert json.loads(row["kinds"]) == {"prose": [2000, 1000, 1]}
+    assert json.loads(row["skips"]) == {"role": 2}
+    assert row["price"] == "test: input 2.5"
+    assert path.stat().st_mode & 0o077 == 0
+
+
+async def test_hours_add_up_what_rows_say(tmp_path: Path) -> None:
+    path, hand = tmp_path / "ledger.sqlite", Hand()
+    it = writer(path, clock=hand.clock)
+    for status, wait in ((200, 0), (429, 60), (200, 3600)):
+        hand.wall, hand.steady = hand.wall + wait, hand.steady + wait
+        it.note(record(status=status))
+    it.note(record(team="blue", model="unknown"))
+    await it.aclose()
+
+    first, other, second = sorted(await read(path), key=lambda row: (row.hour, row.team != "red", row.requests))
+    assert (first.hour, first.requests, first.errors, first.priced) == (
+        int(NOW.timestamp()) // 3600 * 3600,
+        2,
+        1,
+        2,
+    )
+    assert (first.tokens_before, first.tokens_sent, first.input_tokens) == (4000, 2000, 2020)
+    assert first.billed_usd == Decimal(2 * (1010 * 2500 + 200_000)).scaleb(-9)
+    assert first.saved_usd == Decimal(2 * 1000 * 2500).scaleb(-9)
+    assert first.skips == {"role": 4}
+    assert {other.team, second.team} == {"red", "blue"}
+    assert [row.team for row in await read(path, "blue")] == ["blue"]
+
+
+async def test_a_model_without_a_price_has_tokens_and_no_amount(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    it = writer(path)
+    it.note(record("unknown"))
+    await it.aclose()
+
+    (row,) = await read(path)
+    assert (row.input_tokens, row.billed_usd, row.saved_usd, row.priced) == (1010, None, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("usage", "marks"), [(None, "no_usage"), (Usage(0, 0, 0, odd=True), "odd_usage"), (Usage(5, 1, 0), "")]
+)
+async def test_missing_and_odd_usage_is_marked(usage: Usage | None, marks: str, tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    it = writer(path)
+    it.note(record(usage=usage))
+    await it.aclose()
+
+    (row,) = rows(path)
+    assert row["marks"] == marks
+    assert (row["billed_nano"] is None) == (usage is None)
+
+
+async def test_a_clock_that_jumps_is_marked_and_never_before_its_time(tmp_path: Path) -> None:
+    path, hand = tmp_path / "ledger.sqlite", Hand()
+    it = writer(path, clock=hand.clock)
+    for wall in (hand.wall, hand.wall + 4000, hand.wall + 4001, 0.0, hand.wall):
+        hand.wall, hand.steady = wall, hand.steady + 1
+        it.note(record())
+    await it.aclose()
+
+    found = rows(path)
+    assert [row["marks"] for row in found] == ["", "clock", "", "clock", "clock"]
+    assert found[3]["at"] == 1_577_836_800_000
+    assert all(row["total_us"] >= 0 for row in found)
+
+
+async def test_a_clock_that_was_set_removes_nothing(tmp_path: Path) -> None:
+    path, hand = tmp_path / "ledger.sqlite", Hand()
+    it = writer(path, clock=hand.clock)
+    it.note(record())
+    await it.flush()
+    hand.wall += 50 * 365 * 24 * 3600
+    it.note(record())
+    it._clean_at = 0.0
+    await it.aclose()
+
+    assert [row["marks"] for row in rows(path)] == ["", "clock"]
+
+
+async def test_a_name_that_nobody_answered_is_not_kept(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    it = writer(path)
+    it.note(record("unknown", usage=None, status=404))
+    it.note(record("what is in my prompt?"))
+    it.note(record("sk-proj-0123456789"))
+    await it.aclose()
+
+    assert [row["model"] for row in rows(path)] == ["other", "other", "other"]
+
+
+async def test_groups_of_an_hour_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ledger.sqlite"
+    it = writer(path, clock=Hand().clock)
+    it._store._hours = hours.Hours(bound=3)
+    for number in range(9):
+        it.note(record(f"model-{number}"))
+    await it.aclose()
+
+    found = await read(path)
+    assert {row.model: row.requests for row in found} == {"model-0": 1, "model-1": 1, "model-2": 1, "other": 6}
+    assert {row.team for row in found} == {"red"}
+
+
+async def test_old_rows_go_and_sums_stay_longer(tmp_path: Path) -> None:
+    path, hand = tmp_path / "ledger.sqlite", Hand()
+    for days in (0, 5, 40):
+        hand = Hand(NOW.timestamp() + days * 24 * 3600)
+        it = writer(path, clock=hand.clock, retention=Retention(3, 20))
+        it.note(record(openings=((8, 1.0),)))
+        await it.aclose()
+
+    assert len(rows(path)) == 1
+    assert len(await read(path)) == 1
+    assert rows(path, "SELECT * FROM hour_skips") == [{"hour_id": 3, "reason": "role", "parts": 2}]
+    it = writer(path, clock=Hand(NOW.timestamp() + 45 * 24 * 3600).clock, retention=Retention(3, 20))
+    await it.flush()
+    await it.aclose()
+    assert (rows(path), len(await read(path)), rows(path, "SELECT * FROM openings")) == ([], 1, [])
+
+
+async def test_a_newer_database_is_refused_with_the_fix_and_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    await writer(path).aclose()
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE ledger_meta SET value = '99'")
+        db.commit()
+    lost: list[int] = []
+    it = writer(path, on_lost=lost.append)
+    await it.open()
+    it.note(record())
+
+    assert f"version 99, and this moosproxy knows {schema.VERSION}: update moosproxy" in str(it.fault)
+    await it.aclose()
+    assert (rows(path), lost) == ([], [1])
+
+
+async def test_while_another_holds_the_lock_rows_wait_and_come_in_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    it = writer(path)
+    await it.open()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        for each in some(3):
+            it.note(each)
+        await it.flush()
+        assert "is locked by another program" in str(it.fault)
+        other.execute("ROLLBACK")
+    await it.flush()
+
+    assert it.fault is None
+    await it.aclose()
+    assert (len(rows(path)), it.lost) == (3, 0)
+
+
+async def test_beyond_its_bound_the_queue_loses_rows_and_counts_them(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    lost: list[int] = []
+    it = writer(path, on_lost=lost.append, queued=5)
+    for each in some(8):
+        it.note(each)
+    await it.aclose()
+
+    assert (len(rows(path)), it.lost, sum(lost)) == (5, 3, 3)
+
+
+async def test_a_file_that_was_taken_away_is_made_anew(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    it = writer(path)
+    it.note(record())
+    await it.flush()
+    empty(tmp_path)
+    it.note(record())
+    await it.flush()
+    assert "was removed" in str(it.fault)
+    await it.flush()
+    await it.aclose()
+
+    assert (len(rows(path)), it.lost, it.fault) == (1, 0, None)
+
+
+async def test_a_damaged_file_is_named_and_left(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.write_bytes(b"no database at all" * 1000)
+    it = writer(path)
+    await it.open()
+
+    assert "is no ledger: move it away" in str(it.fault)
+    await it.aclose()
+    assert path.read_bytes().startswith(b"no database")
+
+
+async def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    it = writer(tmp_path / "file" / "ledger.sqlite")
+    await it.open()
+
+    assert "cannot be made" in str(it.fault)
+    await it.aclose()
+
+
+_FULL = """
+import asyncio, resource, signal, sys
+from pathlib import Path
+from tests.proxy.ledger.ledgers import record, writer
+
+async def main(path):
+    it = writer(Path(path), queued=2000)
+    await it.open()
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 1 << 40))
+    for _ in range(10):
+        for _ in range(500):
+            it.note(record())
+        await it.flush()
+    fault, waiting = str(it.fault), len(it._queue)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 40, 1 << 40))
+    await it.flush()
+    await it.aclose()
+    print(f"{fault}|{waiting}|{it.lost}")
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_on_a_full_disk_rows_wait_what_is_beyond_the_queue_is_counted_and_all_else_comes(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    done = run(_FULL, str(path))
+    fault, waiting, lost = done.stdout.strip().split("|")
+
+    assert "free some space" in fault
+    assert int(waiting) == 2000
+    assert int(lost) > 0
+    assert len(rows(path)) + int(lost) == 5000
+    assert rows(path, "SELECT SUM(requests) AS n FROM hours")[0]["n"] == len(rows(path))
+
+
+_KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from tests.proxy.ledger.ledgers import record, writer
+
+async def main(path):
+    it = writer(Path(path))
+    for _ in range(700):
+        it.note(record())
+    await it.flush()
+    for _ in range(50):
+        it.note(record())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+async def test_a_killed_worker_takes_only_what_it_had_not_written_and_holds_nobody_up(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    done = run(_KILLED, str(path))
+    it = writer(path)
+    it.note(record())
+    await it.aclose()
+
+    assert done.returncode == -9
+    assert (len(rows(path)), it.lost) == (701, 0)
+
+
+async def test_workers_write_to_one_file_and_their_sums_agree(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    script = textwrap.dedent(
+        """
+        import asyncio, sys
+        from pathlib import Path
+        from tests.proxy.ledger.ledgers import record, writer
+
+        async def main(path):
+            it = writer(Path(path))
+            for _ in range(20):
+                for _ in range(20):
+                    it.note(record())
+                await it.flush()
+            await it.aclose()
+            assert not it.lost
+
+        asyncio.run(main(sys.argv[1]))
+        """
+    )
+
+    assert run_three(script, str(path)) == [0, 0, 0]
+    assert len(rows(path)) == 1200
+    assert sum(row.requests for row in await read(path)) == 1200

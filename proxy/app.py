@@ -14,6 +14,7 @@ from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.compression import open_compression
 from moosproxy.proxy.connections.lobby import STATE, Lobby, open_lobby
+from moosproxy.proxy.ledger.spent import Spent
 from moosproxy.proxy.ledger_opening import open_ledger
 from moosproxy.proxy.limits.book import RedisBook
 from moosproxy.proxy.limits.file_book import FileBook
@@ -29,14 +30,13 @@ from moosproxy.proxy.policy_source import (
     open_policies,
     policies_check,
     state_check,
-    unpriced,
     upstreams_check,
 )
 from moosproxy.proxy.rewriting.break_even import BreakEven, default_folder
 from moosproxy.proxy.routes import pages
 from moosproxy.proxy.routes.front import Front
 from moosproxy.proxy.scheduling.scheduler import CompressorLike
-from moosproxy.proxy.services import PRICE, Price, Services
+from moosproxy.proxy.services import Price, Services
 from moosproxy.proxy.settings import Settings, proxy_hint
 from moosproxy.proxy.upstreams.litellm_sdk import import_litellm
 from moosproxy.proxy.upstreams.pool import UpstreamPool
@@ -48,14 +48,14 @@ def create_app(
     policy_set: PolicySet | None = None,
     compressor: CompressorLike | None = None,
     on_started: Callable[[Lobby], None] | None = None,
-    price: Price | None = PRICE,
+    price: Price | None = None,
 ) -> Front:
     """The ASGI application. Nothing is opened before its lifespan starts.
 
     settings: from the environment if not given. policy_set: instead of the files that the settings name.
     compressor: instead of the checkpoint that the settings name; the caller closes it.
     on_started: called once everything is loaded, before the first request, with what the connections share.
-    price: of a finished request in US dollars; without one no budget may be in money.
+    price: of a finished request in US dollars, instead of the list of prices.
     """
     running = _Running(settings or Settings(), policy_set, compressor, on_started, price)
     app = pages.make_pages(running.lifespan, running.readiness, running.metrics, __version__)
@@ -112,8 +112,8 @@ class _Running:
 
     async def _start(self, stack: AsyncExitStack) -> tuple[Services, Readiness]:
         settings = self._settings
-        source = await open_policies(settings, self._policy_set, stack, self._price)
-        reason = keyless(settings, source.current) or unpriced(source.current, self._price)
+        source = await open_policies(settings, self._policy_set, stack)
+        reason = keyless(settings, source.current)
         if reason is not None:
             raise RuntimeError(reason)
         watching = asyncio.create_task(self._lobby.watch())
@@ -143,7 +143,8 @@ class _Running:
         stack.push_async_callback(gate.tally.aclose)
         ledger, prices = await open_ledger(settings, source, metrics, stack)
         services = Services(
-            settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate, self._price,
+            settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate,
+            self._price or Spent(prices, lambda: source.current.upstreams),
             prices=prices, ledger_writer=ledger.writer, ledger=ledger.reader,
         )  # fmt: skip
         probes: dict[str, Probe] = {

@@ -17,7 +17,7 @@ from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.observing.readiness import Check
 from moosproxy.proxy.rewriting.break_even import default_folder
 from moosproxy.proxy.routes.auth import refusal
-from moosproxy.proxy.services import PRICE, PolicySource, Price
+from moosproxy.proxy.services import PolicySource
 from moosproxy.proxy.settings import Settings
 
 _LAST_KEY = (
@@ -34,9 +34,7 @@ class FixedPolicies:
     faults: tuple[object, ...] = ()
 
 
-async def open_policies(
-    settings: Settings, given: PolicySet | None, stack: AsyncExitStack, price: Price | None = PRICE
-) -> PolicySource:
+async def open_policies(settings: Settings, given: PolicySet | None, stack: AsyncExitStack) -> PolicySource:
     """The source for one application. Raises PolicyError.
 
     A set that must not be served here, such as one without keys on an open address, does not come into force; nor
@@ -50,7 +48,7 @@ async def open_policies(
         nonlocal keyed
         if keyed and not found.has_keys:
             return _LAST_KEY
-        reason = objection(settings, found, price)
+        reason = objection(settings, found)
         keyed = found.has_keys if reason is None else keyed
         return reason
 
@@ -58,25 +56,9 @@ async def open_policies(
     return await stack.enter_async_context(watcher)
 
 
-def objection(settings: Settings, found: PolicySet, price: Price | None = PRICE) -> str | None:
+def objection(settings: Settings, found: PolicySet) -> str | None:
     """Why this set, faultless in itself, must not be served here, with the fix; None if it may."""
-    return keyless(settings, found) or unpriced(found, price) or lacking(found)
-
-
-def unpriced(found: PolicySet, price: Price | None) -> str | None:
-    """The same of budgets in money where nothing has a price: they would never be used up."""
-    if price is not None:
-        return None
-    named = {"this proxy" if team is None else f"team {team}": each for team, each in found.allowances.items()}
-    named |= {f"key {key.id}": key.allowance for key in found.keys.entries}
-    for whose, allowance in named.items():
-        for name in ("usd_per_day", "usd_per_month"):
-            if getattr(allowance.budget, name) is not None:
-                return (
-                    f"budget.{name} of {whose}: no prices of models are known here, so money cannot be counted; "
-                    f"use {name.replace('usd', 'tokens')} instead."
-                )
-    return None
+    return keyless(settings, found) or lacking(found)
 
 
 def keyless(settings: Settings, found: PolicySet) -> str | None:

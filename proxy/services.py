@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 Price = Callable[[Record], float | None]
 """What a finished request has cost in US dollars, None where its model has no price."""
-PRICE: Price | None = None
-"""The one that requests are counted with; while there is none, budgets in money are refused."""
 
 
 class PolicySource(Protocol):
@@ -72,7 +70,7 @@ class Services:
     break_even: BreakEven
     held: Held
     gate: Gate
-    price: Price | None = None
+    price: Price
     decisions: Decisions = field(default_factory=Decisions)
     fit_context: FitContext = field(default_factory=FitContext)
     prices: PriceBook = field(default_factory=PriceBook)

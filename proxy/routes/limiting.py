@@ -44,7 +44,7 @@ async def charge(exchange: Exchange, parsed: dict[str, Any] | None) -> None:
     await exchange.ticket.charge(tokens)
 
 
-def settle(ticket: Ticket, record: Record, price: Price | None) -> None:
+def settle(ticket: Ticket, record: Record, price: Price) -> None:
     """What the request has used, as the provider reports it, else estimated; an error uses nothing."""
     tokens = ticket.tokens + ticket.answered
     if record.usage is not None:
@@ -52,7 +52,7 @@ def settle(ticket: Ticket, record: Record, price: Price | None) -> None:
     elif record.status >= 400 and not record.stream:
         tokens = 0
     dollars = None
-    if price is not None and ticket.account.usd:
+    if ticket.account.usd:
         try:
             dollars = price(record)
         except Exception:

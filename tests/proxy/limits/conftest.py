@@ -20,7 +20,7 @@ KEYS = {name: f"sk-moos-{name}-0123456789" for name in ("search", "sales", "admi
 POLICIES = """
 defaults: {{min_tokens: 20}}
 upstreams:
-  main: {{kind: openai, base_url: "{url}"}}
+  main: {{kind: openai, base_url: "{url}", prices: {prices}}}
   claude: {{kind: anthropic, base_url: "{url}"}}
 routes:
   - {{match: {{model: "claude*"}}, upstreams: claude}}
@@ -35,10 +35,12 @@ def limited(upstream: ScriptedUpstream, tmp_path: Path) -> Iterator[Limited]:
     """Starts a proxy. bounds: YAML beside the upstreams, with {search} and so on for the hash of a key."""
     with ExitStack() as stack:
 
-        def start(bounds: str, folder: str = "state", price: Any = None, **settings: Any) -> LiveProxy:
+        def start(
+            bounds: str, folder: str = "state", price: Any = None, prices: str = "{}", **settings: Any
+        ) -> LiveProxy:
             hashes = {name: f'"{hash_key(key)}"' for name, key in KEYS.items()}
             file = tmp_path / "moos.yaml"
-            file.write_text(POLICIES.format(url=upstream.url) + bounds.format(**hashes))
+            file.write_text(POLICIES.format(url=upstream.url, prices=prices) + bounds.format(**hashes))
             options = Settings(state_dir=tmp_path / folder, **settings)
             app = create_app(options, load(file), FakeCompressor(), price=price)
             return stack.enter_context(LiveProxy(app))

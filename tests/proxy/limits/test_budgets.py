@@ -8,13 +8,10 @@ import anthropic
 import openai
 import pytest
 
-from moosproxy.policies.builtin import default_set
 from moosproxy.policies.faults import PolicyError
 from moosproxy.policies.files.load import assemble
 from moosproxy.policies.files.sources import SourceFile, Sources
 from moosproxy.proxy.observing.record import Record
-from moosproxy.proxy.policy_source import objection
-from moosproxy.proxy.settings import Settings
 from tests.proxy.answers import completion
 from tests.proxy.limits.conftest import KEYS, Limited, bearer
 from tests.proxy.limits.test_rates import answering
@@ -121,27 +118,27 @@ async def test_a_price_that_fails_fails_no_request(limited: Limited, upstream: S
     assert [(await sent(proxy.port, model)).status for _ in range(3)] == [200, 200, 200]
 
 
+NO_PRICE = "no price, so budgets in money do not count it: name one under the upstream's prices"
+
+
 def loaded(text: str) -> Any:
     main = f"upstreams: {{demo: {{kind: echo}}}}\n{text}"
     return assemble(Sources(SourceFile("moos.yaml", "moos", main.encode())), {})
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("budget: {usd_per_day: 3}", "budget.usd_per_day of this proxy"),
-        ("teams: {a: {budget: {usd_per_month: 3}}}", "budget.usd_per_month of team a"),
-        (f"teams: {{a: {{keys: [{{sha256: '{'1' * 64}', budget: {{usd_per_day: 3}}}}]}}}}", "of key 111111111111"),
-    ],
-)
-def test_money_without_prices_is_refused_with_the_field(text: str, named: str) -> None:
-    reason = objection(Settings(), loaded(text))
+async def test_money_is_counted_at_the_prices_of_the_policy_file(
+    limited: Limited, upstream: ScriptedUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = answering(upstream, completion())
+    priced = f"{{{model}: {{input: 10000, output: 0}}}}"  # a cent a token
+    proxy = limited(SEARCH % "usd_per_day: 0.3", prices=priced)
+    answers = [await sent(proxy.port, model) for _ in range(4)]
 
-    assert reason is not None
-    assert named in reason
-    assert "use tokens_per_" in reason
-    assert objection(Settings(), loaded(text), price=lambda record: 1.0) is None
-    assert objection(Settings(), default_set({})) is None
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+
+    unpriced = limited(SEARCH % "usd_per_day: 0.3", folder="other")
+    assert [(await sent(unpriced.port, model)).status for _ in range(4)] == [200] * 4
+    assert [record.message for record in caplog.records].count(NO_PRICE) == 1
 
 
 @pytest.mark.parametrize(

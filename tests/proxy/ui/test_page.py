@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 from pydantic import SecretStr
 
+from moosproxy.policies.files.load import load
+from moosproxy.policies.keys import hash_key
 from moosproxy.proxy.app import create_app
 from moosproxy.proxy.routes.ui import assets
 from moosproxy.proxy.settings import Settings
@@ -22,6 +24,11 @@ from tests.proxy.wire import ask, chat, fresh, long_text
 
 UI = Path(__file__).parents[3] / "proxy" / "ui"
 SECRET = "swordfish"
+SCOPES = """
+upstreams: {{echo: {{kind: echo}}}}
+keys: [{{sha256: {admin}, scope: admin}}, {{sha256: {reads}, scope: metrics}}]
+teams: {{a: {{keys: [{a}]}}, b: {{keys: [{b}]}}}}
+"""
 
 
 @pytest.fixture
@@ -130,6 +137,21 @@ async def test_a_team_sees_its_own_requests_and_policies(keyed_proxy: LiveProxy)
             assert {row["team"] for row in live["requests"]} == {team}
             assert [policy["name"] for policy in options["policies"]] == [team]
             assert options["team"] == team
+
+
+@pytest.mark.parametrize(("key", "seen"), [("admin", {"a", "b"}), ("reads", {"a", "b"}), ("a", {"a"})])
+async def test_a_key_of_no_team_sees_all_teams(tmp_path: Path, key: str, seen: set[str]) -> None:
+    file = tmp_path / "moos.yaml"
+    hashes = {name: hash_key(f"sk-moos-{name}") for name in ("admin", "reads", "a", "b")}
+    file.write_text(SCOPES.format(**hashes))
+    with LiveProxy(create_app(Settings(), load(file), FakeCompressor())) as live:
+        for team in ("a", "b"):
+            await ask(live.port, chat("echo"), authorization=f"Bearer sk-moos-{team}")
+        async with aiohttp.ClientSession(live.url) as session:
+            _, told = await figures(session, "live", authorization=f"Bearer sk-moos-{key}")
+
+    assert {row["team"] for row in told["requests"]} == seen
+    assert (told["in_flight"] is None) == (key == "a")
 
 
 async def test_the_last_requests_have_a_bound(proxy: LiveProxy, session: aiohttp.ClientSession) -> None:

@@ -136,6 +136,14 @@ class PolicySet:
         origins = dict.fromkeys(Policy.model_fields, BUILT_IN) | dict(rule.origins) | moved
         return Explanation(rule.decision, origins, applied)
 
+    def policies_of(self, team: str | None) -> dict[str, Policy]:
+        """The policies that the routes of a team lead to, by name; of two of one name the first route's."""
+        rules = self.rules.get(team)
+        found: dict[str, Policy] = {}
+        for rule in self.rules[None] if rules is None else rules:
+            found.setdefault(rule.decision.policy.name, rule.decision.policy)
+        return found
+
     def _rule(self, facts: RequestFacts) -> Rule:
         rules = self.rules.get(facts.team)
         rules = self.rules[None] if rules is None else rules

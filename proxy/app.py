@@ -33,7 +33,8 @@ from moosproxy.proxy.policy_source import (
     upstreams_check,
 )
 from moosproxy.proxy.rewriting.break_even import BreakEven, default_folder
-from moosproxy.proxy.routes import pages
+from moosproxy.proxy.rewriting.explain import Explainer
+from moosproxy.proxy.routes import pages, ui
 from moosproxy.proxy.routes.front import Front
 from moosproxy.proxy.scheduling.scheduler import CompressorLike
 from moosproxy.proxy.services import Price, Services
@@ -57,9 +58,11 @@ def create_app(
     on_started: called once everything is loaded, before the first request, with what the connections share.
     price: of a finished request in US dollars, instead of the list of prices.
     """
-    running = _Running(settings or Settings(), policy_set, compressor, on_started, price)
+    settings = settings or Settings()
+    running = _Running(settings, policy_set, compressor, on_started, price)
     app = pages.make_pages(running.lifespan, running.readiness, running.metrics, __version__)
-    return Front(app, running.services, pages.PATHS)
+    paths = ui.add(app, running.services, __version__) if settings.ui == "on" else ui.Paths()
+    return Front(app, running.services, pages.PATHS | paths.guarded | paths.open, pages.OPEN | paths.open)
 
 
 class _Running:
@@ -145,6 +148,7 @@ class _Running:
         services = Services(
             settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate,
             self._price or Spent(prices, lambda: source.current.upstreams),
+            explainer=Explainer(compression.service),
             prices=prices, ledger_writer=ledger.writer, ledger=ledger.reader,
         )  # fmt: skip
         probes: dict[str, Probe] = {

@@ -17,8 +17,10 @@ from moosproxy.proxy.ledger.prices import PriceBook
 from moosproxy.proxy.ledger.writer import Writer
 from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.observing.metrics import Metrics
+from moosproxy.proxy.observing.recent import Recent
 from moosproxy.proxy.observing.record import Record
 from moosproxy.proxy.rewriting.break_even import BreakEven
+from moosproxy.proxy.rewriting.explain import Explainer
 from moosproxy.proxy.rewriting.fit_context import FitContext
 from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.upstreams.pool import UpstreamPool
@@ -73,6 +75,8 @@ class Services:
     price: Price
     decisions: Decisions = field(default_factory=Decisions)
     fit_context: FitContext = field(default_factory=FitContext)
+    explainer: Explainer = field(default_factory=Explainer)
+    recent: Recent = field(default_factory=Recent)
     prices: PriceBook = field(default_factory=PriceBook)
     ledger_writer: Writer | None = None
     ledger: Ledger | None = None

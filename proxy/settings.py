@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     """`off` never loads the compressor: everything goes out as it came."""
     engine: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto"
     """What runs the encoder; `auto` takes onnxruntime wherever the checkpoint has a graph for it."""
+    ui: Literal["on", "off"] = "on"
+    """The page at `/ui`; where there are keys, its figures need one. `off` serves none."""
     require_compressor: bool = False
     """Report not ready, instead of degraded, while there is no compressor."""
     max_body_bytes: int = Field(default=100 * MEBIBYTE, ge=1024)

@@ -77,6 +77,8 @@ def test_the_wheel_holds_every_file_of_the_rooms(built: tuple[Path, Path]) -> No
         "moosproxy/policies/examples/default.yaml",
         "moosproxy/policies/examples/company/teams/legal.yaml",
         "moosproxy/proxy/commands/demo_document.md",
+        "moosproxy/proxy/ui/index.html",
+        "moosproxy/proxy/ui/vendor/uPlot.iife.min.js",
         f"{INFO}/licenses/LICENSE",
         f"{INFO}/licenses/NOTICE",
     } <= set(names_in(built[1]))

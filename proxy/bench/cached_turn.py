@@ -36,11 +36,11 @@ class _HalfOfIt:
         """Never called: there are no windows."""
         return []
 
-    def finish(self, plan: Any, scores: Sequence[Any]) -> CompressionResult:
+    def finish(self, plan: Any, scores: Sequence[Any], *, words: bool = False) -> CompressionResult:
         """Alternating kept and dropped runs of one to five words."""
         dice = random.Random(len(plan.text))
         spans: list[tuple[int, int]] = []
-        position = kept_words = words = 0
+        position = kept_words = seen = 0
         keep = True
         while position < len(plan.text):
             run = dice.randint(1, 5)
@@ -51,10 +51,10 @@ class _HalfOfIt:
             if keep:
                 spans.append((position + (plan.text[position] == " "), end))
                 kept_words += run
-            words += run
+            seen += run
             position, keep = end, not keep
         kept = KeptSpans(tuple(spans))
-        return CompressionResult(kept.apply(plan.text), kept, words, kept_words, "words", 2, 2, False, "bench")
+        return CompressionResult(kept.apply(plan.text), kept, seen, kept_words, "words", 2, 2, False, "bench")
 
 
 class _Plan:

@@ -94,7 +94,8 @@ def _bound(settings: Settings) -> socket.socket:
 
 def _announce(settings: Settings, in_force: PolicySet, port: int) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    click.echo(f"moosproxy on http://{host}:{port}/v1", err=True)
+    page = f", its page on http://{host}:{port}/ui" if settings.ui == "on" else ""
+    click.echo(f"moosproxy on http://{host}:{port}/v1{page}", err=True)
     if {upstream.kind for upstream in in_force.upstreams.values()} == {"echo"}:
         rule = "=" * 76
         text = (

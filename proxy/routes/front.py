@@ -47,17 +47,24 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 _SLASHES = re.compile(r"/{2,}")
 _CUT = re.compile(r"[/;]")
 _DECODINGS = 5
-_OPEN = frozenset({"/", "/healthz", "/readyz"})
 _NO_SOCKETS = "WebSockets are not served here; send POST /v1/responses over HTTP, with stream: true for events."
 
 
 class Front:
     """The ASGI application."""
 
-    def __init__(self, pages: ASGIApp, services: Callable[[], Services], page_paths: frozenset[str]) -> None:
+    def __init__(
+        self,
+        pages: ASGIApp,
+        services: Callable[[], Services],
+        page_paths: frozenset[str],
+        open_paths: frozenset[str],
+    ) -> None:
+        """page_paths: what `pages` serves. open_paths: those of them that need no key."""
         self._pages = pages
         self._services = services
         self._page_paths = page_paths
+        self._open_paths = open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -79,12 +86,12 @@ class Front:
         await guarded(self._services(), scope, receive, send, way)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Where keys are configured, only health needs none, and readiness tells a stranger no details."""
+        """Where keys are configured, few pages need none, and readiness tells a stranger no details."""
         try:
             caller = authenticate(self._services().policies.current, headers.readable(scope["headers"]))
             scope[pages.TEAM] = caller.team
         except InvalidKey as fault:
-            if scope["path"] not in _OPEN:
+            if scope["path"] not in self._open_paths:
                 answer = Response(fault.envelope(), fault.status, media_type="application/json")
                 await answer(scope, receive, send)
                 return

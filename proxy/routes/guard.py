@@ -143,6 +143,7 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
             limiting.settle(exchange.ticket, record, services.price)
         services.metrics.in_flight -= 1
         services.metrics.finished(record)
+        services.recent.add(record)
         if services.ledger_writer is not None:
             services.ledger_writer.note(record)
         log_request(record.fields)

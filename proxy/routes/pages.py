@@ -16,6 +16,8 @@ from moosproxy.proxy.observing.readiness import Readiness
 from moosproxy.proxy.routes import docs_page
 
 PATHS = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
+OPEN = frozenset({"/", "/healthz", "/readyz"})
+"""Need no key."""
 
 STRANGER = "moos.stranger"
 """In the scope of a request that brought no key though keys are configured."""
@@ -33,6 +35,12 @@ _COMPRESS = {
         "model": {"type": "string"},
         "ratio": {"type": "number", "minimum": 1},
         "alpha": {"type": "number", "minimum": 0, "maximum": 1},
+        "policy": {"type": "string", "description": "One of your routes' policies, instead of the model's."},
+        "detail": {
+            "type": "boolean",
+            "default": False,
+            "description": "Also say what was kept, what is protected, the marks, and the score of every word.",
+        },
     },
 }
 

@@ -60,8 +60,8 @@ class CompressorLike(Protocol):
     def score(self, windows: Sequence[Any]) -> Sequence[Any]:
         """The model; one outcome per window, which never depends on the other windows."""
 
-    def finish(self, plan: Any, scores: Sequence[Any]) -> CompressionResult:
-        """Everything after the model."""
+    def finish(self, plan: Any, scores: Sequence[Any], *, words: bool = False) -> CompressionResult:
+        """Everything after the model. words: with the score of every word."""
 
 
 class Overloaded(Exception):
@@ -105,9 +105,16 @@ class CompressionService:
         return self._admission.tokens
 
     async def compress(
-        self, text: str, settings: CompressionSettings, team: str | None, deadline: float, late: Late | None = None
+        self,
+        text: str,
+        settings: CompressionSettings,
+        team: str | None,
+        deadline: float,
+        late: Late | None = None,
+        *,
+        words: bool = False,
     ) -> CompressionResult:
-        """Compress one text by a deadline in time.monotonic() seconds.
+        """Compress one text by a deadline in time.monotonic() seconds. words: with the score of every word.
 
         late: gets the result, once it is done, of a text that the model has begun with when its deadline comes.
         Raises Overloaded, DeadlineMissed, LaneClosed after aclose, and whatever the compressor raises.
@@ -118,7 +125,8 @@ class CompressionService:
         ticket = self._admission.enter(team, estimate_tokens(text), deadline)
         if ticket is None:
             raise Overloaded
-        work = asyncio.create_task(self._stages(text, settings, ticket, goes_on=late is not None))
+        finish = partial(self._compressor.finish, words=True) if words else self._compressor.finish
+        work = asyncio.create_task(self._stages(text, settings, ticket, finish, goes_on=late is not None))
         try:
             await asyncio.wait({work}, timeout=remaining)
         except asyncio.CancelledError:
@@ -152,7 +160,13 @@ class CompressionService:
         return True
 
     async def _stages(
-        self, text: str, settings: CompressionSettings, ticket: Ticket, *, goes_on: bool
+        self,
+        text: str,
+        settings: CompressionSettings,
+        ticket: Ticket,
+        finish: Callable[..., CompressionResult],
+        *,
+        goes_on: bool,
     ) -> CompressionResult:
         lane = self._long if ticket.tokens > LONG_TOKENS else self._short
         errand = _Errand(self._admission, ticket, goes_on)
@@ -161,9 +175,7 @@ class CompressionService:
             (plan,) = await lane.run(ticket.team, [plan_it], errand)
             self._admission.planned(ticket, _pieces(plan.windows))
             scores = await self._model.run(ticket.team, plan.windows, errand)
-            (result,) = await lane.run(
-                ticket.team, [_Call(partial(self._compressor.finish, plan, scores), ticket.tokens)]
-            )
+            (result,) = await lane.run(ticket.team, [_Call(partial(finish, plan, scores), ticket.tokens)])
         finally:
             self._admission.leave(ticket)
         assert isinstance(result, CompressionResult)

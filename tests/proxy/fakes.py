@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from moosproxy.compressor import CompressionResult, CompressionSettings, KeptSpans
+from moosproxy.compressor.heat_map import WordScore
 
 WINDOW_WORDS = 64
 BOOM = "<boom>"
@@ -76,22 +77,29 @@ class FakeCompressor:
             raise RuntimeError("the model fell over")
         return [len(window.ids) for window in windows]
 
-    def finish(self, plan: FakePlan, scores: Sequence[int]) -> CompressionResult:
-        """Every n-th word, counted over the whole text."""
+    def finish(self, plan: FakePlan, scores: Sequence[int], *, words: bool = False) -> CompressionResult:
+        """Every n-th word, counted over the whole text. words: each with its length as score."""
         assert list(scores) == [len(window.ids) for window in plan.windows]
         step = round(plan.settings.ratio)
-        words = plan.words if SOLID in plan.text else plan.words[self.skew :: step]
-        kept = KeptSpans(((0, len(plan.text)),)) if SOLID in plan.text else KeptSpans(tuple(words))
+        left = plan.words if SOLID in plan.text else plan.words[self.skew :: step]
+        stays = set(left)
+        kept = KeptSpans(((0, len(plan.text)),)) if SOLID in plan.text else KeptSpans(tuple(left))
+        scored = [
+            WordScore(start, end, float(end - start), (start, end) in stays, plan.text[start] == "!")
+            for start, end in (plan.words if words else ())
+        ]
         return CompressionResult(
             text=kept.apply(plan.text),
             kept=kept,
             tokens_before=len(plan.words),
-            tokens_after=len(words),
+            tokens_after=len(left),
             tokenizer="words",
             asked_ratio=plan.settings.ratio,
             target_ratio=plan.settings.ratio,
             eased=False,
             fingerprint=self.fingerprint,
+            words=scored if words else None,
+            original=plan.text if words else None,
         )
 
 

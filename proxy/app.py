@@ -12,19 +12,19 @@ from fastapi import FastAPI
 
 from moosproxy import __version__
 from moosproxy.policies.resolve import PolicySet
-from moosproxy.proxy.compression import open_compression
 from moosproxy.proxy.connections.lobby import STATE, Lobby, open_lobby
 from moosproxy.proxy.ledger.spent import Spent
-from moosproxy.proxy.ledger_opening import open_ledger
 from moosproxy.proxy.limits.book import RedisBook
 from moosproxy.proxy.limits.file_book import FileBook
 from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.limits.tally import Tally
-from moosproxy.proxy.local_models import LocalModels
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
 from moosproxy.proxy.observing.readiness import Check, Probe, Readiness
-from moosproxy.proxy.policy_source import (
+from moosproxy.proxy.opening.compression import open_compression
+from moosproxy.proxy.opening.ledger import open_ledger
+from moosproxy.proxy.opening.local_models import LocalModels
+from moosproxy.proxy.opening.policies import (
     keyless,
     limits_check,
     open_policies,

@@ -15,13 +15,13 @@ from moosproxy import __version__
 # name -> (module, attribute, one line for the list)
 _COMMANDS: Final = {
     "serve": ("moosproxy.proxy.commands.serve", "serve", "Start the proxy."),
-    "doctor": ("moosproxy.proxy.commands.doctor", "doctor", "Say what works and what is missing."),
+    "doctor": ("moosproxy.proxy.commands.doctor.command", "doctor", "Say what works and what is missing."),
     "demo": (
         "moosproxy.proxy.commands.demo",
         "demo",
         "Send a real document through the proxy: before, after, saved.",
     ),
-    "report": ("moosproxy.proxy.commands.report", "report", "What was spent and saved, from the ledger."),
+    "report": ("moosproxy.proxy.commands.report.command", "report", "What was spent and saved, from the ledger."),
     "wrap": ("moosproxy.proxy.commands.wrap", "wrap", "Start a tool with its requests through the proxy."),
     "pull": ("moosproxy.proxy.commands.pull", "pull", "Fetch a model for this machine."),
     "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),

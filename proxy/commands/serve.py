@@ -51,7 +51,7 @@ def serve(
 def _checked() -> tuple[Settings, PolicySet]:
     """Settings and policies; ends the program with status 2 and the fix if either cannot be used."""
     from moosproxy.policies.faults import PolicyError
-    from moosproxy.proxy.policy_source import objection, read_policies
+    from moosproxy.proxy.opening.policies import objection, read_policies
     from moosproxy.proxy.settings import Settings
 
     try:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import add
 
-from moosproxy.proxy.ledger.database import Session
+from moosproxy.proxy.ledger.databases.database import Session
+from moosproxy.proxy.ledger.databases.schema import KEYS, SUMS
 from moosproxy.proxy.ledger.entry import Entry, Made
 from moosproxy.proxy.ledger.rows import OTHER, HourRow, KindRow, usd
-from moosproxy.proxy.ledger.schema import KEYS, SUMS
 
 HOUR_S = 3600
 GROUPS = 2000

@@ -7,12 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from moosproxy.proxy.ledger.database import Database, LedgerError
+from moosproxy.proxy.ledger.databases.database import Database, LedgerError
+from moosproxy.proxy.ledger.databases.schema import check
+from moosproxy.proxy.ledger.databases.sqlite import Sqlite
 from moosproxy.proxy.ledger.hours import read_hours, read_kinds
 from moosproxy.proxy.ledger.rows import HourRow, KindRow
-from moosproxy.proxy.ledger.schema import check
 from moosproxy.proxy.ledger.sides import Sides, read_sides
-from moosproxy.proxy.ledger.sqlite import Sqlite
 
 FILE = "ledger.sqlite"
 
@@ -59,7 +59,7 @@ def database_of(place: str, folder: Path) -> Database | None:
         return None
     if is_url(place):
         try:
-            from moosproxy.proxy.ledger.postgres import Postgres
+            from moosproxy.proxy.ledger.databases.postgres import Postgres
         except ImportError:
             raise LedgerError(
                 "MOOS_LEDGER names PostgreSQL, which needs an extra: pip install 'moosproxy[postgres]'",

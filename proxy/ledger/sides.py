@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moosproxy.proxy.ledger.database import Session
+from moosproxy.proxy.ledger.databases.database import Session
 
 ENOUGH = 30
 """Conversations on each side below which nothing is said."""

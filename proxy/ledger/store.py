@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from moosproxy.proxy.ledger.counterfactual import Seen
-from moosproxy.proxy.ledger.database import Database, Session
+from moosproxy.proxy.ledger.databases.database import Database, Session
+from moosproxy.proxy.ledger.databases.schema import COLUMNS
 from moosproxy.proxy.ledger.entry import Made, PriceOf, made
 from moosproxy.proxy.ledger.hours import Hours
-from moosproxy.proxy.ledger.schema import COLUMNS
 
 if TYPE_CHECKING:
     from moosproxy.proxy.ledger.writer import Noted

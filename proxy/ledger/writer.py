@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from moosproxy.proxy.ledger.database import Database, LedgerError
+from moosproxy.proxy.ledger.databases.database import Database, LedgerError
+from moosproxy.proxy.ledger.databases.schema import prepare
 from moosproxy.proxy.ledger.entry import PriceOf
-from moosproxy.proxy.ledger.schema import prepare
 from moosproxy.proxy.ledger.store import Retention, Store
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.record import Record

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from moosproxy.proxy.ledger.database import Database
+from moosproxy.proxy.ledger.databases.database import Database
 
 _COLUMNS = (
     "at", "team", "endpoint", "model", "route", "policy", "upstream", "status", "error", "stream",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from moosproxy.proxy.ledger.database import Database, Session
+from moosproxy.proxy.ledger.databases.database import Database, Session
 from moosproxy.proxy.ledger.rows import KindRow
 
 Sums = dict[str, float]

@@ -12,7 +12,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 
 from moosproxy.proxy.errors import ProxyError
-from moosproxy.proxy.ledger.database import LedgerError
+from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.sides import Sides
 from moosproxy.proxy.ledger.view.last import last_rows
 from moosproxy.proxy.ledger.view.sums import View, read_view

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from moosproxy.proxy.ledger.databases.sqlite import Sqlite
 from moosproxy.proxy.ledger.prices import Price
-from moosproxy.proxy.ledger.sqlite import Sqlite
 from moosproxy.proxy.ledger.store import Retention
 from moosproxy.proxy.ledger.writer import Writer
 from moosproxy.proxy.observing.record import Record

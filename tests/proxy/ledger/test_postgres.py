@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from moosproxy.proxy.ledger.database import LedgerError
+from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.ledger import Ledger, database_of
 from moosproxy.proxy.ledger.writer import Writer
 from tests.proxy.ledger import postgres_server

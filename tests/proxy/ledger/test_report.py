@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from moosproxy.proxy.commands.report import report
+from moosproxy.proxy.commands.report.command import report
 from moosproxy.proxy.ledger.sides import ENOUGH, sides_of
 from moosproxy.proxy.rewriting.outcome import PartOutcome
 from moosproxy.proxy.upstreams.usage import Usage

@@ -17,7 +17,7 @@ import pytest
 from moosproxy.policies.files.load import load
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.app import create_app
-from moosproxy.proxy.commands.doctor import _upstream
+from moosproxy.proxy.commands.doctor.command import _upstream
 from moosproxy.proxy.log import OncePerMachine
 from moosproxy.proxy.observing.redis_ping import ping
 from moosproxy.proxy.settings import Settings

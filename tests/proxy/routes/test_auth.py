@@ -16,7 +16,7 @@ from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.app import create_app
 from moosproxy.proxy.errors import InvalidKey
-from moosproxy.proxy.policy_source import objection
+from moosproxy.proxy.opening.policies import objection
 from moosproxy.proxy.routes.auth import authenticate, refusal
 from moosproxy.proxy.settings import Settings
 from tests.proxy.conftest import TEAM_KEYS, UPSTREAM_KEY

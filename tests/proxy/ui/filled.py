@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from moosproxy.proxy.ledger.schema import KEYS, SUMS, prepare
-from moosproxy.proxy.ledger.sqlite import Sqlite
+from moosproxy.proxy.ledger.databases.schema import KEYS, SUMS, prepare
+from moosproxy.proxy.ledger.databases.sqlite import Sqlite
 
 HOUR_S, DAY_S = 3600, 24 * 3600
 MODELS = {"gpt-4o": 2500, "gpt-4o-mini": 150, "claude-sonnet-4-5": 3000, "qwen2.5-1.5b": 0}

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from moosproxy.proxy.errors import BadRequest
-from moosproxy.proxy.ledger.schema import KEYS, SUMS, prepare
-from moosproxy.proxy.ledger.sqlite import Sqlite
+from moosproxy.proxy.ledger.databases.schema import KEYS, SUMS, prepare
+from moosproxy.proxy.ledger.databases.sqlite import Sqlite
 from moosproxy.proxy.ledger.view.sums import Asked, View, read_view
 from moosproxy.proxy.routes.ui.summary import DAY_S, HOUR_S, MOST_NAMES, REST, asked, step_s, told
 

@@ -13,7 +13,7 @@ import pytest
 
 from moosproxy.policies.files.load import load
 from moosproxy.proxy.app import create_app
-from moosproxy.proxy.policy_source import open_policies, policies_check, upstreams_check
+from moosproxy.proxy.opening.policies import open_policies, policies_check, upstreams_check
 from moosproxy.proxy.settings import Settings
 from tests.proxy.fakes import FakeCompressor
 from tests.proxy.live import LiveProxy, ScriptedUpstream

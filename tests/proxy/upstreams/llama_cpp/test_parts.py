@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from matplotlib import pyplot  # noqa: F401 - what the bench draws with; a missing one must show here
 
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
-from moosproxy.proxy.commands.doctor import doctor
+from moosproxy.proxy.commands.doctor.command import doctor
 from moosproxy.proxy.upstreams.llama_cpp.gguf_file import read_gguf
 from moosproxy.proxy.upstreams.llama_cpp.hub import HubFile
 from moosproxy.proxy.upstreams.llama_cpp.models import LocalModels

@@ -30,7 +30,7 @@ def local_models(settings: Settings, upstream: Upstream) -> Iterator[tuple[str, 
 
 
 async def _model(settings: Settings, upstream: Upstream, name: str) -> Check:
-    from moosproxy.proxy.compression import open_compression
+    from moosproxy.proxy.opening.compression import open_compression
     from moosproxy.proxy.rewriting.break_even import BreakEven
     from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
     from moosproxy.proxy.upstreams.local.faults import ModelFault

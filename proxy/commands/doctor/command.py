@@ -17,7 +17,7 @@ import click
 
 from moosproxy.policies.extras import missing_extra
 from moosproxy.proxy.commands.clients import CLIENTS
-from moosproxy.proxy.commands.doctor_local import local_models
+from moosproxy.proxy.commands.doctor.local import local_models
 from moosproxy.proxy.observing.readiness import Check, State
 
 if TYPE_CHECKING:
@@ -98,14 +98,14 @@ def _hint(settings: Settings) -> str:
 
 
 def _state(settings: Settings) -> Check:
-    from moosproxy.proxy.policy_source import folder_check
+    from moosproxy.proxy.opening.policies import folder_check
 
     return folder_check(settings)
 
 
 def _policies(settings: Settings) -> PolicySet | Check:
     from moosproxy.policies.faults import PolicyError
-    from moosproxy.proxy.policy_source import read_policies
+    from moosproxy.proxy.opening.policies import read_policies
 
     try:
         return read_policies(settings)
@@ -160,7 +160,7 @@ async def _upstream(settings: Settings, upstream: Upstream) -> Check:
 
 
 async def _checkpoint(settings: Settings) -> Check:
-    from moosproxy.proxy.compression import open_compression
+    from moosproxy.proxy.opening.compression import open_compression
 
     async with AsyncExitStack() as stack:
         compression = await open_compression(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from moosproxy.proxy.ledger.database import Database, LedgerError, Session
+from moosproxy.proxy.ledger.databases.database import Database, LedgerError, Session
 from moosproxy.proxy.ledger.entry import Entry
 
 VERSION = 1

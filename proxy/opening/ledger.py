@@ -6,7 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from moosproxy.proxy.ledger.database import LedgerError
+from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.ledger import Ledger, database_of
 from moosproxy.proxy.ledger.prices import Price, PriceBook
 from moosproxy.proxy.ledger.store import Retention

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 import click
 from pydantic import ValidationError
 
-from moosproxy.proxy.commands.report_forms import as_csv, as_html, as_json, show
-from moosproxy.proxy.ledger.database import LedgerError
+from moosproxy.proxy.commands.report.forms import as_csv, as_html, as_json, show
+from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.ledger import Ledger, database_of
 from moosproxy.proxy.ledger.report import GROUPS, Report, report_of, span_since
 
@@ -62,7 +62,7 @@ def report(since: datetime, by: tuple[str, ...], team: str | None, form: str | N
 
 
 async def _read(since: datetime, by: tuple[str, ...], team: str | None) -> Report:
-    from moosproxy.proxy.ledger_opening import place_of
+    from moosproxy.proxy.opening.ledger import place_of
     from moosproxy.proxy.rewriting.break_even import default_folder
     from moosproxy.proxy.settings import Settings
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from moosproxy.proxy.ledger.database import LedgerError, Values
+from moosproxy.proxy.ledger.databases.database import LedgerError, Values
 
 _PATIENCE_S = 5.0
 _LOCK = 7_305_806

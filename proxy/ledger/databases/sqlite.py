@@ -13,7 +13,7 @@ from typing import Any
 
 import aiosqlite
 
-from moosproxy.proxy.ledger.database import LedgerError, Values
+from moosproxy.proxy.ledger.databases.database import LedgerError, Values
 
 _PATIENCE_S = 2.0
 """How long a statement waits for another worker's lock, in a thread."""

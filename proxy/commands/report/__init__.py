@@ -1,0 +1,1 @@
+"""What the ledger says, as text, CSV, JSON or a page."""

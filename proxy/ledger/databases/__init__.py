@@ -1,0 +1,1 @@
+"""Where the ledger lies: SQLite in the state folder, PostgreSQL by URL."""

@@ -7,6 +7,7 @@ import logging
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import gmtime, strftime, time
@@ -80,8 +81,10 @@ def log_request(fields: Callable[[], dict[str, Any]]) -> None:
 
 
 def _put_out(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+    # A full disk or a pipe that nobody reads costs a line, never the request that it tells of.
+    with suppress(OSError):
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
 
 
 class OncePerMachine(logging.Filter):

@@ -87,7 +87,7 @@ async def test_what_it_read_and_wrote_is_counted(live: LiveProxy, upstream: Scri
     await ask(live.port, body(model, stream=True), "/v1/messages")
     told = (await ask(live.port, b"", "/metrics", "GET")).body.decode()
 
-    counts = re.findall(r'moos_provider_tokens_total{kind="(\w+)",upstream="claude"} ([0-9.]+)', told)
+    counts = re.findall(r'moos_provider_tokens_total{kind="(\w+)",[^}]*upstream="claude"} ([0-9.]+)', told)
     assert dict(counts) == {
         "prompt": "11.0",
         "cached": "4.0",

@@ -89,7 +89,7 @@ def grammars(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def holds(grammars: Any, grammar: str, text: str) -> bool:
     """Whether the grammar allows exactly this text."""
     guided = grammars.guided(grammar)
-    tokens = grammars._vocabulary.tokens(text, add_special=False)
+    tokens = grammars._vocabulary._plain(text)  # what looks like a control token is text in an answer
     return bool(guided.follow(tokens) and guided._matcher.is_accepting())
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moosproxy.compressor import CompressionResult, CompressionSettings, SettingsError
+from moosproxy.compressor import CheckpointError, CompressionResult, CompressionSettings, SettingsError
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
 from moosproxy.proxy.cache.cut import Cut, Limit, scaled
@@ -26,7 +26,7 @@ from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.doors.chat import DOOR as CHAT
 from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import FORCED, SkipReason
-from moosproxy.proxy.rewriting.asked import key_space, settings_for
+from moosproxy.proxy.rewriting.asked import key_space, ratio_of, settings_for
 from moosproxy.proxy.rewriting.conversation import asked_before
 from moosproxy.proxy.rewriting.money import WorthItsMoney, openings_of
 from moosproxy.proxy.rewriting.outcome import Overrides, PartOutcome, Rewritten, Worth, unseen
@@ -162,10 +162,11 @@ class Rewriter:
         policy, wished = request.policy, request.overrides
         try:
             settings = settings_for(policy, wished.ratio, wished.alpha, request.model, part.role)
-        except SettingsError as error:
+            identity = self._service.identity(settings)
+        except (SettingsError, CheckpointError) as error:
             log.error("policy %s cannot be used for compression: %s", policy.name, error)
             return None
-        space = key_space(request.team, self._service.fingerprint, settings, policy.on_error, part.role)
+        space = key_space(request.team, identity, settings, policy.on_error, part.role)
         key = await off_loop(
             len(part.text) >= VERY_LONG_CHARS, lambda: space.key(part.text.encode("utf-8", "surrogatepass"), asked)
         )
@@ -219,9 +220,14 @@ class Rewriter:
 def _answer_of(text: str, result: CompressionResult) -> Answer:
     before, after, limit = result.tokens_before, result.tokens_after, _limit(result)
     if result.text == text:
-        reason = SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND
-        return Skip(reason, before, limit=limit, kinds=scaled(result.kinds, before, before))
+        return Skip(_whole(result), before, limit=limit, kinds=scaled(result.kinds, before, before))
     return Cut.of(text, result.kept, before, after, limit, scaled(result.kinds, before, after))
+
+
+def _whole(result: CompressionResult) -> SkipReason:
+    if result.floor is not None and result.floor.ratio is None:
+        return SkipReason.QUALITY_FLOOR
+    return SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND
 
 
 def _is_short(door: Door, body: dict[str, Any], parts: Sequence[TextPart]) -> bool:
@@ -235,7 +241,7 @@ def _reason_at_sight(
     part: TextPart, policy: Policy, overrides: Overrides, worth: Worth | None
 ) -> SkipReason | None:
     """What can be told from the text's role and size."""
-    ratio = policy.ratio if overrides.ratio is None else overrides.ratio
+    ratio = ratio_of(policy, overrides.ratio)
     if not policy.enabled or ratio == 1:
         return SkipReason.DISABLED
     if overrides.bypass:

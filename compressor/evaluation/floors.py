@@ -1,0 +1,216 @@
+"""A quality floor beside fixed ratios, on sets that no calibration saw: predicted, measured, and what it saves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import orjson
+
+from moosproxy.compressor.calibration import GRID
+from moosproxy.compressor.compressor import Compressor
+from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.measures import statistics
+from moosproxy.compressor.evaluation.measures.item import Item, Shortened
+from moosproxy.compressor.evaluation.tasks import TASKS
+from moosproxy.compressor.kept import KeptSpans
+from moosproxy.compressor.selection import floor
+from moosproxy.compressor.selection.finish import selection_of
+from moosproxy.compressor.selection.outcome import Outcome
+from moosproxy.compressor.settings import CompressionSettings
+
+FLOORS = (0.90, 0.95, 0.98)
+UNASKED = ", nobody asks"
+MEASURES: Mapping[str, str] = {
+    "squad_dev": "intact",
+    "policyqa_test": "intact",
+    "xquad": "intact",
+    "nq_multidoc_20": "intact",
+    "qmsum_test": "content",
+    f"squad_dev{UNASKED}": "intact",
+}
+"""Sets, and what of them is to be kept."""
+FILE_NAME = "floor.json"
+
+
+@dataclass(frozen=True)
+class AtFloor:
+    """One floor on one set. predicted: mean over texts. measured, low, high: kept, with its 95% interval.
+
+    ratio: tokens of all texts before / after. fixed: the same of the one ratio for all texts that keeps as much.
+    whole: share of texts that went out whole.
+    """
+
+    floor: float
+    predicted: float
+    measured: float
+    low: float
+    high: float
+    ratio: float
+    fixed: float
+    whole: float
+
+
+@dataclass(frozen=True)
+class SetFloors:
+    """One set. fixed: asked ratio, ratio reached, share kept. groups: texts of each group of the calibration."""
+
+    name: str
+    texts: int
+    floors: Sequence[AtFloor]
+    fixed: Sequence[tuple[float, float, float]]
+    groups: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Floors:
+    """A run. facts: of the checkpoint and the calibration."""
+
+    facts: Mapping[str, Any]
+    sets: Sequence[SetFloors] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Writes JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2) + b"\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what `save` wrote. Raises CompressorError."""
+        try:
+            value = orjson.loads(path.read_bytes())
+            sets = [
+                SetFloors(**{**one, "floors": [AtFloor(**each) for each in one["floors"]]})
+                for one in value["sets"]
+            ]
+            return cls(value["facts"], sets)
+        except (OSError, ValueError, KeyError, TypeError) as fault:
+            raise CompressorError(f"no floors at {path}: {fault}; run `moos eval floor` first") from None
+
+
+def _told(one: Mapping[str, Any]) -> SetFloors:
+    return SetFloors(**{**one, "floors": [AtFloor(**each) for each in one["floors"]]})
+
+
+@dataclass
+class _Counted:
+    """Every item under one condition: kept, of how many; tokens before and after; the prediction."""
+
+    kept: list[tuple[float, float]] = field(default_factory=list)
+    tokens: list[tuple[int, int]] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
+    whole: int = 0
+
+    @property
+    def ratio(self) -> float:
+        before, after = np.sum(self.tokens, axis=0)
+        return float(before / after)
+
+    @property
+    def share(self) -> float:
+        kept, of = np.sum(self.kept, axis=0)
+        return float(kept / of)
+
+
+def measure(
+    compressor: Compressor,
+    data: Path,
+    limit: int | None,
+    step: Callable[[], None],
+    names: Sequence[str] = tuple(MEASURES),
+) -> Floors:
+    """Every set at every floor and every ratio of the grid. Raises CompressorError."""
+    facts = {"checkpoint": compressor.fingerprint, **compressor.calibration.facts}
+    return Floors(facts, [_set(compressor, name, data, limit, step) for name in names])
+
+
+def _set(compressor: Compressor, name: str, data: Path, limit: int | None, step: Callable[[], None]) -> SetFloors:
+    task = TASKS[name.removesuffix(UNASKED)]
+    items = task.load(data, limit)
+    floors: dict[float, _Counted] = {one: _Counted() for one in FLOORS}
+    fixed: dict[float, _Counted] = {one: _Counted() for one in GRID}
+    groups: dict[str, int] = {}
+    for item in items:
+        asked = None if name.endswith(UNASKED) else item.question
+        group = _item(compressor, item, asked, lambda short, item=item: _counts(name, item, short), floors, fixed)
+        groups[group] = groups.get(group, 0) + 1
+        step()
+    curve = [(asked, one.ratio, one.share) for asked, one in fixed.items()]
+    found = [_at(at, one, [item.group for item in items], curve) for at, one in floors.items()]
+    return SetFloors(name, len(items), found, curve, groups)
+
+
+def _counts(name: str, item: Item, short: Shortened) -> tuple[float, float]:
+    task = TASKS[name.removesuffix(UNASKED)]
+    return task.measure(item, short)[MEASURES[name]]
+
+
+def _item(
+    compressor: Compressor,
+    item: Item,
+    asked: str | None,
+    counts: Callable[[Shortened], tuple[float, float]],
+    floors: Mapping[float, _Counted],
+    fixed: Mapping[float, _Counted],
+) -> str:
+    """Counts one item under every condition; gives its group."""
+    settings = CompressionSettings(ratio=GRID[-1], question=asked or "off")
+    plan = compressor.plan(item.text, settings)
+    selection = selection_of(plan, compressor.score(plan.windows))
+    before = int(plan.costs.sum())
+    for ratio, counted in fixed.items():
+        _add(counted, selection.at(ratio), before, counts)
+    whole = Shortened(KeptSpans(((0, len(item.text)),)), item.text, before, before)
+    for at, counted in floors.items():
+        floored = replace(plan, settings=replace(settings, quality=at))
+        told, outcome = floor.choose(floored, selection, compressor.calibration)
+        counted.predicted.append(told.predicted)
+        counted.whole += outcome is None
+        if outcome is None:
+            counted.kept.append(counts(whole))
+            counted.tokens.append((before, before))
+        else:
+            _add(counted, outcome, before, counts)
+    return floor.group_of(plan, selection)
+
+
+def _add(
+    counted: _Counted, outcome: Outcome, before: int, counts: Callable[[Shortened], tuple[float, float]]
+) -> None:
+    counted.kept.append(counts(Shortened(outcome.kept, outcome.text, outcome.tokens_after, before)))
+    counted.tokens.append((before, outcome.tokens_after))
+
+
+def _at(at: float, one: _Counted, groups: list[str], curve: Sequence[tuple[float, float, float]]) -> AtFloor:
+    by_group: dict[str, list[tuple[float, float]]] = {}
+    for group, counts in zip(groups, one.kept, strict=True):
+        by_group.setdefault(group, []).append(counts)
+    found = statistics.share(statistics.by_group(by_group, list(by_group)))
+    return AtFloor(
+        at,
+        float(np.mean(one.predicted)),
+        found.value,
+        found.low,
+        found.high,
+        one.ratio,
+        same_quality(curve, found.value),
+        one.whole / len(groups),
+    )
+
+
+def same_quality(curve: Sequence[tuple[float, float, float]], share: float) -> float:
+    """The highest ratio for all texts alike that keeps the share, between two of the curve by a straight line.
+
+    curve: asked ratio, ratio reached, share kept, ascending.
+    """
+    points = [(1.0, 1.0), *((reached, kept) for _, reached, kept in curve)]
+    for (low, better), (high, worse) in reversed(list(pairwise(points))):
+        if worse >= share:
+            return high
+        if better >= share:
+            return low + (high - low) * (better - share) / (better - worse)
+    return 1.0

@@ -93,12 +93,13 @@ class Floors:
 
 
 def _told(one: Mapping[str, Any]) -> SetFloors:
-    return SetFloors(**{**one, "floors": [AtFloor(**each) for each in one["floors"]]})
+    floors = [AtFloor(**each) for each in one["floors"]]
+    return SetFloors(**{**one, "floors": floors, "fixed": [tuple(each) for each in one["fixed"]]})
 
 
 @dataclass
 class _Counted:
-    """Every item under one condition: kept, of how many; tokens before and after; the prediction."""
+    """Every item under one condition: kept, of what the whole text holds; tokens before and after; predictions."""
 
     kept: list[tuple[float, float]] = field(default_factory=list)
     tokens: list[tuple[int, int]] = field(default_factory=list)
@@ -130,13 +131,13 @@ def measure(
 
 def _set(compressor: Compressor, name: str, data: Path, limit: int | None, step: Callable[[], None]) -> SetFloors:
     task = TASKS[name.removesuffix(UNASKED)]
-    items = task.load(data, limit)
+    items = [item for item in task.load(data, limit) if _Counts(name, item).whole[0]]
     floors: dict[float, _Counted] = {one: _Counted() for one in FLOORS}
     fixed: dict[float, _Counted] = {one: _Counted() for one in GRID}
     groups: dict[str, int] = {}
     for item in items:
         asked = None if name.endswith(UNASKED) else item.question
-        group = _item(compressor, item, asked, lambda short, item=item: _counts(name, item, short), floors, fixed)
+        group = _item(compressor, item, asked, _Counts(name, item), floors, fixed)
         groups[group] = groups.get(group, 0) + 1
         step()
     curve = [(asked, one.ratio, one.share) for asked, one in fixed.items()]
@@ -144,16 +145,26 @@ def _set(compressor: Compressor, name: str, data: Path, limit: int | None, step:
     return SetFloors(name, len(items), found, curve, groups)
 
 
-def _counts(name: str, item: Item, short: Shortened) -> tuple[float, float]:
-    task = TASKS[name.removesuffix(UNASKED)]
-    return task.measure(item, short)[MEASURES[name]]
+class _Counts:
+    """What is kept of one item, of what its whole text holds: some answers are in none."""
+
+    def __init__(self, name: str, item: Item) -> None:
+        self._item, self._measure = item, MEASURES[name]
+        self._task = TASKS[name.removesuffix(UNASKED)]
+        kept = KeptSpans(((0, len(item.text)),))
+        self.whole = self._task.measure(item, Shortened(kept, item.text, 1, 1))[self._measure]
+
+    def of(self, outcome: Outcome) -> tuple[float, float]:
+        """The same of a shortened text."""
+        short = Shortened(outcome.kept, outcome.text, outcome.tokens_after, outcome.tokens_after)
+        return self._task.measure(self._item, short)[self._measure][0], self.whole[0]
 
 
 def _item(
     compressor: Compressor,
     item: Item,
     asked: str | None,
-    counts: Callable[[Shortened], tuple[float, float]],
+    counts: _Counts,
     floors: Mapping[float, _Counted],
     fixed: Mapping[float, _Counted],
 ) -> str:
@@ -164,24 +175,21 @@ def _item(
     before = int(plan.costs.sum())
     for ratio, counted in fixed.items():
         _add(counted, selection.at(ratio), before, counts)
-    whole = Shortened(KeptSpans(((0, len(item.text)),)), item.text, before, before)
     for at, counted in floors.items():
         floored = replace(plan, settings=replace(settings, quality=at))
         told, outcome = floor.choose(floored, selection, compressor.calibration)
         counted.predicted.append(told.predicted)
         counted.whole += outcome is None
         if outcome is None:
-            counted.kept.append(counts(whole))
+            counted.kept.append((counts.whole[0], counts.whole[0]))
             counted.tokens.append((before, before))
         else:
             _add(counted, outcome, before, counts)
     return floor.group_of(plan, selection)
 
 
-def _add(
-    counted: _Counted, outcome: Outcome, before: int, counts: Callable[[Shortened], tuple[float, float]]
-) -> None:
-    counted.kept.append(counts(Shortened(outcome.kept, outcome.text, outcome.tokens_after, before)))
+def _add(counted: _Counted, outcome: Outcome, before: int, counts: _Counts) -> None:
+    counted.kept.append(counts.of(outcome))
     counted.tokens.append((before, outcome.tokens_after))
 
 

@@ -13,6 +13,8 @@ from moosproxy.compressor.calibration import GRID, Curve, highest
 
 Floats = npt.NDArray[np.float64]
 
+LEAST = 30
+"""Fewer records tell nothing of a group, and of a source in it."""
 POINTS = 80
 """Levels of a curve at the most."""
 SURE = 1.645
@@ -25,28 +27,33 @@ class Observed:
     """One text with what was asked about it, at every ratio of GRID.
 
     cluster: the record it comes from; texts of one are not independent. levels: shape (ratios,).
-    kept: answers that were kept at each ratio, shape (ratios,). whole: of the whole text. answers: of how many.
+    kept: answers that were kept at each ratio, shape (ratios,). answers: those of the whole text. source: of the
+    record.
     """
 
     group: str
     cluster: str
     levels: Sequence[float]
     kept: Sequence[float]
-    whole: float
     answers: float
+    source: str = ""
 
 
 def curve(observed: Sequence[Observed]) -> Curve:
     """The curve of one group.
 
     For each level every text is shortened as far as its own level stays at or above it, and what was kept is
-    counted. The shares are made to rise with the level (isotonic), then lowered to the end of their interval.
+    counted. The shares are made to rise with the level (isotonic), then lowered to the end of their interval, and
+    to what the worst source keeps: texts of users are like none of them, and may be like any.
     """
     levels = _levels(observed)
-    shares = np.array([_sums(observed, at) for at in levels])
-    rising = isotonic(shares[:, 0])
-    bounds = [wilson(share, count) for share, count in zip(rising, shares[:, 1], strict=True)]
-    kept = np.minimum.accumulate(np.array(bounds)[::-1])[::-1]
+    rising, counts = _shares(observed, levels)
+    bounds = np.array([wilson(share, count) for share, count in zip(rising, counts, strict=True)])
+    for source in sorted({one.source for one in observed}):
+        mine = [one for one in observed if one.source == source]
+        if len({one.cluster for one in mine}) >= LEAST:
+            bounds = np.minimum(bounds, _shares(mine, levels)[0])
+    kept = np.minimum.accumulate(bounds[::-1])[::-1]
     answers = sum(one.answers for one in observed)
     return Curve(
         tuple(levels),
@@ -85,6 +92,12 @@ def wilson(share: float, count: float) -> float:
     return max((middle - half) / (1 + square), 0.0)
 
 
+def _shares(observed: Sequence[Observed], levels: Sequence[float]) -> tuple[Floats, Floats]:
+    """The share kept at each level, rising, and over how many independent answers; both of shape (levels,)."""
+    found = np.array([_sums(observed, at) for at in levels])
+    return isotonic(found[:, 0]), found[:, 1]
+
+
 def _levels(observed: Sequence[Observed]) -> list[float]:
     """Some of the levels that occur, ascending; rounded up, so that no text slips below one."""
     found = np.unique([math.ceil(level * 10**_DIGITS) / 10**_DIGITS for one in observed for level in one.levels])
@@ -100,9 +113,9 @@ def _sums(observed: Sequence[Observed], level: float) -> tuple[float, float]:
     by_cluster: dict[str, list[float]] = {}
     for one in observed:
         index = chosen(one, level)
-        sums = by_cluster.setdefault(one.cluster, [0.0, 0.0])
-        sums[0] += one.whole if index < 0 else one.kept[index]
-        sums[1] += one.answers
+        mine = by_cluster.setdefault(one.cluster, [0.0, 0.0])
+        mine[0] += one.answers if index < 0 else one.kept[index]
+        mine[1] += one.answers
     sums = np.array(list(by_cluster.values()))
     total = float(sums[:, 1].sum())
     share = float(sums[:, 0].sum()) / total

@@ -13,15 +13,13 @@ from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.evaluation.answers.base import Answerer, Prompt, Question, Reply, prompt
 from moosproxy.compressor.evaluation.answers.lines import Lines
 from moosproxy.compressor.evaluation.answers.same import same
-from moosproxy.compressor.quality.curves import Observed, curve
+from moosproxy.compressor.quality.curves import LEAST, Observed, curve
 from moosproxy.compressor.quality.samples import Sample
 from moosproxy.compressor.selection import floor
 from moosproxy.compressor.selection.finish import selection_of
 from moosproxy.compressor.settings import CompressionSettings
 
 Step = Callable[[], None]
-LEAST = 30
-"""A group of fewer records has no curve: its interval would allow no ratio. The worst group decides instead."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +46,12 @@ def shorten(compressor: Compressor, samples: Iterable[Sample], step: Step) -> It
         step()
 
 
-def by_rule(one: Shortened) -> Observed:
-    """What a shorter text still holds."""
+def by_rule(one: Shortened) -> Observed | None:
+    """What a shorter text still holds of what the whole text holds; None where the rule finds nothing there."""
     sample = one.sample
+    answers = sample.kept(sample.text)
     kept = [sample.kept(text) for text in one.texts]
-    return Observed(one.group, sample.cluster, one.levels, kept, sample.kept(sample.text), sample.answers)
+    return Observed(one.group, sample.cluster, one.levels, kept, answers, sample.source) if answers else None
 
 
 def by_judge(several: Sequence[Shortened], judge: Answerer, lines: Lines, step: Step) -> list[Observed]:
@@ -65,11 +64,12 @@ def by_judge(several: Sequence[Shortened], judge: Answerer, lines: Lines, step: 
         replies = [lines.get(each) for each in mine]
         if replies[0] is None:  # the whole text is too long for the judge
             continue
-        golds = one.sample.golds or (replies[0].answer,)
+        sample = one.sample
+        golds = sample.golds or (replies[0].answer,)
         right = [reply is not None and same(reply.answer, golds) for reply in replies]
         if right[0]:
             found.append(
-                Observed(one.group, one.sample.cluster, one.levels, list(map(float, right[1:])), 1.0, 1.0)
+                Observed(one.group, sample.cluster, one.levels, list(map(float, right[1:])), 1.0, sample.source)
             )
     return found
 
@@ -91,7 +91,10 @@ def _ask(judge: Answerer, prompts: Sequence[Prompt], lines: Lines, step: Step) -
 
 
 def calibration(observed: Iterable[Observed], checkpoint: str, facts: Mapping[str, Any]) -> Calibration:
-    """Curves of all groups with enough records. Raises CompressorError where none has."""
+    """Curves of all groups with enough records; of others the interval would allow no ratio.
+
+    Raises CompressorError where no group has enough.
+    """
     rows = sorted(observed, key=lambda one: one.group)
     groups = {name: list(mine) for name, mine in groupby(rows, key=lambda one: one.group)}
     enough = {name: mine for name, mine in groups.items() if len({one.cluster for one in mine}) >= LEAST}

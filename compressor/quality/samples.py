@@ -1,6 +1,8 @@
 """What a calibration asks for: texts with a question or none, and what of the answers a shorter text still holds.
 
-All of it is training data that the checkpoint did not see, by the hash that keeps records out of training.
+All of it is training data that the checkpoint did not see, by the hash that keeps records out of training. Only
+where a source has no such records, seen ones are asked about: what they promise is too good rather than too bad,
+and the worst source decides.
 """
 
 from __future__ import annotations
@@ -21,8 +23,10 @@ from moosproxy.compressor.selection.relevance import bm25
 
 Kept = Callable[[str], float]
 
-PARAGRAPHS, FOREIGN, PILES = 400, 200, 60
+PARAGRAPHS, SEEN, FOREIGN, PILES = 1100, 250, 400, 150
 """Questions of each source at the most."""
+SEEN_UNASKED = 100
+"""Passages of sources that training saw all of, for what nobody asks about."""
 PASSAGES = 20
 """Passages in a pile: one holds the answer, the others look as if they did."""
 MEETING_CHARS = 12_000
@@ -40,37 +44,41 @@ _DEFINED = re.compile(r"^\s*(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Sample:
-    """A text as it would be sent. kept: how many of the `answers` a shorter text holds.
+    """A text as it would be sent. kept: how many answers a text holds.
 
     question: what the compressor is told, None for nothing. ask: what a judge is asked, None for nothing that one
     could be. golds: right answers, none where the judge's own answer from the whole text counts.
-    cluster: the record it comes from; what comes from one record is not independent.
+    cluster: the record it comes from; what comes from one record is not independent. source: what it was made of.
     """
 
     cluster: str
     text: str
     question: str | None
     golds: tuple[str, ...]
-    answers: float
     kept: Kept
     ask: str | None = None
+    source: str = ""
 
 
 def from_training(data: Path, limit: int | None = None) -> Iterator[Sample]:
     """Every kind there is data for. limit: at most so many of each. Raises CompressorError."""
-    english = _held_out(data, "qa_spans")
+    every = list(records.read(data, "train/qa_spans"))
+    english = [row for row in every if records.held_out(row)]
     yield from _paragraphs(english, _few(PARAGRAPHS, limit))
+    yield from _paragraphs(_never_held_out(every), _few(SEEN, limit))
     yield from _paragraphs(_held_out(data, "qa_spans_multilingual"), _few(FOREIGN, limit))
-    yield from _unasked(english)
-    yield from _piles(english, list(records.read(data, "train/qa_spans")), _few(PILES, limit))
+    yield from _unasked([*english, *_never_held_out(every)[: _few(SEEN_UNASKED, limit)]])
+    yield from _piles(english, every, _few(PILES, limit))
     yield from _meetings(_held_out(data, "meetings"), limit)
     yield from _files(data, limit)
 
 
-def asking(cluster: str, text: str, question: str | None, golds: Sequence[str], ask: str | None = None) -> Sample:
+def asking(
+    cluster: str, text: str, question: str | None, golds: Sequence[str], ask: str | None = None, source: str = ""
+) -> Sample:
     """A sample whose answer is kept where a gold one stands unbroken. ask: as in Sample; default the question."""
     wanted = tuple(golds)
-    return Sample(cluster, text, question, wanted, 1.0, lambda short: survives(wanted, short), ask or question)
+    return Sample(cluster, text, question, wanted, lambda short: survives(wanted, short), ask or question, source)
 
 
 def _few(usual: int, limit: int | None) -> int:
@@ -79,6 +87,17 @@ def _few(usual: int, limit: int | None) -> int:
 
 def _held_out(data: Path, name: str) -> list[Record]:
     return [row for row in records.read(data, f"train/{name}") if records.held_out(row)]
+
+
+def _never_held_out(rows: Sequence[Record]) -> list[Record]:
+    """Records of sources that training saw all of: their titles are few."""
+    held = {_source(row) for row in rows if records.held_out(row)}
+    return [row for row in rows if _source(row) not in held]
+
+
+def _source(row: Record) -> str:
+    """The set of questions that a passage comes from, whatever part of it."""
+    return str(row.get("source", "")).split("_")[0]
 
 
 def _golds(asked: Record) -> tuple[str, ...]:
@@ -94,7 +113,7 @@ def _drawn(rows: Sequence[Record], most: int) -> list[tuple[Record, Record]]:
 
 def _paragraphs(rows: Sequence[Record], most: int) -> Iterator[Sample]:
     for row, asked in _drawn(rows, most):
-        yield asking(row["id"], row["context"], asked["question"], _golds(asked))
+        yield asking(row["id"], row["context"], asked["question"], _golds(asked), source=_source(row))
 
 
 def _unasked(rows: Sequence[Record]) -> Iterator[Sample]:
@@ -102,7 +121,7 @@ def _unasked(rows: Sequence[Record]) -> Iterator[Sample]:
     for row in rows:
         wanted = [_golds(asked) for asked in row["qas"] if asked["answers"]]
         if wanted:
-            yield Sample(row["id"], row["context"], None, (), len(wanted), _each(wanted))
+            yield Sample(row["id"], row["context"], None, (), _each(wanted), source=_source(row))
 
 
 def _each(wanted: Sequence[Sequence[str]]) -> Kept:
@@ -147,7 +166,7 @@ def _meetings(rows: Sequence[Record], limit: int | None) -> Iterator[Sample]:
             needed = _content(asked["answer"]) & _content(text)
             if needed:
                 name = f"{row['id']}-{number}"  # every question has its own part of the meeting
-                yield Sample(name, text, asked["query"], (asked["answer"],), len(needed), _words(needed))
+                yield Sample(name, text, asked["query"], (asked["answer"],), _words(needed))
 
 
 def _content(text: str) -> frozenset[str]:
@@ -177,9 +196,7 @@ def _files(data: Path, limit: int | None) -> Iterator[Sample]:
 
 def _standing(row: Record, question: str | None, names: Sequence[str]) -> Sample:
     found = [re.compile(rf"(?<!\w){re.escape(name)}(?!\w)") for name in names]
-    return Sample(
-        row["id"], row["text"], question, tuple(names), len(names), lambda short: sum(map(bool, _in(found, short)))
-    )
+    return Sample(row["id"], row["text"], question, tuple(names), lambda short: sum(map(bool, _in(found, short))))
 
 
 def _in(found: Sequence[re.Pattern[str]], short: str) -> Iterator[object]:

@@ -57,7 +57,7 @@ def calibrate(choice: Choice, judge: Answerer | None) -> Calibration:
                 with lines:
                     observed = making.by_judge(list(several), judge, lines, step)
             else:
-                observed = [making.by_rule(one) for one in several]
+                observed = [seen for one in several if (seen := making.by_rule(one))]
             measure = f"answers of {judge.name}" if judge else BY_RULE
             made = making.calibration(observed, compressor.fingerprint, {"kept": measure, "from": source})
     made.save(choice.out)

@@ -24,6 +24,8 @@ SHORT_TOKENS = 1000
 """A text of fewer tokens is short: as where what must stay is decided."""
 POWER = 4.0
 """A unit counts by this power of its worth: an answer stands in one unit, seldom in a middling one."""
+GONE = 0.5
+"""A unit of which a smaller share is kept has gone."""
 
 _CLASSES = {
     TextKind.DIALOGUE: "turns",
@@ -74,22 +76,36 @@ def group_of(plan: Plan, selection: UnitSelection) -> str:
 
 
 def level(plan: Plan, selection: UnitSelection, outcome: Outcome) -> float:
-    """How much of the text is left, in [0, 1]: of what the model reads by worth, of the rest by tokens."""
+    """How much of what matters is left of the text, in [0, 1].
+
+    Of what the model reads half by mass, the share of the units' worth that is kept, and half by margin: how far
+    the best unit that went falls behind the best of all. An answer may lie in many units, or in one. Of the rest
+    of the text by tokens.
+    """
     units = selection.units
-    if not len(units.whole):
-        return 1.0
     whole = units.whole.astype(np.float64)
     kept = _kept(plan, selection, outcome)
     read = np.asarray(units.group == 0)
-    weight = np.where(read, np.maximum(selection.worth, 0.0) ** POWER, 1.0)
-    total, left = 0.0, 0.0
-    for mask in (read, ~read):
-        mass = weight[mask] * (1.0 if mask is read else whole[mask])
-        if mass.sum() > 0:
-            share = float((mass * kept[mask]).sum() / mass.sum())
-            total += float(whole[mask].sum())
-            left += share * float(whole[mask].sum())
-    return min(left / total, 1.0) if total else 1.0
+    worth = np.maximum(selection.worth[read], 0.0)
+    left, total = 0.0, float(whole.sum())
+    if not total:
+        return 1.0
+    if read.any():
+        share = (_share(worth**POWER, kept[read]) + _margin(worth, kept[read])) / 2
+        left += share * float(whole[read].sum())
+    if not read.all():
+        left += float((whole[~read] * kept[~read]).sum())
+    return min(left / total, 1.0)
+
+
+def _share(mass: FloatArray, kept: FloatArray) -> float:
+    total = float(mass.sum())
+    return float((mass * kept).sum()) / total if total else 1.0
+
+
+def _margin(worth: FloatArray, kept: FloatArray) -> float:
+    best = float(worth.max(initial=0.0))
+    return 1.0 - float(worth[kept < GONE].max(initial=0.0)) / best if best else 1.0
 
 
 def _kept(plan: Plan, selection: UnitSelection, outcome: Outcome) -> FloatArray:

@@ -45,6 +45,10 @@ def _changed(**values: object) -> str:
     return json.dumps({"version": 1, "checkpoint": "abc", "groups": groups, **values})
 
 
+def _curve(levels: list[float], kept: list[float]) -> str:
+    return _changed(groups={"g": {"levels": levels, "kept": kept, "texts": 1, "answers": 1}})
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -53,12 +57,17 @@ def _changed(**values: object) -> str:
         ("[]", "is no calibration"),
         (_changed(groups=[]), "is no calibration"),
         (_changed(groups={"g": {"levels": [0.2, 0.1], "kept": [0, 1], "texts": 1, "answers": 1}}), "ascend"),
-        (_changed(groups={"g": {"levels": [0.1, 0.2], "kept": [0, 7], "texts": 1, "answers": 1}}), "between 0 and 1"),
+        (
+            _changed(groups={"g": {"levels": [0.1, 0.2], "kept": [0, 7], "texts": 1, "answers": 1}}),
+            "between 0 and 1",
+        ),
         (_changed(version=9), "is of version 9"),
         (_changed(checkpoint="other"), "was made for checkpoint other, not for abc"),
     ],
 )
-def test_what_is_not_this_checkpoints_calibration_is_refused(tmp_path: Path, content: str | None, told: str) -> None:
+def test_what_is_not_this_checkpoints_calibration_is_refused(
+    tmp_path: Path, content: str | None, told: str
+) -> None:
     path = tmp_path / FILE_NAME
     if content is not None:
         path.write_text(content)

@@ -20,7 +20,9 @@ TEXT = "\n\n".join(" ".join(CORPUS[at : at + 6]) for at in range(0, 48, 6))
 ASKED = "Which error is the answer?"
 GROUP = "prose, asked, long"
 LOGS = "\n".join(f"2026-01-01 00:00:{n:02} INFO worker-{n % 3} finished job {n} in {n * 7} ms" for n in range(59))
-CODE = "import os\n\n\n" + "\n\n\n".join(f"def made_{n}(a, b):\n    c = a + {n}\n    return c * b" for n in range(30))
+CODE = "import os\n\n\n" + "\n\n\n".join(
+    f"def made_{n}(a, b):\n    c = a + {n}\n    return c * b" for n in range(30)
+)
 TALK = "\n".join(f"{'AB'[n % 2]}: {CORPUS[n % 50]}" for n in range(60))
 
 
@@ -140,5 +142,7 @@ def test_without_a_quality_settings_have_the_digest_that_they_always_had() -> No
     values = asdict(CompressionSettings()) | {"protect": sorted(CompressionSettings().protect)}
     del values["quality"]
 
-    assert CompressionSettings().digest() == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    assert (
+        CompressionSettings().digest() == hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    )
     assert len({settings(quality).digest() for quality in (None, 0.9, 0.95)}) == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -25,15 +26,16 @@ from moosproxy.compressor.settings import CompressionSettings
 
 FLOORS = (0.90, 0.95, 0.98)
 UNASKED = ", nobody asks"
-MEASURES: Mapping[str, str] = {
-    "squad_dev": "intact",
-    "policyqa_test": "intact",
-    "xquad": "intact",
-    "nq_multidoc_20": "intact",
-    "qmsum_test": "content",
-    f"squad_dev{UNASKED}": "intact",
+ALL = "all that are asked about, every question alike"
+MEASURES: Mapping[str, tuple[str, int]] = {
+    "squad_dev": ("intact", 150),
+    "policyqa_test": ("intact", 120),
+    "xquad": ("intact", 120),
+    "nq_multidoc_20": ("intact", 50),
+    "qmsum_test": ("content", 8),
+    f"squad_dev{UNASKED}": ("intact", 100),
 }
-"""Sets, and what of them is to be kept."""
+"""Sets, what of them is to be kept, and questions (of qmsum_test: meetings) of a run."""
 FILE_NAME = "floor.json"
 
 
@@ -83,11 +85,7 @@ class Floors:
         """Reads what `save` wrote. Raises CompressorError."""
         try:
             value = orjson.loads(path.read_bytes())
-            sets = [
-                SetFloors(**{**one, "floors": [AtFloor(**each) for each in one["floors"]]})
-                for one in value["sets"]
-            ]
-            return cls(value["facts"], sets)
+            return cls(value["facts"], [_told(one) for one in value["sets"]])
         except (OSError, ValueError, KeyError, TypeError) as fault:
             raise CompressorError(f"no floors at {path}: {fault}; run `moos eval floor` first") from None
 
@@ -102,9 +100,16 @@ class _Counted:
     """Every item under one condition: kept, of what the whole text holds; tokens before and after; predictions."""
 
     kept: list[tuple[float, float]] = field(default_factory=list)
-    tokens: list[tuple[int, int]] = field(default_factory=list)
+    tokens: list[tuple[float, float]] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
     whole: int = 0
+
+    def take(self, other: _Counted) -> None:
+        """The texts of another, each of them as one."""
+        self.kept += [(kept / of, 1.0) for kept, of in other.kept]
+        self.tokens += [(1.0, after / before) for before, after in other.tokens]
+        self.predicted += other.predicted
+        self.whole += other.whole
 
     @property
     def ratio(self) -> float:
@@ -126,62 +131,86 @@ def measure(
 ) -> Floors:
     """Every set at every floor and every ratio of the grid. Raises CompressorError."""
     facts = {"checkpoint": compressor.fingerprint, **compressor.calibration.facts}
-    return Floors(facts, [_set(compressor, name, data, limit, step) for name in names])
+    counted = [_set(compressor, name, data, limit, step) for name in names]
+    asked = [one for one in counted if not one.name.endswith(UNASKED)]
+    together = [_together(asked)] if len(asked) > 1 else []
+    return Floors(facts, [_told_of(one) for one in (*counted, *together)])
 
 
-def _set(compressor: Compressor, name: str, data: Path, limit: int | None, step: Callable[[], None]) -> SetFloors:
-    task = TASKS[name.removesuffix(UNASKED)]
-    items = [item for item in task.load(data, limit) if _Counts(name, item).whole[0]]
-    floors: dict[float, _Counted] = {one: _Counted() for one in FLOORS}
-    fixed: dict[float, _Counted] = {one: _Counted() for one in GRID}
-    groups: dict[str, int] = {}
-    for item in items:
-        asked = None if name.endswith(UNASKED) else item.question
-        group = _item(compressor, item, asked, _Counts(name, item), floors, fixed)
-        groups[group] = groups.get(group, 0) + 1
+@dataclass
+class _Set:
+    """Every item of a set under every condition, in the order of `records`."""
+
+    name: str
+    floors: dict[float, _Counted] = field(default_factory=lambda: {one: _Counted() for one in FLOORS})
+    fixed: dict[float, _Counted] = field(default_factory=lambda: {one: _Counted() for one in GRID})
+    groups: Counter[str] = field(default_factory=Counter)
+    records: list[str] = field(default_factory=list)
+
+
+def _set(compressor: Compressor, name: str, data: Path, limit: int | None, step: Callable[[], None]) -> _Set:
+    size = MEASURES[name][1]
+    found = _Set(name)
+    for item in TASKS[name.removesuffix(UNASKED)].load(data, min(limit or size, size)):
+        counts = _Counts(name, item)
+        if counts.whole:
+            asked = None if name.endswith(UNASKED) else item.question
+            found.groups[_item(compressor, item, asked, counts, found)] += 1
+            found.records.append(item.group)
         step()
-    curve = [(asked, one.ratio, one.share) for asked, one in fixed.items()]
-    found = [_at(at, one, [item.group for item in items], curve) for at, one in floors.items()]
-    return SetFloors(name, len(items), found, curve, groups)
+    return found
+
+
+def _together(sets: Sequence[_Set]) -> _Set:
+    """Texts of all sets in one traffic; each weighs the same, however long it is."""
+    found = _Set(ALL)
+    for one in sets:
+        found.records += one.records
+        found.groups.update(one.groups)
+        for mine, theirs in ((found.floors, one.floors), (found.fixed, one.fixed)):
+            for at, counted in theirs.items():
+                mine[at].take(counted)
+    return found
+
+
+def _told_of(one: _Set) -> SetFloors:
+    curve = [(asked, counted.ratio, counted.share) for asked, counted in one.fixed.items()]
+    found = [_at(at, counted, one.records, curve) for at, counted in one.floors.items()]
+    return SetFloors(one.name, len(one.records), found, curve, dict(one.groups))
 
 
 class _Counts:
     """What is kept of one item, of what its whole text holds: some answers are in none."""
 
     def __init__(self, name: str, item: Item) -> None:
-        self._item, self._measure = item, MEASURES[name]
+        self._item, self._measure = item, MEASURES[name][0]
         self._task = TASKS[name.removesuffix(UNASKED)]
-        kept = KeptSpans(((0, len(item.text)),))
-        self.whole = self._task.measure(item, Shortened(kept, item.text, 1, 1))[self._measure]
+        self.whole = self._of(Shortened(KeptSpans(((0, len(item.text)),)), item.text, 1, 1))
 
     def of(self, outcome: Outcome) -> tuple[float, float]:
         """The same of a shortened text."""
         short = Shortened(outcome.kept, outcome.text, outcome.tokens_after, outcome.tokens_after)
-        return self._task.measure(self._item, short)[self._measure][0], self.whole[0]
+        return self._of(short), self.whole
+
+    def _of(self, short: Shortened) -> float:
+        return self._task.measure(self._item, short)[self._measure][0]
 
 
-def _item(
-    compressor: Compressor,
-    item: Item,
-    asked: str | None,
-    counts: _Counts,
-    floors: Mapping[float, _Counted],
-    fixed: Mapping[float, _Counted],
-) -> str:
+def _item(compressor: Compressor, item: Item, asked: str | None, counts: _Counts, found: _Set) -> str:
     """Counts one item under every condition; gives its group."""
     settings = CompressionSettings(ratio=GRID[-1], question=asked or "off")
     plan = compressor.plan(item.text, settings)
     selection = selection_of(plan, compressor.score(plan.windows))
     before = int(plan.costs.sum())
-    for ratio, counted in fixed.items():
+    for ratio, counted in found.fixed.items():
         _add(counted, selection.at(ratio), before, counts)
-    for at, counted in floors.items():
+    for at, counted in found.floors.items():
         floored = replace(plan, settings=replace(settings, quality=at))
         told, outcome = floor.choose(floored, selection, compressor.calibration)
         counted.predicted.append(told.predicted)
-        counted.whole += outcome is None
         if outcome is None:
-            counted.kept.append((counts.whole[0], counts.whole[0]))
+            counted.whole += 1
+            counted.kept.append((counts.whole, counts.whole))
             counted.tokens.append((before, before))
         else:
             _add(counted, outcome, before, counts)

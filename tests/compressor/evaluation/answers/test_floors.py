@@ -52,6 +52,18 @@ def test_floors_that_are_promised_take_the_highest_ratio_and_others_none(found: 
     assert {group.split(", ")[1] for group in found.sets[1].groups} == {"not asked"}
 
 
+def test_several_sets_are_told_together_too(answer_data: Path, tiny_checkpoint: Path) -> None:
+    with Compressor.load(tiny_checkpoint, threads=1) as compressor:
+        curves = {"any": Curve((0.0,), (0.96,), 40, 40)}
+        compressor.__dict__["calibration"] = Calibration(compressor.fingerprint, curves)
+        found = floors.measure(compressor, answer_data, 2, lambda: None, ("squad_dev", "xquad"))
+
+    first, second, both = found.sets
+    assert (both.name, both.texts) == (floors.ALL, first.texts + second.texts)
+    shares = [one.floors[0].ratio ** -1 for one in (first, second)]
+    assert min(shares) < 1 / both.floors[0].ratio < max(shares) or shares[0] == pytest.approx(shares[1])
+
+
 def test_a_report_tells_them_without_the_data(found: Floors, tmp_path: Path) -> None:
     found.save(tmp_path / FILE_NAME)
     facts = {"checkpoint": "abc"}

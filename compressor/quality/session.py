@@ -13,10 +13,10 @@ from moosproxy.compressor import records
 from moosproxy.compressor.calibration import GRID, Calibration
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import own
 from moosproxy.compressor.evaluation.answers.base import Answerer
 from moosproxy.compressor.evaluation.answers.lines import Lines
-from moosproxy.compressor.evaluation.own import OwnText
+from moosproxy.compressor.evaluation.mine import own
+from moosproxy.compressor.evaluation.mine.own import OwnText
 from moosproxy.compressor.evaluation.progress import bars
 from moosproxy.compressor.quality import making, samples
 from moosproxy.compressor.quality.samples import Sample

@@ -23,7 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 SHORT_TOKENS = 1000
 """A text of fewer tokens is short: as where what must stay is decided."""
 POWER = 4.0
-"""A unit counts by this power of its worth: an answer stands in one unit, seldom in a middling one."""
+"""Where somebody asks a unit counts by this power of its worth: answers seldom stand in a middling one."""
 GONE = 0.5
 """A unit of which a smaller share is kept has gone."""
 
@@ -78,23 +78,25 @@ def group_of(plan: Plan, selection: UnitSelection) -> str:
 def level(plan: Plan, selection: UnitSelection, outcome: Outcome) -> float:
     """How much of what matters is left of the text, in [0, 1].
 
-    Of what the model reads half by mass, the share of the units' worth that is kept, and half by margin: how far
-    the best unit that went falls behind the best of all. An answer may lie in many units, or in one. Of the rest
-    of the text by tokens.
+    Of what the model reads: where somebody asks, half the share of the units' worth that is kept and half the
+    margin, how far the best unit that went falls behind the best of all. Where nobody asks an answer may stand
+    anywhere, so it is the share of the words' scores alone. Of the rest of the text it is the share of tokens.
     """
     units = selection.units
     whole = units.whole.astype(np.float64)
     kept = _kept(plan, selection, outcome)
     read = np.asarray(units.group == 0)
-    worth = np.maximum(selection.worth[read], 0.0)
-    left, total = 0.0, float(whole.sum())
+    total = float(whole.sum())
     if not total:
         return 1.0
+    left = float((whole[~read] * kept[~read]).sum())
     if read.any():
-        share = (_share(worth**POWER, kept[read]) + _margin(worth, kept[read])) / 2
+        worth = np.maximum(selection.worth[read], 0.0)
+        if plan.question_text:
+            share = (_share(worth**POWER, kept[read]) + _margin(worth, kept[read])) / 2
+        else:
+            share = _share(worth * whole[read], kept[read])
         left += share * float(whole[read].sum())
-    if not read.all():
-        left += float((whole[~read] * kept[~read]).sum())
     return min(left / total, 1.0)
 
 

@@ -42,7 +42,7 @@ def calibrate(
 ) -> None:
     """Measure how far texts can be shortened for a share of answers, for `quality` in policies."""
     from moosproxy.compressor.quality import session
-    from moosproxy.proxy.commands.judging import judge
+    from moosproxy.proxy.commands.evaluate import judge
 
     found = judge(judge_model, base_url, model, tokenizer, window, threads)
     session.calibrate(session.Choice(threads=threads, **chosen), found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import click
 from moosproxy.compressor.commands.console import one_line
 from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.errors import CompressorError
+from moosproxy.compressor.evaluation.answers.base import Answerer
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -44,7 +46,6 @@ def answers_command(
 ) -> None:
     """Let a language model answer from full and shortened texts. Goes on where a former run stopped."""
     from moosproxy.compressor.evaluation.answers import session
-    from moosproxy.proxy.commands.judging import answerer
 
     session.ask(session.Choice(threads=threads, **chosen), answerer(model, base_url, tokenizer, window, threads))
 
@@ -85,10 +86,35 @@ def mine_command(
     **chosen: Any,
 ) -> None:
     """Ask a model about your own TEXTS, full and shortened: a folder of .txt and .md, or a file of JSON lines."""
-    from moosproxy.compressor.evaluation import mine_session
-    from moosproxy.proxy.commands.judging import judge
+    from moosproxy.compressor.evaluation.mine import session
 
     found = judge(file, base_url, model, tokenizer, window, threads)
     if found is None:
         raise CompressorError("who answers? Give --judge FILE.gguf, or --base-url URL with --model NAME")
-    mine_session.run(mine_session.Choice(threads=threads, **chosen), found)
+    session.run(session.Choice(threads=threads, **chosen), found)
+
+
+def answerer(model: str, base_url: str | None, tokenizer: str, window: int, threads: int | None) -> Answerer:
+    """Raises CompressorError for a file that is not there or cannot be loaded."""
+    if base_url:
+        from moosproxy.compressor.evaluation.answers.endpoint import EndpointAnswerer
+
+        return EndpointAnswerer(base_url, model, os.environ.get("OPENAI_API_KEY"), tokenizer)
+    if not Path(model).is_file():
+        raise CompressorError(f"no file {model}; give a GGUF file, or --base-url for a model elsewhere")
+    from moosproxy.proxy.bench.judge.gguf import GgufAnswerer
+
+    return GgufAnswerer(Path(model), window, threads)
+
+
+def judge(
+    file: Path | None, base_url: str | None, model: str | None, tokenizer: str, window: int, threads: int | None
+) -> Answerer | None:
+    """The judge that --judge or --base-url with --model name; None for none. Raises CompressorError."""
+    if bool(base_url) != bool(model):
+        raise CompressorError("--base-url and --model go together")
+    if file and base_url:
+        raise CompressorError("a GGUF file or --base-url, not both")
+    if base_url and model:
+        return answerer(model, base_url, tokenizer, window, threads)
+    return answerer(str(file), None, tokenizer, window, threads) if file else None

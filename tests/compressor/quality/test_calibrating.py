@@ -92,8 +92,10 @@ def choice(out: Path, **changed: Any) -> session.Choice:
 
 
 def test_a_calibration_from_training_data_is_this_checkpoints(
-    data: Path, tiny_checkpoint: Path, tmp_path: Path
+    data: Path, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(samples, "PILES", 2)  # long texts
+    monkeypatch.setattr(samples, "SEEN", 2)
     out = tmp_path / "calibration.json"
     made = session.calibrate(choice(out, data=data, checkpoint=tiny_checkpoint), None)
 
@@ -101,8 +103,6 @@ def test_a_calibration_from_training_data_is_this_checkpoints(
         assert compressor.calibration.digest == made.digest
     assert {"prose, asked, short", "prose, not asked, short"} <= made.groups.keys()
     assert made.facts == {"kept": session.BY_RULE, "from": "held-out training data"}
-    again = session.calibrate(choice(tmp_path / "again.json", data=data, checkpoint=tiny_checkpoint), None)
-    assert again == made
 
 
 def mine(path: Path, **changed: str | None) -> Path:

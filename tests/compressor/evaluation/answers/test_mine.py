@@ -11,12 +11,12 @@ import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import mine, mine_session
 from moosproxy.compressor.evaluation.answers.lines import Lines
 from moosproxy.compressor.evaluation.answers.same import same
-from moosproxy.compressor.evaluation.mine import Summary
-from moosproxy.compressor.evaluation.mine_page import page
-from moosproxy.compressor.evaluation.own import OwnText
+from moosproxy.compressor.evaluation.mine import compare, session
+from moosproxy.compressor.evaluation.mine.compare import Summary
+from moosproxy.compressor.evaluation.mine.own import OwnText
+from moosproxy.compressor.evaluation.mine.page import page
 from tests.compressor.evaluation.answers.conftest import FACT, FILL, RuleAnswerer
 
 HOSTILE = '<script>alert("4711")</script> & <img src="http://x.test/a.png">'
@@ -40,7 +40,7 @@ def compared(
 ) -> Summary:
     settings = CompressionSettings(ratio=4, protect=frozenset())
     with Lines(folder, answerer, "mine") as lines:
-        return mine.compare(texts, compressor, settings, answerer, lines, price=price)
+        return compare.compare(texts, compressor, settings, answerer, lines, price=price)
 
 
 def test_an_answer_is_the_same_where_it_says_so() -> None:
@@ -76,7 +76,7 @@ def test_lost_answers_come_first_on_the_page_and_no_more_than_ten(
 ) -> None:
     one = compared(compressor, answerer, tmp_path, OwnText("a", text_of(FACT), "Which boat?")).compared[0]
     made = [
-        mine.Compared(one.own, one.result, "full", "short", 9, 5, number % 2 == 0, number / 40)
+        compare.Compared(one.own, one.result, "full", "short", 9, 5, number % 2 == 0, number / 40)
         for number in range(30)
     ]
     worst = Summary("judge", made, None, 0, None).worst
@@ -100,7 +100,7 @@ class Tags(HTMLParser):
 def test_texts_on_the_page_are_text(compressor: Compressor, answerer: RuleAnswerer, tmp_path: Path) -> None:
     own = OwnText(HOSTILE, text_of(HOSTILE), f"Who? {HOSTILE}", HOSTILE)
     found = compared(compressor, answerer, tmp_path, own)
-    made = mine.Compared(own, found.compared[0].result, HOSTILE, HOSTILE, 9, 5, False, 0.0)
+    made = compare.Compared(own, found.compared[0].result, HOSTILE, HOSTILE, 9, 5, False, 0.0)
     parsed = Tags()
     written = page(Summary(HOSTILE, [made], None, 0, None))
     parsed.feed(written)
@@ -121,8 +121,8 @@ def test_what_the_model_cannot_take_is_counted_and_nothing_at_all_is_told(
         compared(compressor, answerer, tmp_path / "b", long)
 
 
-def choice(texts: Path, out: Path, checkpoint: Path) -> mine_session.Choice:
-    return mine_session.Choice(
+def choice(texts: Path, out: Path, checkpoint: Path) -> session.Choice:
+    return session.Choice(
         texts=texts,
         ratio=None,
         quality=None,
@@ -142,11 +142,11 @@ def test_a_run_from_a_file_writes_the_page(
 ) -> None:
     texts = tmp_path / "mine.jsonl"
     texts.write_text(json.dumps({"text": text_of(FACT), "question": "Which boat?", "answer": "4711"}) + "\n")
-    summary = mine_session.run(choice(texts, tmp_path / "page.html", tiny_checkpoint), answerer)
+    summary = session.run(choice(texts, tmp_path / "page.html", tiny_checkpoint), answerer)
 
     assert len(summary.compared) == 1
     assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert "answers kept: " in capsys.readouterr().out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.jsonl", "page.html"]
     with pytest.raises(CompressorError, match="cannot be written"):
-        mine_session.run(choice(texts, tmp_path / "none" / "page.html", tiny_checkpoint), answerer)
+        session.run(choice(texts, tmp_path / "none" / "page.html", tiny_checkpoint), answerer)

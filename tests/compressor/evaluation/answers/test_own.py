@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import own
 from moosproxy.compressor.evaluation.answers.lines import Lines
-from moosproxy.compressor.evaluation.own import OwnText
+from moosproxy.compressor.evaluation.mine import own
+from moosproxy.compressor.evaluation.mine.own import OwnText
 from tests.compressor.evaluation.answers.conftest import TEXT, RuleAnswerer
 
 

@@ -13,7 +13,7 @@ from moosproxy.compressor.evaluation.answers.same import same
 from moosproxy.compressor.evaluation.measures import statistics
 from moosproxy.compressor.evaluation.measures.answers import f1
 from moosproxy.compressor.evaluation.measures.statistics import Estimate
-from moosproxy.compressor.evaluation.own import OwnText
+from moosproxy.compressor.evaluation.mine.own import OwnText
 from moosproxy.compressor.result import CompressionResult
 from moosproxy.compressor.settings import CompressionSettings
 

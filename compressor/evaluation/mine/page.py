@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from moosproxy.compressor.evaluation.mine import Compared, Summary
+from moosproxy.compressor.evaluation.mine.compare import Compared, Summary
 
 _STYLE = """
 :root { color-scheme: light dark; }

@@ -10,9 +10,9 @@ import click
 
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.errors import CompressorError
-from moosproxy.compressor.evaluation import mine, mine_page, own
 from moosproxy.compressor.evaluation.answers.base import Answerer
 from moosproxy.compressor.evaluation.answers.lines import Lines
+from moosproxy.compressor.evaluation.mine import compare, own, page
 from moosproxy.compressor.evaluation.progress import bars
 from moosproxy.compressor.settings import CompressionSettings
 
@@ -36,7 +36,7 @@ class Choice:
     threads: int | None
 
 
-def run(choice: Choice, judge: Answerer) -> mine.Summary:
+def run(choice: Choice, judge: Answerer) -> compare.Summary:
     """Asks, writes the page and tells. Raises CompressorError."""
     texts = own.read(choice.texts, choice.limit)
     usual = RATIO if choice.quality is None else MOST
@@ -53,11 +53,11 @@ def run(choice: Choice, judge: Answerer) -> mine.Summary:
             progress.advance(bar)
 
         asked = own.with_questions(texts, judge, lines, step)
-        summary = mine.compare(
+        summary = compare.compare(
             asked, compressor, settings, judge, lines, told=choice.told, price=choice.price, step=step
         )
     try:
-        choice.out.write_text(mine_page.page(summary), encoding="utf-8")
+        choice.out.write_text(page.page(summary), encoding="utf-8")
     except OSError as fault:
         raise CompressorError(f"{choice.out} cannot be written: {fault.strerror}") from None
     for line in summary.lines():

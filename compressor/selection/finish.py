@@ -45,9 +45,11 @@ def finish(
     score = word_scores(plan, scores, verifier)
     floor = None
     if plan.settings.quality is not None and calibration is not None:
-        floor, found = choose(plan, UnitSelection(plan, verifier, score, before), calibration)
+        selection = UnitSelection(plan, verifier, score, before)
+        floor, found = choose(plan, selection, calibration)
         if found is None:
-            return replace(_identity(plan, before, fingerprint), floor=floor)
+            kinds = by_kind(selection.units, np.ones(len(selection.units.units), bool))
+            return replace(_identity(plan, before, fingerprint), floor=floor, asked_ratio=1.0, kinds=kinds)
         outcome = found
     else:
         outcome = by_units(plan, verifier, score, before) if plan.pieces else by_words(plan, verifier, score)

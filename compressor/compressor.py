@@ -9,15 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from moosproxy.compressor import arguments
+from moosproxy.compressor import calibration as calibrations
 from moosproxy.compressor import checkpoint as checkpoints
+from moosproxy.compressor.calibration import Calibration
 from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.engines import Engine, open_engine
+from moosproxy.compressor.errors import CheckpointError
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.result import CompressionResult
@@ -39,18 +43,27 @@ class Compressor:
     ...     result = compressor.compress(document, CompressionSettings(ratio=4))
     """
 
-    def __init__(self, checkpoint: Checkpoint, engine: Engine):
+    def __init__(self, checkpoint: Checkpoint, engine: Engine, calibration: Path | None = None):
+        """calibration: a file; the checkpoint's own by default, read when a quality is asked for."""
         self.checkpoint, self.engine = checkpoint, engine
+        self._calibration_file = calibration or checkpoint.directory / calibrations.FILE_NAME
         self._reduce = metric.reducer(checkpoint.preserve)
 
     @classmethod
     def load(
-        cls, directory: Path | str | None = None, *, engine: str = "auto", threads: int | None = None
+        cls,
+        directory: Path | str | None = None,
+        *,
+        engine: str = "auto",
+        threads: int | None = None,
+        calibration: Path | str | None = None,
     ) -> Self:
         """Opens a checkpoint directory, the bundled one by default, in the fastest engine installed.
 
         engine: "auto", "onnxruntime", "openvino" or "torch". threads: all by default.
-        Raises CheckpointError for a missing or damaged checkpoint, SettingsError for an unknown engine and for
+        calibration: what a quality floor is predicted by; the file in the checkpoint by default.
+        Raises CheckpointError for a missing or damaged checkpoint and for a calibration that is named and was not
+        made for it, SettingsError for an unknown engine and for
         threads below one, ArgumentError for a directory that is no path.
         """
         checkpoint = checkpoints.load(directory)
@@ -59,23 +72,43 @@ class Compressor:
             # An engine starts in code that does not hold the interpreter: our stages load beside it.
             for stage in ("planning.plan", "selection.finish"):
                 import_module(f"moosproxy.compressor.{stage}")
-            return cls(checkpoint, opened.result())
+            made = cls(checkpoint, opened.result(), Path(calibration) if calibration else None)
+        if calibration is not None:
+            try:
+                _ = made.calibration
+            except CheckpointError:
+                made.close()
+                raise
+        return made
 
     @property
     def fingerprint(self) -> str:
         """Stands for everything but text and settings that decides the result: part of every cache key."""
         return self.checkpoint.fingerprint
 
+    @cached_property
+    def calibration(self) -> Calibration:
+        """What predicts a quality. Raises CheckpointError for a missing file and for another checkpoint's."""
+        return Calibration.load(self._calibration_file, self.fingerprint)
+
+    def identity(self, settings: CompressionSettings) -> str:
+        """The fingerprint, with the calibration's digest where a quality is asked for. Raises CheckpointError."""
+        if settings.quality is None:
+            return self.fingerprint
+        return f"{self.fingerprint}-{self.calibration.digest[:16]}"
+
     def plan(self, text: str, settings: CompressionSettings, spans: Sequence[Span] = ()) -> Plan:
         """Words, protection, question and windows of a text. spans: never cut, beside what settings protect.
 
-        Raises ArgumentError for a wrong type, SettingsError for a span that ends before it starts.
+        Raises ArgumentError for a wrong type, SettingsError for a span that ends before it starts, CheckpointError
+        for a quality without a calibration.
         """
         from moosproxy.compressor.planning import plan
         from moosproxy.compressor.selection.units.reach import most_saved
 
         text = arguments.text(text)
         settings = arguments.instance("settings", settings, CompressionSettings)
+        self.identity(settings)  # a quality that nothing predicts is told before the model runs
         made = plan.make(text, settings, arguments.spans(spans), self.checkpoint)
         if made.alone or not settings.min_savings or most_saved(made) >= settings.min_savings:
             return made
@@ -89,7 +122,9 @@ class Compressor:
         """The result, once every window of the plan is scored. words: with the score of every word."""
         from moosproxy.compressor.selection import finish
 
-        return finish.finish(plan, scores, self.fingerprint, words=words)
+        settings = plan.settings
+        calibration = self.calibration if settings.quality is not None else None
+        return finish.finish(plan, scores, self.identity(settings), words=words, calibration=calibration)
 
     def compress(
         self,

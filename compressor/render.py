@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 from moosproxy.compressor.result import CompressionResult
 
@@ -20,6 +21,7 @@ def as_json(result: CompressionResult) -> str:
             "asked_ratio": result.asked_ratio,
             "target_ratio": round(result.target_ratio, 4),
             "eased": result.eased,
+            "floor": asdict(result.floor) if result.floor else None,
             "fingerprint": result.fingerprint,
             "protected": dict(result.protected),
             "restored": dict(result.restored),

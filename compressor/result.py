@@ -14,6 +14,22 @@ NEAR = 0.9
 
 
 @dataclass(frozen=True, slots=True)
+class Floor:
+    """What a quality floor came to.
+
+    asked: the least share of answers kept. ratio: the one that was taken, None where no ratio meets the floor and
+    the text stays whole. predicted: the share at that ratio, 1 where the text stays whole.
+    group: of the calibration. known: whether it has such texts; else the worst of all groups decided.
+    """
+
+    asked: float
+    ratio: float | None
+    predicted: float
+    group: str
+    known: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CompressionResult:
     """The outcome of one compression.
 
@@ -24,6 +40,7 @@ class CompressionResult:
     kinds: tokens before and after of each kind of text, estimated; empty where words were the unit.
     alone: less than the settings' min_savings could be saved, and the model did not run.
     question: the span of the text that was used as the question, or None.
+    floor: what the settings' quality came to, None where they ask for none.
     timings: seconds per stage.
     words: per-word scores, and original: the text they lie in; both only when asked for, so that nobody who keeps
         results keeps the long texts alive unawares.
@@ -48,6 +65,7 @@ class CompressionResult:
     timings: Mapping[str, float] = field(default_factory=dict)
     words: Sequence[WordScore] | None = None
     original: str | None = field(default=None, repr=False, compare=False)
+    floor: Floor | None = None
 
     @property
     def ratio(self) -> float:
@@ -75,6 +93,8 @@ class CompressionResult:
             parts.append("put back " + _counts(self.restored))
         if self.eased:
             parts.append(f"eased from {self.asked_ratio:g}x to {self.target_ratio:.2f}x")
+        if self.floor:
+            parts.append(_told(self.floor))
         if limit := self.limited_by:
             parts.append(f"limited by {limit[0]}, {limit[1]:.0%} of the text")
         parts.append(f"{sum(self.timings.values()) * 1000:.0f} ms")
@@ -84,6 +104,13 @@ class CompressionResult:
         if self.original is None or self.words is None:
             return heat_map.plain(self.text, self.summary())
         return heat_map.fragment(self.original, self.words, self.summary())
+
+
+def _told(floor: Floor) -> str:
+    texts = f"{floor.group}{'' if floor.known else ' (not in the calibration: the worst group decides)'}"
+    if floor.ratio is None:
+        return f"whole: no ratio keeps {floor.asked:g} of the answers; {texts}"
+    return f"{floor.ratio:g}x keeps {floor.predicted:.3f} of the answers; {texts}"
 
 
 def _counts(counts: Mapping[str, int]) -> str:

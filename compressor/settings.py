@@ -91,6 +91,8 @@ class CompressionSettings:
         is left alone and the model does not run.
     tokenizer: name of the target model's tokenizer ("o200k_base", "cl100k_base", a model name, "gguf:" with the
         digest of a vocabulary and the file that holds it), None for the encoder's own pieces.
+    quality: the least share of answers to keep, above 0 and below 1: takes the highest ratio up to `ratio` that
+        the checkpoint's calibration predicts it for, and leaves the text whole where there is none. None: `ratio`.
 
     Raises SettingsError for a value of a wrong type or out of range; it says what was given and what to give.
     """
@@ -108,6 +110,7 @@ class CompressionSettings:
     min_savings: float = 0.0
     tokenizer: str | None = None
     outlier: OutlierReading = field(default_factory=OutlierReading)
+    quality: float | None = None
 
     def __post_init__(self) -> None:
         if not arguments.is_number(self.ratio, 1, sys.float_info.max):
@@ -134,10 +137,14 @@ class CompressionSettings:
             raise arguments.wrong("tokenizer", "the name of a model or an encoding, or None", self.tokenizer)
         if not isinstance(self.outlier, OutlierReading):
             raise arguments.wrong("outlier", "an OutlierReading", self.outlier)
+        if self.quality is not None:
+            _check_quality(self.quality, self.unit)
 
     def digest(self) -> str:
         """Hex SHA-256 over every field: the settings' share of a cache key."""
         values = asdict(self) | {"protect": sorted(self.protect)}
+        if self.quality is None:
+            del values["quality"]  # keys are what they were before there was a floor
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
@@ -147,6 +154,13 @@ _CHOICES: dict[str, tuple[object, ...]] = {
     "marks": (True, False),
     "material": (True, False),
 }
+
+
+def _check_quality(quality: object, unit: str) -> None:
+    if not arguments.is_number(quality, 0, 1) or quality in (0, 1):
+        raise arguments.wrong("quality", "a number above 0 and below 1, or None", quality)
+    if unit == "word":
+        raise SettingsError('quality needs unit "auto" or "sentence": nothing is predicted for loose words')
 
 
 def parse_kinds(names: Iterable[str]) -> frozenset[Kind]:

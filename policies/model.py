@@ -39,6 +39,7 @@ def _regular_expression(pattern: str) -> str:
 
 # The bounds stand before the validator, or the JSON Schema would lose them.
 Ratio = Annotated[float, Field(ge=1, le=100, allow_inf_nan=False), BeforeValidator(not_bool)]
+Floor = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False), BeforeValidator(not_bool)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(not_bool)]
 Milliseconds = Annotated[int, Field(ge=1, le=600_000), BeforeValidator(not_bool)]
 Pattern = Annotated[str, AfterValidator(_regular_expression)]
@@ -51,6 +52,8 @@ class PolicyFields(Strict):
     """Whether anything is compressed at all."""
     ratio: Ratio = 2.0
     """Original tokens / sent tokens that compression aims at; 4 keeps a quarter, 1 changes nothing."""
+    quality: Floor | None = None
+    """Least share of answers to keep: each text gets the highest ratio up to `max_ratio` that is predicted to."""
     alpha: Share = 0.9
     """Weight of the classifier against the outlier score; 1 is the classifier alone."""
     compress_roles: frozenset[Role] = frozenset({"user", "tool", "function"})
@@ -70,7 +73,7 @@ class PolicyFields(Strict):
     min_savings: Share = 0.1
     """Share of a text's tokens that must be saved, or the original goes out; where it cannot be, no model runs."""
     max_ratio: Ratio = 4.0
-    """Highest ratio that a request header may ask for; the policy's own ratio is always allowed."""
+    """Highest ratio that a header may ask for or `quality` take; the policy's own may always be asked for."""
     min_alpha: Share = 0.5
     """Lowest alpha that a request header may ask for; the policy's own alpha is always allowed."""
     max_alpha: Share = 1.0
@@ -136,6 +139,9 @@ def contradictions(policy: PolicyFields) -> list[tuple[tuple[str, str], str]]:
     if policy.holdout and policy.soft is not None:
         reason = "holdout does not know soft compression: set one of them"
         out.append((("holdout", "soft"), reason))
+    if policy.quality is not None and policy.unit == "word":
+        reason = "quality needs unit auto or sentence: nothing is predicted for loose words"
+        out.append((("quality", "unit"), reason))
     return out
 
 

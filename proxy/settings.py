@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """Folder on a local disk where workers share a cache file; `--workers` makes one where there is no Redis."""
     checkpoint: Path | None = None
     """Checkpoint directory; the bundled one where none is given."""
+    calibration: Path | None = None
+    """File that predicts what `quality` in policies keeps; the checkpoint's own where none is given."""
     compressor: Literal["on", "off"] = "on"
     """`off` never loads the compressor: everything goes out as it came."""
     engine: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # Files longer than this show a progress bar.
 _PROGRESS_CHARS = 200_000
 _DEFAULTS = CompressionSettings()
+_MOST = 10.0
 
 
 class _OneLine(click.Command):
@@ -31,9 +32,8 @@ class _OneLine(click.Command):
 
 @click.command(cls=_OneLine)
 @click.argument("file", metavar="FILE|-")
-@click.option(
-    "--ratio", type=float, default=_DEFAULTS.ratio, show_default=True, help="Original tokens / kept tokens."
-)
+@click.option("--ratio", type=float, help="Original tokens / kept tokens; default 2, the most with --quality 10.")
+@click.option("--quality", type=float, help="Least share of answers to keep: takes the highest ratio that does.")
 @click.option(
     "--alpha",
     type=float,
@@ -56,6 +56,12 @@ class _OneLine(click.Command):
 )
 @click.option("--tokenizer", default=None, metavar="NAME", help="Count tokens as this model or encoding does.")
 @click.option("--checkpoint", type=click.Path(path_type=Path), default=None, help="Another checkpoint directory.")
+@click.option(
+    "--calibration",
+    type=click.Path(path_type=Path),
+    envvar="MOOS_CALIBRATION",
+    help="What --quality is predicted by; default the checkpoint's.",
+)
 @click.option("--engine", default="auto", show_default=True, help="auto, onnxruntime, openvino or torch.")
 @click.option("--threads", type=click.IntRange(1), default=None, help="Threads to use; all by default.")
 @click.option("--json", "as_json", is_flag=True, help="The whole result as JSON on standard output.")
@@ -63,13 +69,15 @@ class _OneLine(click.Command):
 @click.option("--html", type=click.Path(path_type=Path), default=None, help="Write a heat map of the scores.")
 def compress(
     file: str,
-    ratio: float,
+    ratio: float | None,
+    quality: float | None,
     alpha: float,
     protect: str | None,
     pattern: tuple[str, ...],
     question: str,
     tokenizer: str | None,
     checkpoint: Path | None,
+    calibration: Path | None,
     engine: str,
     threads: int | None,
     as_json: bool,
@@ -79,7 +87,8 @@ def compress(
     """Shorten FILE (or standard input with -) and print the shorter text."""
     try:
         settings = CompressionSettings(
-            ratio=ratio,
+            ratio=(_DEFAULTS.ratio if quality is None else _MOST) if ratio is None else ratio,
+            quality=quality,
             alpha=alpha,
             protect=_kinds(protect),
             patterns=pattern,
@@ -88,7 +97,7 @@ def compress(
         )
         _check_tokenizer(tokenizer)
         text = _read(file)
-        result = _run(text, settings, checkpoint, engine, threads, words=show or html is not None)
+        result = _run(text, settings, checkpoint, calibration, engine, threads, words=show or html is not None)
     except CompressorError as fault:
         _fail(str(fault))
     if html is not None:
@@ -137,6 +146,7 @@ def _run(
     text: str,
     settings: CompressionSettings,
     checkpoint: Path | None,
+    calibration: Path | None,
     engine: str,
     threads: int | None,
     *,
@@ -144,7 +154,7 @@ def _run(
 ) -> CompressionResult:
     from moosproxy.compressor.compressor import Compressor
 
-    with Compressor.load(checkpoint, engine=engine, threads=threads) as compressor:
+    with Compressor.load(checkpoint, engine=engine, threads=threads, calibration=calibration) as compressor:
         if len(text) < _PROGRESS_CHARS or not sys.stderr.isatty():
             return compressor.compress(text, settings, words=words)
         from rich.console import Console

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 
 from moosproxy.compressor.commands.console import one_line
+from moosproxy.compressor.commands.floor import floor_command
 from moosproxy.compressor.commands.soft import evaluate_soft
 from moosproxy.compressor.errors import CompressorError
 
@@ -32,6 +33,7 @@ def evaluate() -> None:
 
 
 evaluate.add_command(evaluate_soft)
+evaluate.add_command(floor_command)
 
 
 @evaluate.command("run")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
+from moosproxy.compressor.calibration import Calibration
 from moosproxy.compressor.heat_map import WordScore
 from moosproxy.compressor.kept import KeptSpans
 from moosproxy.compressor.planning import structure
@@ -16,8 +18,9 @@ from moosproxy.compressor.planning.plan import CALLER_KINDS, Plan
 from moosproxy.compressor.result import CompressionResult
 from moosproxy.compressor.scoring.metric import WindowScores
 from moosproxy.compressor.selection.by_words import by_words
+from moosproxy.compressor.selection.floor import choose
 from moosproxy.compressor.selection.scores import word_scores
-from moosproxy.compressor.selection.units.by_units import by_kind, by_units
+from moosproxy.compressor.selection.units.by_units import UnitSelection, by_kind, by_units
 from moosproxy.compressor.selection.units.collected import collect
 from moosproxy.compressor.selection.verify import Verifier
 
@@ -25,22 +28,38 @@ BoolArray = npt.NDArray[np.bool_]
 ScoreArray = npt.NDArray[np.float64]
 
 
-def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, words: bool) -> CompressionResult:
-    """The result of a plan whose windows have all been scored."""
+def finish(
+    plan: Plan,
+    scores: Sequence[WindowScores],
+    fingerprint: str,
+    *,
+    words: bool,
+    calibration: Calibration | None = None,
+) -> CompressionResult:
+    """The result of a plan whose windows have all been scored. calibration: needed for a quality."""
     began = time.perf_counter()
     before = plan.counter.count(plan.text) if plan.counter else int(plan.costs.sum())
     if plan.settings.ratio == 1 or plan.alone or not len(plan.costs):
         return _identity(plan, before, fingerprint)
-    verifier = Verifier(plan.text, plan.encoding.word_starts, plan.encoding.word_ends, plan.found)
+    verifier = _verifier(plan)
     score = word_scores(plan, scores, verifier)
-    outcome = by_units(plan, verifier, score, before) if plan.pieces else by_words(plan, verifier, score)
+    floor = None
+    if plan.settings.quality is not None and calibration is not None:
+        selection = UnitSelection(plan, verifier, score, before)
+        floor, found = choose(plan, selection, calibration)
+        if found is None:
+            kinds = by_kind(selection.units, np.ones(len(selection.units.units), bool))
+            return replace(_identity(plan, before, fingerprint), floor=floor, asked_ratio=1.0, kinds=kinds)
+        outcome = found
+    else:
+        outcome = by_units(plan, verifier, score, before) if plan.pieces else by_words(plan, verifier, score)
     return CompressionResult(
         text=outcome.text,
         kept=outcome.kept,
         tokens_before=before,
         tokens_after=outcome.tokens_after,
         tokenizer=plan.counter.name if plan.counter else "encoder",
-        asked_ratio=plan.settings.ratio,
+        asked_ratio=floor.ratio if floor and floor.ratio else plan.settings.ratio,
         target_ratio=outcome.target_ratio,
         eased=outcome.eased,
         fingerprint=fingerprint,
@@ -51,7 +70,19 @@ def finish(plan: Plan, scores: Sequence[WindowScores], fingerprint: str, *, word
         timings={**plan.timings, "select": time.perf_counter() - began},
         words=_words(plan, score, outcome.words) if words else None,
         original=plan.text if words else None,
+        floor=floor,
     )
+
+
+def selection_of(plan: Plan, scores: Sequence[WindowScores]) -> UnitSelection:
+    """The plan's units ready to be chosen from at any ratio. plan: with units, its windows scored."""
+    verifier = _verifier(plan)
+    before = plan.counter.count(plan.text) if plan.counter else int(plan.costs.sum())
+    return UnitSelection(plan, verifier, word_scores(plan, scores, verifier), before)
+
+
+def _verifier(plan: Plan) -> Verifier:
+    return Verifier(plan.text, plan.encoding.word_starts, plan.encoding.word_ends, plan.found)
 
 
 def _identity(plan: Plan, tokens: int, fingerprint: str) -> CompressionResult:

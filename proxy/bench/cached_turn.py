@@ -28,6 +28,10 @@ class _HalfOfIt:
 
     fingerprint = "bench"
 
+    def identity(self, settings: CompressionSettings) -> str:
+        """No quality is asked for here."""
+        return self.fingerprint
+
     def plan(self, text: str, settings: CompressionSettings) -> Any:
         """The text itself is the plan; it has no windows."""
         return _Plan(text)

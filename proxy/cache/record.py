@@ -19,6 +19,7 @@ _CODES = {
     SkipReason.OVERLOADED: 3,
     SkipReason.FAILED: 4,
     SkipReason.NOT_WORTH_IT: 5,
+    SkipReason.QUALITY_FLOOR: 6,
 }
 _MOST_KINDS = 64
 _KIND = re.compile(rb"[a-z_]{1,20}")

@@ -27,6 +27,11 @@ _COMMANDS: Final = {
     "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),
     "key": ("moosproxy.policies.key_cli", "key", "Make, list and revoke keys."),
     "compress": ("moosproxy.compressor.commands.compress", "compress", "Compress a file or standard input."),
+    "calibrate": (
+        "moosproxy.proxy.commands.calibrate",
+        "calibrate",
+        "Measure how far texts can be shortened for a share of answers.",
+    ),
     "train": ("moosproxy.compressor.commands.train", "train", "Train a checkpoint."),
     "eval": ("moosproxy.proxy.commands.evaluate", "evaluate_all", "Evaluate a checkpoint."),
     "bench": ("moosproxy.proxy.commands.cli", "bench", "Measure the proxy or the compressor beside their rivals."),

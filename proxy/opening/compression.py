@@ -86,7 +86,10 @@ async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLi
 
         def load() -> Compressor:
             compressor = Compressor.load(
-                settings.checkpoint, engine=settings.engine, threads=settings.compressor_threads or None
+                settings.checkpoint,
+                engine=settings.engine,
+                threads=settings.compressor_threads or None,
+                calibration=settings.calibration,
             )
             compressor.compress(_FIRST_TEXT)  # tables, tokenizer and engine are made ready by the first text
             return compressor

@@ -17,6 +17,13 @@ MODEL_CHARS = 200
 """A longer name is no model's, and not worth remembering."""
 
 
+def ratio_of(policy: Policy, wished: float | None) -> float:
+    """The ratio of a text: what the request wishes, else the policy's; with a quality it is the most allowed."""
+    if wished is not None:
+        return float(wished)
+    return float(policy.ratio if policy.quality is None or policy.ratio == 1 else policy.max_ratio)
+
+
 def settings_for(
     policy: Policy, ratio: float | None, alpha: float | None, model: str | None, role: str
 ) -> CompressionSettings:
@@ -25,7 +32,7 @@ def settings_for(
     Raises SettingsError.
     """
     return _settings(
-        float(policy.ratio if ratio is None else ratio),
+        ratio_of(policy, ratio),
         float(policy.alpha if alpha is None else alpha),
         tuple(sorted(policy.protect)),
         policy.patterns,
@@ -36,6 +43,7 @@ def settings_for(
         policy.json_mode,
         float(policy.min_savings),
         _tokenizer_of(policy, model),
+        policy.quality,
     )
 
 
@@ -63,6 +71,7 @@ def _settings(
     json: Literal["lossless", "prose", "rows"],
     min_savings: float,
     tokenizer: str | None,
+    quality: float | None,
 ) -> CompressionSettings:
     return CompressionSettings(
         ratio=ratio,
@@ -76,6 +85,7 @@ def _settings(
         json=json,
         min_savings=min_savings,
         tokenizer=tokenizer,
+        quality=quality,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from moosproxy.compressor import CompressionResult
@@ -25,7 +25,7 @@ from moosproxy.proxy.scheduling.scheduler import CompressionService
 MOST_CHARS = 200_000
 """Of all texts together: the scores of each word are ten times as long as the word."""
 
-_SEEN = (None, SkipReason.PROTECTED_KIND, SkipReason.NOT_WORTH_IT)
+_SEEN = (None, SkipReason.PROTECTED_KIND, SkipReason.QUALITY_FLOOR, SkipReason.NOT_WORTH_IT)
 
 
 class Explainer:
@@ -78,6 +78,7 @@ def explained(part: TextPart, result: CompressionResult) -> dict[str, Any]:
         "asked_ratio": result.asked_ratio,
         "target_ratio": round(result.target_ratio, 3),
         "eased": result.eased,
+        "floor": asdict(result.floor) if result.floor else None,
         "question": result.question,
         "kept": result.kept.spans,
         "marks": list(_marks(result)),

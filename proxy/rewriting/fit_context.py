@@ -24,7 +24,7 @@ from moosproxy.proxy.upstreams.window import Room
 STEPS_PER_UNIT = 4
 """Ratios are tried in quarters: finer ones would spare few words, and a later turn would outgrow them sooner."""
 _CONVERSATIONS = 4096
-_NOT_TRIED = FORCED | {SkipReason.NOT_WORTH_IT}
+_NOT_TRIED = FORCED | {SkipReason.NOT_WORTH_IT, SkipReason.QUALITY_FLOOR}
 
 Attempt = Callable[[float], Awaitable[Rewritten]]
 Measure = Callable[[Rewritten], Awaitable[Room | None]]
@@ -70,7 +70,8 @@ class FitContext:
             self._remember(digests[-1], known)
             return best, Fit(known, "kept")
         steps = _steps(lowest, max(policy.ratio, policy.max_ratio))
-        if known is None and policy.ratio > 1 and any(part.reason in _NOT_TRIED for part in usual.parts):
+        seen = policy.quality is None and not any(part.reason in _NOT_TRIED for part in usual.parts)
+        if known is None and policy.ratio > 1 and not seen:
             steps = [policy.ratio, *steps]  # nobody has seen yet what the policy's own ratio makes of it
         ratio, best = await _smallest(steps, best, room, attempt, measure, door.main)
         self._remember(digests[-1], ratio)

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
 from moosproxy.proxy.reasons import SkipReason
+from moosproxy.proxy.rewriting.asked import ratio_of
 from moosproxy.proxy.rewriting.outcome import Overrides
 
 OPENING_CHARS = 2048
@@ -67,7 +68,7 @@ class WorthItsMoney:
 
     def __init__(self, policy: Policy, overrides: Overrides) -> None:
         self._least = overrides.cache_least * _SURE
-        self._ratio = policy.ratio if overrides.ratio is None else overrides.ratio
+        self._ratio = ratio_of(policy, overrides.ratio)
         self._sent = 0.0
 
     def judged(self, part: TextPart, reason: SkipReason | None) -> SkipReason | None:

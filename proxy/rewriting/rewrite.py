@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moosproxy.compressor import CompressionResult, CompressionSettings, SettingsError
+from moosproxy.compressor import CheckpointError, CompressionResult, CompressionSettings, SettingsError
 from moosproxy.policies.model import Policy
 from moosproxy.proxy.bodies.parts import TextPart, estimate_tokens
-from moosproxy.proxy.cache.cut import Cut, Limit, scaled
 from moosproxy.proxy.cache.key import Key
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.record import Answer, Skip
@@ -26,7 +25,8 @@ from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.doors.chat import DOOR as CHAT
 from moosproxy.proxy.errors import CompressionRejected
 from moosproxy.proxy.reasons import FORCED, SkipReason
-from moosproxy.proxy.rewriting.asked import key_space, settings_for
+from moosproxy.proxy.rewriting.answer import answer_of
+from moosproxy.proxy.rewriting.asked import key_space, ratio_of, settings_for
 from moosproxy.proxy.rewriting.conversation import asked_before
 from moosproxy.proxy.rewriting.money import WorthItsMoney, openings_of
 from moosproxy.proxy.rewriting.outcome import Overrides, PartOutcome, Rewritten, Worth, unseen
@@ -162,10 +162,11 @@ class Rewriter:
         policy, wished = request.policy, request.overrides
         try:
             settings = settings_for(policy, wished.ratio, wished.alpha, request.model, part.role)
-        except SettingsError as error:
+            identity = self._service.identity(settings)
+        except (SettingsError, CheckpointError) as error:
             log.error("policy %s cannot be used for compression: %s", policy.name, error)
             return None
-        space = key_space(request.team, self._service.fingerprint, settings, policy.on_error, part.role)
+        space = key_space(request.team, identity, settings, policy.on_error, part.role)
         key = await off_loop(
             len(part.text) >= VERY_LONG_CHARS, lambda: space.key(part.text.encode("utf-8", "surrogatepass"), asked)
         )
@@ -205,23 +206,15 @@ class Rewriter:
         result = await self._service.compress(
             ask.text, ask.settings, ask.request.team, ask.request.deadline, lambda late: self._keep(ask, late)
         )
-        answer = await off_loop(len(ask.text) >= LONG_CHARS, lambda: _answer_of(ask.text, result))
+        answer = await off_loop(len(ask.text) >= LONG_CHARS, lambda: answer_of(ask.text, result))
         return await self._store.settle(ask.key, ask.text, answer)
 
     def _keep(self, ask: _Ask, result: CompressionResult) -> None:
         """What came late counts once the text that went out whole is no longer pinned."""
-        made = asyncio.get_running_loop().run_in_executor(None, _answer_of, ask.text, result)
+        made = asyncio.get_running_loop().run_in_executor(None, answer_of, ask.text, result)
         made.add_done_callback(
             lambda done: None if done.exception() else self._late.put_first(ask.key.seal, done.result())
         )
-
-
-def _answer_of(text: str, result: CompressionResult) -> Answer:
-    before, after, limit = result.tokens_before, result.tokens_after, _limit(result)
-    if result.text == text:
-        reason = SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND
-        return Skip(reason, before, limit=limit, kinds=scaled(result.kinds, before, before))
-    return Cut.of(text, result.kept, before, after, limit, scaled(result.kinds, before, after))
 
 
 def _is_short(door: Door, body: dict[str, Any], parts: Sequence[TextPart]) -> bool:
@@ -235,7 +228,7 @@ def _reason_at_sight(
     part: TextPart, policy: Policy, overrides: Overrides, worth: Worth | None
 ) -> SkipReason | None:
     """What can be told from the text's role and size."""
-    ratio = policy.ratio if overrides.ratio is None else overrides.ratio
+    ratio = ratio_of(policy, overrides.ratio)
     if not policy.enabled or ratio == 1:
         return SkipReason.DISABLED
     if overrides.bypass:
@@ -281,11 +274,6 @@ def _untouched(part: TextPart, reason: SkipReason, tokens: int, found: Found) ->
     return PartOutcome(
         part.message, part.part, part.role, reason, tokens, tokens, found.layer, forced, found.answer.limit, kinds
     )
-
-
-def _limit(result: CompressionResult) -> Limit | None:
-    found = result.limited_by
-    return Limit(found[0], round(100 * found[1])) if found else None
 
 
 def _forced(answer: Answer) -> SkipReason | None:

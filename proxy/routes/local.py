@@ -61,10 +61,12 @@ async def fitted(
         return usual
     spent_ms = 0.0
 
+    harder = decision.policy.model_copy(update={"quality": None})  # what does not fit gets no answer at all
+
     async def attempt(ratio: float) -> Rewritten:
         nonlocal spent_ms
         found = await exchange.services.rewriter.rewrite(
-            body, decision.policy, exchange.caller.team, asked._replace(ratio=ratio), door=exchange.way.door
+            body, harder, exchange.caller.team, asked._replace(ratio=ratio), door=exchange.way.door
         )
         spent_ms += found.compression_ms
         return found

@@ -54,6 +54,9 @@ class CompressorLike(Protocol):
     def fingerprint(self) -> str:
         """Hash of weights, tokenizer and algorithm."""
 
+    def identity(self, settings: CompressionSettings) -> str:
+        """The fingerprint, with that of whatever else decides under these settings."""
+
     def plan(self, text: str, settings: CompressionSettings) -> Plan:
         """Everything before the model."""
 
@@ -98,6 +101,10 @@ class CompressionService:
     def fingerprint(self) -> str:
         """The compressor's."""
         return self._compressor.fingerprint
+
+    def identity(self, settings: CompressionSettings) -> str:
+        """The compressor's; it is the fingerprint where no quality is asked for."""
+        return self.fingerprint if settings.quality is None else self._compressor.identity(settings)
 
     @property
     def queued_tokens(self) -> int:

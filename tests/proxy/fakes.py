@@ -57,6 +57,10 @@ class FakeCompressor:
         self.scored: list[list[str]] = []
         self.planned = 0
 
+    def identity(self, settings: CompressionSettings) -> str:
+        """Another one where a quality is asked for."""
+        return self.fingerprint if settings.quality is None else f"{self.fingerprint}-calibrated"
+
     def plan(self, text: str, settings: CompressionSettings, spans: Sequence[tuple[int, int]] = ()) -> FakePlan:
         """Words by white space, windows of 64 words."""
         self.planned += 1

@@ -27,13 +27,14 @@ bootstrap over texts, 1,000 draws). Every method gets the same budget in encoder
 default policy may leave more, as the realised ratios say."""
 
 
-def markdown(results: Results, plots: Sequence[str], answered: str = "") -> str:
-    """The whole document. answered: what language models answered, which comes first."""
+def markdown(results: Results, plots: Sequence[str], answered: str = "", floored: str = "") -> str:
+    """The whole document. answered: what language models answered, which comes first. floored: about floors."""
     parts = [
         f"# Results\n\n{answered}".rstrip(),
         _head(results),
         headline(results),
         *(f"![{name}](plots/{name})" for name in plots),
+        floored,
     ]
     parts += [_task(results, name) for name in results.tasks(TASKS)]
     parts += [_critical(results), _paired(results), _realised(results), _method_notes()]

@@ -27,34 +27,51 @@ BEST_WORDS = 5
 
 def by_units(plan: Plan, verifier: Verifier, score: ScoreArray, before: int) -> Outcome:
     """The outcome of keeping the best units. score: of every word, shape (words,). before: tokens of the text."""
-    units = collect(plan)
-    worth = _ranks(units, score, verifier.content, asked=bool(plan.question_text))
-    aim = ratio = plan.settings.ratio
-    aimed = _aimed(plan, units, ratio) or before * _target(units, ratio)
-    inside = gone(plan)
-    best: tuple[float, Joined, BoolArray] | None = None
-    for _ in range(ROUNDS):
-        kept = _choose(units, worth, aim)
-        if best is not None and bool((kept == best[2]).all()):
-            break
-        joined = join(plan, units.units, kept, units.whole, inside)
-        miss = joined.tokens / max(aimed, 1)
-        if best is None or abs(miss - 1) < abs(best[0] - 1):
-            best = (miss, joined, kept)
-        if abs(miss - 1) <= COUNT_TOLERANCE:
-            break
-        aim = min(max(aim * miss, 1.0001), 1000.0)
-    assert best is not None
-    miss, joined, kept = best
-    return Outcome(
-        kept=joined.kept,
-        text=joined.text,
-        tokens_after=joined.tokens,
-        target_ratio=ratio / max(miss, 1.0) if miss > 1 + 5 * COUNT_TOLERANCE else ratio,
-        eased=miss > 1 + 5 * COUNT_TOLERANCE,
-        words=joined.words,
-        kinds=by_kind(units, kept),
-    )
+    return UnitSelection(plan, verifier, score, before).at(plan.settings.ratio)
+
+
+class UnitSelection:
+    """The units of one text with their worth, ready to be chosen from at any ratio."""
+
+    def __init__(self, plan: Plan, verifier: Verifier, score: ScoreArray, before: int) -> None:
+        """score: of every word, shape (words,). before: tokens of the text."""
+        self.units = collect(plan)
+        self.worth = _ranks(self.units, score, verifier.content, asked=bool(plan.question_text))
+        self._plan, self._before, self._inside = plan, before, gone(plan)
+        self._known: dict[float, Outcome] = {}
+
+    def at(self, ratio: float) -> Outcome:
+        """The outcome of keeping the best units; worked out once for each ratio."""
+        if ratio not in self._known:
+            self._known[ratio] = self._chosen(ratio)
+        return self._known[ratio]
+
+    def _chosen(self, ratio: float) -> Outcome:
+        plan, units, aim = self._plan, self.units, ratio
+        aimed = _aimed(plan, units, ratio) or self._before * _target(units, ratio)
+        best: tuple[float, Joined, BoolArray] | None = None
+        for _ in range(ROUNDS):
+            kept = _choose(units, self.worth, aim)
+            if best is not None and bool((kept == best[2]).all()):
+                break
+            joined = join(plan, units.units, kept, units.whole, self._inside)
+            miss = joined.tokens / max(aimed, 1)
+            if best is None or abs(miss - 1) < abs(best[0] - 1):
+                best = (miss, joined, kept)
+            if abs(miss - 1) <= COUNT_TOLERANCE:
+                break
+            aim = min(max(aim * miss, 1.0001), 1000.0)
+        assert best is not None
+        miss, joined, kept = best
+        return Outcome(
+            kept=joined.kept,
+            text=joined.text,
+            tokens_after=joined.tokens,
+            target_ratio=ratio / max(miss, 1.0) if miss > 1 + 5 * COUNT_TOLERANCE else ratio,
+            eased=miss > 1 + 5 * COUNT_TOLERANCE,
+            words=joined.words,
+            kinds=by_kind(units, kept),
+        )
 
 
 def _target(units: Units, ratio: float) -> float:

@@ -30,7 +30,9 @@ async def test_requests_wait_until_the_compressor_is_there(monkeypatch: pytest.M
         engine = SimpleNamespace(name="slow", kernels="none")
 
         @classmethod
-        def load(cls, directory: Path | None, *, engine: str, threads: int | None) -> Slow:
+        def load(
+            cls, directory: Path | None, *, engine: str, threads: int | None, calibration: Path | None
+        ) -> Slow:
             time.sleep(0.5)
             return cls()
 

@@ -1,7 +1,7 @@
 """A rewriter in a process of its own: JSON lines in on standard input, JSON lines out.
 
-Run as `python -m tests.proxy.stability.rewriter_process OPTIONS`, one JSON object with redis_url or folder, skew
-and real.
+Run as `python -m tests.proxy.stability.rewriter_process OPTIONS`, one JSON object with redis_url or folder, skew,
+real and quality.
 In: {"body": ..., "stall": whether the compressor is to be too slow this time}.
 Out: {"body": ..., "reasons": [...]}.
 """
@@ -73,7 +73,11 @@ class RewriterProcess:
 
 
 async def serve(
-    redis_url: str | None = None, folder: str | None = None, skew: int = 0, real: bool = False
+    redis_url: str | None = None,
+    folder: str | None = None,
+    skew: int = 0,
+    real: bool = False,
+    quality: float | None = None,
 ) -> None:
     """The child's side."""
     compressor: Any = FakeCompressor(skew=skew)
@@ -89,7 +93,7 @@ async def serve(
             compressor.score_s = STALLED_MS / 1000 * 4 if request["stall"] else 0
         # A real compressor is not slowed down: a deadline of a millisecond is missed by any.
         stalled_ms = 1 if real else STALLED_MS
-        policy = Policy(deadline_ms=stalled_ms if request["stall"] else 60_000)
+        policy = Policy(deadline_ms=stalled_ms if request["stall"] else 60_000, quality=quality)
         out = await rewriter.rewrite(request["body"], policy, "team", Overrides())
         print(json.dumps({"body": out.body, "reasons": [part.reason for part in out.parts]}), flush=True)  # noqa: T201
     await service.aclose()

@@ -159,6 +159,18 @@ def test_the_real_compressor_keeps_history_too(redis_server: RedisServer) -> Non
         assert talk.shortened == 22
 
 
+@pytest.mark.slow
+def test_a_quality_floor_keeps_history_over_workers_and_restarts() -> None:
+    options: dict[str, Any] = {"redis_url": None, "real": True, "quality": 0.9}
+    with RewriterProcess(**options) as one, RewriterProcess(**options) as two:
+        talk = Conversation(english_turn)
+        for number in range(8):
+            if number == 5:
+                one.restart()
+            talk.next((one, two)[number % 2])  # nothing is shared: each works the ratio out for itself
+        assert talk.shortened
+
+
 def test_a_test_that_forgets_a_pin_would_be_seen() -> None:
     with RewriterProcess(redis_url=None) as worker:
         talk = Conversation()

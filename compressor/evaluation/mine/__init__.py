@@ -1,0 +1,1 @@
+"""A user's own texts and questions: what shortening costs there. Needs no torch."""

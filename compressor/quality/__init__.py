@@ -1,0 +1,1 @@
+"""Makes the calibration that a quality floor is predicted by. Needs no torch."""

@@ -12,7 +12,7 @@ import pytest
 from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.ledger import Ledger, database_of
 from moosproxy.proxy.ledger.writer import Writer
-from tests.proxy.ledger import postgres_server
+from tests.proxy.ledger.places import postgres_server
 from tests.proxy.ledger.ledgers import RETENTION, priced, record
 
 NOW = datetime.now(UTC)

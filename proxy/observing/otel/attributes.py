@@ -113,6 +113,8 @@ def of_answer(record: Record) -> Attributes:
     usage = record.usage
     if usage is None:
         return found
+    if usage.model:
+        found["gen_ai.response.model"] = model_name(usage.model)
     found["gen_ai.usage.input_tokens"] = usage.prompt
     found["gen_ai.usage.output_tokens"] = usage.completion
     found["gen_ai.usage.cache_read.input_tokens"] = usage.cached

@@ -1,19 +1,29 @@
-"""An OpenTelemetry collector: takes OTLP over HTTP, and decodes what it is sent with OpenTelemetry's own types."""
+"""An OpenTelemetry collector that takes OTLP over HTTP, and a proxy that is told to use it."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.app import create_app
+from moosproxy.proxy.settings import Settings
+from tests.proxy.fakes import FakeCompressor
+from tests.proxy.live import LiveProxy
+
+QUICK = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+"""Soon enough for a test to wait for."""
 TAKES: dict[str, Any] = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
 
 
@@ -98,3 +108,17 @@ class Collector:
         while not ready() and time.monotonic() < until:
             time.sleep(0.02)
         return ready()
+
+
+@contextmanager
+def telling(url: str, policy_set: PolicySet, settings: Settings, **environment: str) -> Iterator[LiveProxy]:
+    """A proxy that was started in an environment that asks for telemetry. It is read at the start alone."""
+    live = LiveProxy(create_app(settings, policy_set, FakeCompressor()))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"OTEL_EXPORTER_OTLP_ENDPOINT": url, **QUICK, **environment}.items():
+            patch.setenv(name, value)
+        live.__enter__()
+    try:
+        yield live
+    finally:
+        live.__exit__()

@@ -88,6 +88,20 @@ async def test_every_metric_exists(proxy: LiveProxy) -> None:
     assert {name.removesuffix("_bucket") for name in used} >= {"moos_tokens_total", "moos_proxy_seconds"}
 
 
+async def test_every_metric_stands_on_its_page_with_its_labels(proxy: LiveProxy) -> None:
+    page = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(moos_\w+)` \| (.*?) \|", page, re.MULTILINE))
+    await ask(proxy.port, chat("echo", long_text(100)))
+    shown = (await ask(proxy.port, b"", "/metrics", "GET")).body.decode()
+    families = list(text_string_to_metric_families(shown))
+    names = {family.name + ("_total" if family.type == "counter" else "") for family in families}
+    labels = {name: set(found) - {"le"} for family in families for name, found, *_ in family.samples}
+
+    assert names == set(rows)
+    for name in names & labels.keys():
+        assert set(re.findall(r"`(\w+)`", rows[name])) == labels[name], name
+
+
 def test_grafanas_own_types_know_every_field_of_the_dashboard() -> None:
     register_default_plugins()
     written = dashboard()
@@ -127,6 +141,17 @@ def test_promtool_takes_the_rules_and_the_dashboards_expressions(tmp_path: Path)
         found = run("promtool", "check", "rules", str(checked))
         assert found.returncode == 0, found.stderr
         assert f"{number} rules found" in found.stdout
+
+
+@needs_prometheus
+def test_promtool_takes_the_configuration_of_the_compose_profile(tmp_path: Path) -> None:
+    folder = shutil.copytree(ALERTS.parent, tmp_path / "prometheus")
+    config, key = folder / "prometheus.yml", tmp_path / "metrics.key"
+    key.touch()
+    config.write_text(config.read_text().replace("/etc/moos/metrics.key", str(key)))
+    found = run("promtool", "check", "config", str(config))
+
+    assert found.returncode == 0, found.stderr + found.stdout
 
 
 @needs_prometheus

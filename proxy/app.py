@@ -129,7 +129,7 @@ class _Running:
         if compression.store is not None and compression.store.shared is not None:
             shared = compression.store.shared
             shared.on_fault = partial(metrics.shared_cache_fault, shared.layer)
-        tracing = open_tracing(metrics, stack)
+        tracing = open_tracing(__version__, metrics, stack)
         if several_workers() or wanted("METRICS"):
             sharing = asyncio.create_task(metrics.share())
             stack.callback(sharing.cancel)

@@ -56,8 +56,11 @@ def wanted(signal: str) -> bool:
     return any(os.environ.get(_ENDPOINT.format(part), "").strip() for part in ("", f"{signal}_"))
 
 
-def open_tracing(metrics: Metrics, stack: AsyncExitStack) -> Tracing:
-    """What the environment asks for; without the extra, or asked for nothing, nothing is imported."""
+def open_tracing(version: str, metrics: Metrics, stack: AsyncExitStack) -> Tracing:
+    """What the environment asks for; without the extra, or asked for nothing, nothing is imported.
+
+    version: of this service, as it is told. stack: ends it.
+    """
     signals = [signal for signal in SIGNALS if wanted(signal)]
     if not signals:
         return Tracing()
@@ -66,7 +69,7 @@ def open_tracing(metrics: Metrics, stack: AsyncExitStack) -> Tracing:
         from moosproxy.proxy.observing.otel.opening import open_telemetry
 
         try:
-            return open_telemetry(signals, metrics, stack)
+            return open_telemetry(signals, version, metrics, stack)
         except ValueError as fault:
             reason = f"an OTEL_* variable cannot be used: {fault}"
     LOG.warning("telemetry is off", extra={"fields": {"reason": reason}})

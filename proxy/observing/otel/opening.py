@@ -18,7 +18,6 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from moosproxy import __version__
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.observing.otel.meters import mirror
@@ -49,28 +48,28 @@ class Complaints(logging.Handler):
         LOG.warning("telemetry is lost", extra={"fields": fields})
 
 
-def open_telemetry(signals: Sequence[str], metrics: Metrics, stack: AsyncExitStack) -> Tracing:
+def open_telemetry(signals: Sequence[str], version: str, metrics: Metrics, stack: AsyncExitStack) -> Tracing:
     """Providers of this process alone, not the global ones. Raises ValueError where a variable cannot be used."""
     _listen_to_complaints(stack)
-    resource = _resource()
+    resource = _resource(version)
     tracing = Tracing()
     if "TRACES" in signals:
         tracer = TracerProvider(resource=resource, shutdown_on_exit=False)
         tracer.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         stack.push_async_callback(_ended, tracer)
-        tracing = Spans(tracer.get_tracer("moosproxy", __version__))
+        tracing = Spans(tracer.get_tracer("moosproxy", version))
     if "METRICS" in signals:
         reader = PeriodicExportingMetricReader(OTLPMetricExporter())
         meter = MeterProvider([reader], resource=resource, shutdown_on_exit=False)
         stack.push_async_callback(_ended, meter)
-        mirror(metrics, meter.get_meter("moosproxy", __version__))
+        mirror(metrics, meter.get_meter("moosproxy", version))
         stack.callback(metrics.settle)
     return tracing
 
 
-def _resource() -> Resource:
+def _resource(version: str) -> Resource:
     """What the environment says of this service goes before what we say."""
-    own = {"service.name": "moosproxy", "service.version": __version__, "service.instance.id": str(uuid.uuid4())}
+    own = {"service.name": "moosproxy", "service.version": version, "service.instance.id": str(uuid.uuid4())}
     return Resource.create({**own, **OTELResourceDetector().detect().attributes})
 
 

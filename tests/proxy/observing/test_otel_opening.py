@@ -119,7 +119,7 @@ def test_unasked_nothing_is_imported_and_without_the_extra_it_is_named() -> None
         "from moosproxy.proxy.observing.metrics import Metrics\n"
         "from moosproxy.proxy.observing.tracing import Tracing, open_tracing\n"
         "import moosproxy.proxy.app\n"
-        "found = open_tracing(Metrics(), contextlib.AsyncExitStack())\n"
+        "found = open_tracing('1', Metrics(), contextlib.AsyncExitStack())\n"
         "assert type(found) is Tracing\n"
         "loaded = [name for name in sys.modules if 'opentelemetry.exporter' in name or 'observing.otel' in name]\n"
         "assert not loaded, loaded\n"

@@ -123,6 +123,7 @@ lock:
 	$(LOCK) -o requirements/base.txt
 	$(LOCK) --extra providers -o requirements/providers.txt
 	$(LOCK) --extra local -o requirements/local.txt
+	$(LOCK) --extra otel -o requirements/otel.txt
 	echo hatchling | $(subst pyproject.toml,-,$(LOCK)) -o requirements/build.txt
 
 # The list prices in the package, trimmed from those of the installed litellm.

@@ -21,6 +21,7 @@ from moosproxy.proxy.limits.tally import Tally
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.metrics import Metrics, several_workers
 from moosproxy.proxy.observing.readiness import Check, Probe, Readiness
+from moosproxy.proxy.observing.tracing import open_tracing, wanted
 from moosproxy.proxy.opening.compression import open_compression
 from moosproxy.proxy.opening.ledger import open_ledger
 from moosproxy.proxy.opening.local_models import LocalModels
@@ -128,7 +129,8 @@ class _Running:
         if compression.store is not None and compression.store.shared is not None:
             shared = compression.store.shared
             shared.on_fault = partial(metrics.shared_cache_fault, shared.layer)
-        if several_workers():
+        tracing = open_tracing(__version__, metrics, stack)
+        if several_workers() or wanted("METRICS"):
             sharing = asyncio.create_task(metrics.share())
             stack.callback(sharing.cancel)
         pool = UpstreamPool(session, metrics)
@@ -149,7 +151,7 @@ class _Running:
             settings, source, metrics, pool, compression.rewriter, break_even, self._lobby.held, gate,
             self._price or Spent(prices, lambda: source.current.upstreams),
             explainer=Explainer(compression.service),
-            prices=prices, ledger_writer=ledger.writer, ledger=ledger.reader,
+            prices=prices, ledger_writer=ledger.writer, ledger=ledger.reader, tracing=tracing,
         )  # fmt: skip
         probes: dict[str, Probe] = {
             "checkpoint": compression.checkpoint_check,

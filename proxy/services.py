@@ -19,6 +19,7 @@ from moosproxy.proxy.limits.gate import Gate
 from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.observing.recent import Recent
 from moosproxy.proxy.observing.record import Record
+from moosproxy.proxy.observing.tracing import Tracing
 from moosproxy.proxy.rewriting.break_even import BreakEven
 from moosproxy.proxy.rewriting.explain import Explainer
 from moosproxy.proxy.rewriting.fit_context import FitContext
@@ -77,6 +78,7 @@ class Services:
     fit_context: FitContext = field(default_factory=FitContext)
     explainer: Explainer = field(default_factory=Explainer)
     recent: Recent = field(default_factory=Recent)
+    tracing: Tracing = field(default_factory=Tracing)
     prices: PriceBook = field(default_factory=PriceBook)
     ledger_writer: Writer | None = None
     ledger: Ledger | None = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -36,5 +39,36 @@ def test_redis_has_a_password_from_the_environment_and_no_open_port() -> None:
 
 def test_images_of_others_have_exact_tags() -> None:
     bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    for image in [*bases, SERVICES["redis"]["image"]]:
-        assert re.search(r":\d+\.\d+\.\d+|@sha256:", image), image
+    others = [service["image"] for service in SERVICES.values() if "build" not in service]
+    assert len(others) == 3
+    for image in [*bases, *others]:
+        assert re.search(r":v?\d+\.\d+\.\d+|@sha256:", image), image
+
+
+def test_what_compose_mounts_is_here_and_ports_are_open_to_this_machine_alone() -> None:
+    for service in SERVICES.values():
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+        mounted = [entry.split(":")[0] for entry in service.get("volumes", []) if entry.startswith("./docs")]
+        assert [path for path in mounted if not (ROOT / path).exists()] == []
+
+
+def compose() -> list[str] | None:
+    """The command, of either age, where there is one."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]) and not subprocess.run([*command, "version"], capture_output=True).returncode:
+            return command
+    return None
+
+
+@pytest.mark.skipif(compose() is None, reason="no docker compose")
+@pytest.mark.parametrize(
+    ("profile", "services"),
+    [("", {"proxy", "redis"}), ("edge", {"edge"}), ("monitoring", {"grafana", "prometheus"})],
+)
+def test_compose_takes_the_file_with_every_profile(profile: str, services: set[str]) -> None:
+    command = [*(compose() or []), "--file", str(ROOT / "docker-compose.yml"), "--profile", profile, "config"]
+    environment = {"PATH": os.environ["PATH"], "REDIS_PASSWORD": "x"}
+    found = subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    assert found.returncode == 0, found.stderr
+    assert services <= yaml.safe_load(found.stdout)["services"].keys()

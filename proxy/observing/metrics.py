@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
@@ -27,6 +27,29 @@ _SLOW = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 def several_workers() -> bool:
     """Whether worker processes put their metrics together, in a folder that `moos serve` names."""
     return "PROMETHEUS_MULTIPROC_DIR" in os.environ
+
+
+class Timed:
+    """A histogram of seconds. also: what else is told of each value, with its labels."""
+
+    def __init__(
+        self, name: str, said: str, buckets: tuple[float, ...], registry: CollectorRegistry, label: str = ""
+    ) -> None:
+        """said: what it holds, for people. label: the name of its only label, empty for none."""
+        self.name, self.said, self.buckets = name, said, buckets
+        self.also: list[Callable[[float, dict[str, str]], None]] = []
+        self._label = label
+        self._whole = Histogram(name, said, [label] if label else [], buckets=buckets, registry=registry)
+        self._children: dict[str, Histogram] = {}
+
+    def observe(self, value: str, seconds: float) -> None:
+        """value: the label's."""
+        child = self._children.get(value)
+        if child is None:
+            child = self._children[value] = self._whole.labels(value) if self._label else self._whole
+        child.observe(seconds)
+        for tell in self.also:
+            tell(seconds, {self._label: value} if self._label else {})
 
 
 class Metrics:
@@ -65,25 +88,23 @@ class Metrics:
         self._alone = Counter(
             "moos_limits_alone", "Times that a worker began to count limits for itself.", registry=registry
         )
-        self._compression = Histogram(
-            "moos_compression_seconds",
-            "Time that a request spent in compression.",
-            buckets=_FAST,
-            registry=registry,
+        self._compression = Timed(
+            "moos_compression_seconds", "Time that a request spent in compression.", _FAST, registry
         )
-        self._overhead = Histogram(
+        self._overhead = Timed(
             "moos_proxy_seconds",
             "Time that a request spent in the proxy, without the upstream and without compression.",
-            buckets=_FAST,
-            registry=registry,
+            _FAST,
+            registry,
         )
-        self._upstream = Histogram(
+        self._upstream = Timed(
             "moos_upstream_first_byte_seconds",
             "From sending to the head of the upstream's answer.",
-            ["upstream"],
-            buckets=_SLOW,
-            registry=registry,
+            _SLOW,
+            registry,
+            label="upstream",
         )
+        self.timed = (self._compression, self._overhead, self._upstream)
         self._attempts = Counter(
             "moos_upstream_attempts",
             "Calls to an upstream by outcome.",
@@ -120,20 +141,13 @@ class Metrics:
             "lost": self._lost,
         }
         self._counts: defaultdict[tuple[str, ...], int] = defaultdict(int)
-        self._samples: list[tuple[Histogram, float]] = []
+        self._samples: list[tuple[Timed, str, float]] = []
         self._models = Few()
-        self._by_upstream: dict[str, Histogram] = {}
 
     def attempt(self, upstream: str, outcome: str, seconds: float) -> None:
         """One call to an upstream."""
         self._counts["attempts", upstream, outcome] += 1
-        self._samples.append((self._histogram_of(upstream), seconds))
-
-    def _histogram_of(self, upstream: str) -> Histogram:
-        known = self._by_upstream.get(upstream)
-        if known is None:
-            known = self._by_upstream[upstream] = self._upstream.labels(upstream)
-        return known
+        self._samples.append((self._upstream, upstream, seconds))
 
     def shared_cache_fault(self, layer: str, kind: str) -> None:
         """The shared cache did not do what it should; the request went on without it."""
@@ -172,7 +186,7 @@ class Metrics:
         model = self._models.of(model_name(record.model), new=record.usage is not None)
         where = model, record.door, record.route or ""
         counts["requests", record.endpoint, str(record.status), team, record.policy or "", *where] += 1
-        self._samples.append((self._overhead, record.proxy_s))
+        self._samples.append((self._overhead, "", record.proxy_s))
         if record.disconnected:
             counts[("gone",)] += 1
         for outcome, number in record.outcomes.items():
@@ -187,7 +201,7 @@ class Metrics:
             counts["tokens", "after", team, *where] += record.tokens_after
             if record.shadow_after is not None:
                 counts["tokens", "shadow", team, *where] += record.shadow_after
-            self._samples.append((self._compression, record.compression_ms / 1000))
+            self._samples.append((self._compression, "", record.compression_ms / 1000))
         if len(self._samples) >= _SAMPLES_HELD:
             self.settle()
 
@@ -199,8 +213,8 @@ class Metrics:
             counter = self._counters[name]
             (counter.labels(*labels) if labels else counter).inc(amount)
         samples, self._samples = self._samples, []
-        for histogram, value in samples:
-            histogram.observe(value)
+        for timed, label, value in samples:
+            timed.observe(label, value)
 
     async def share(self) -> None:
         """Hands on what was gathered every second, for ever: a scrape may reach another worker than this one."""

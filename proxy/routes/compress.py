@@ -37,10 +37,11 @@ async def compress(exchange: Exchange) -> None:
     decision, _ = decide(exchange, model)
     decision = await local.counted(exchange.services, _with_policy(exchange, body, decision), model)
     applied = apply_overrides(decision.policy, wishes)
-    if "messages" in body:
-        shortened = await _messages(exchange, body, applied)
-    else:
-        shortened = await _text(exchange, body, applied)
+    with exchange.trace.compressing():
+        if "messages" in body:
+            shortened = await _messages(exchange, body, applied)
+        else:
+            shortened = await _text(exchange, body, applied)
     counts = _counts(exchange)
     if detail:
         counts["detail"] = await _explained(exchange, body, applied)

@@ -16,6 +16,7 @@ from moosproxy.proxy.errors import BodyTooLarge, LimitReached, Overloaded, Proxy
 from moosproxy.proxy.limits.gate import Ticket
 from moosproxy.proxy.log import LOG, log_request
 from moosproxy.proxy.observing.record import Record
+from moosproxy.proxy.observing.tracing import Trace
 from moosproxy.proxy.routes import limiting
 from moosproxy.proxy.routes.auth import Caller, authenticate, may_send
 from moosproxy.proxy.routes.reading import ClientGone, DisconnectWatch, read_body, unpacked
@@ -39,6 +40,7 @@ class Exchange:
     services: Services
     headers: dict[str, str]
     record: Record
+    trace: Trace
     caller: Caller = field(default=_NOBODY, init=False)
     body: bytes = field(default=b"", init=False)
     watch: DisconnectWatch | None = field(default=None, init=False)
@@ -106,7 +108,8 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
     fields = headers.readable(scope["headers"])
     record = Record(headers.request_id(fields), scope["method"], way.name)
     record.door = way.door.root or "other"
-    exchange = Exchange(scope, receive, send, way, services, fields, record)
+    trace = services.tracing.begin(record, fields)
+    exchange = Exchange(scope, receive, send, way, services, fields, record, trace)
     share = services.held.share()
     services.metrics.in_flight += 1
     try:
@@ -146,6 +149,7 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
         services.recent.add(record)
         if services.ledger_writer is not None:
             services.ledger_writer.note(record)
+        trace.end()
         log_request(record.fields)
 
 

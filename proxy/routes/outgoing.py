@@ -10,6 +10,7 @@ from moosproxy.policies.resolve import Decision
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path, splice
 from moosproxy.proxy.cache.store import off_loop
+from moosproxy.proxy.observing.tracing import UNTOLD, Trace
 from moosproxy.proxy.routes.guard import Exchange
 from moosproxy.proxy.upstreams.base import Call, SoftWish
 from moosproxy.proxy.upstreams.pool import CallFor
@@ -19,9 +20,13 @@ _LONG_BODY = 256 * 1024
 
 
 def calls(
-    exchange: Exchange, decision: Decision, replacements: Mapping[Path, str], parsed: dict[str, Any] | None
+    exchange: Exchange,
+    decision: Decision,
+    replacements: Mapping[Path, str],
+    parsed: dict[str, Any] | None,
+    trace: Trace = UNTOLD,
 ) -> CallFor:
-    """What each upstream of the route would be sent."""
+    """What each upstream of the route would be sent. trace: is told of each, for calls that are made."""
     model = parsed.get("model") if parsed is not None else None
     credentials = exchange.caller.forwards_key(decision.policy)
     own_keys = exchange.caller.own_keys
@@ -40,9 +45,8 @@ def calls(
         body = exchange.body
         if changes:
             body = await off_loop(len(body) > _LONG_BODY, lambda: splice(exchange.body, changes))
-        return Call(
-            exchange.record.method, exchange.way.path, query, outgoing, body, name, exchange.caller.team, soft
-        )
+        sent = trace.towards(upstream, name, outgoing)
+        return Call(exchange.record.method, exchange.way.path, query, sent, body, name, exchange.caller.team, soft)
 
     return call_for
 

@@ -45,7 +45,8 @@ async def relay(exchange: Exchange) -> None:
         exchange.record.unseen = True
     elif not is_soft(decision):
         counted = await local.counted(exchange.services, decision, parsed.get("model"))
-        replacements = await _shorten(exchange, parsed, counted, applied)
+        with exchange.trace.compressing():
+            replacements = await _shorten(exchange, parsed, counted, applied)
     await limiting.charge(exchange, parsed)
     answer = await _send(exchange, decision, replacements, parsed)
     try:
@@ -187,7 +188,7 @@ async def _send(
     exchange: Exchange, decision: Decision, replacements: Mapping[Path, str], parsed: dict[str, Any] | None
 ) -> Answer:
     record = exchange.record
-    call_for = calls(exchange, decision, replacements, parsed)
+    call_for = calls(exchange, decision, replacements, parsed, exchange.trace)
     began = perf_counter()
     try:
         answer, record.upstream = await exchange.services.pool.send(decision.upstreams, call_for)

@@ -12,8 +12,8 @@ import pytest
 from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.ledger import Ledger, database_of
 from moosproxy.proxy.ledger.writer import Writer
-from tests.proxy.ledger.places import postgres_server
 from tests.proxy.ledger.ledgers import RETENTION, priced, record
+from tests.proxy.ledger.places import postgres_server
 
 NOW = datetime.now(UTC)
 SPAN = NOW - timedelta(days=1), NOW + timedelta(days=1)

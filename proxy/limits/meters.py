@@ -64,7 +64,8 @@ class Meter:
 
     def left(self, now: float) -> int:
         """What may still be used, at least 0."""
-        return max(0, math.floor(self.limit(now) - self.used(now)))
+        used = self.used(now)  # first: it turns to the running minute, which the limit is of
+        return max(0, math.floor(self.limit(now) - used))
 
     def wait_s(self, cost: int, now: float) -> float | None:
         """Until a cost that was refused may come again; None where it never fits."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from pathlib import Path
 
 import anthropic
 import openai
 import pytest
 
+from moosproxy.proxy.limits.file_book import FileBook
+from moosproxy.proxy.limits.meters import Bound, Meter
+from moosproxy.proxy.limits.tally import Tally
 from tests.proxy.answers import anthropic_message, completion
 from tests.proxy.limits.conftest import KEYS, Limited, bearer
 from tests.proxy.live import Exchange, ScriptedUpstream
@@ -201,3 +206,16 @@ def test_anthropics_client_sees_its_own_shape(limited: Limited, upstream: Script
         body = json.loads(caught.value.response.content)
         assert body["error"]["type"] == "rate_limit_error"
         assert int(caught.value.response.headers["retry-after"]) >= 1
+
+
+async def test_what_is_left_is_told_right_at_the_turn_of_a_minute(tmp_path: Path) -> None:
+    tally = Tally(FileBook(tmp_path))
+    began = 60.0 * (time.time() // 60)
+    meter = Meter(
+        tally, "team:x", Bound("team x", "requests_per_minute", "requests", "minute", 1, None), began + 59.9
+    )
+    tally.add(meter.at(began + 59.9), 1)
+
+    assert meter.left(began + 59.9) == 0
+    assert meter.left(began + 60.01) == 0
+    await tally.aclose()

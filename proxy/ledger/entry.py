@@ -23,6 +23,8 @@ UNREAD = "unread"
 """The kind of a text that no compressor has read."""
 PICO = 1000
 """Trillionths in a billionth."""
+MOST = 2**44
+"""Of tokens, amounts and times of one request; half a million of such add up to less than 64 bits."""
 MOST_TEXT = 200
 """Characters of a name."""
 
@@ -132,15 +134,10 @@ def made(noted: Noted, price_of: PriceOf, seen: Seen) -> Made:
         record.tokens_before,
         record.tokens_after,
         record.tokens_estimated,
-        usage.prompt if usage else None,
-        usage.cached if usage else None,
-        usage.written if usage else None,
-        usage.written_1h if usage else None,
-        usage.completion if usage else None,
-        usage.reasoning if usage else None,
+        *(_tokens(usage) if usage else [None] * 6),
         price.label if price and usage else "",
-        None if paid is None else paid // PICO,
-        None if what is None else what // PICO,
+        None if paid is None else _bounded(paid // PICO),
+        None if what is None else _bounded(what // PICO),
         _micro(noted.total_s),
         _micro(record.proxy_s),
         _micro(record.compression_ms / 1000),
@@ -191,11 +188,24 @@ def _saved_us(record: Record, usage: Usage | None) -> int:
         return 0
     removed = record.tokens_before - record.tokens_after
     fresh = 1 - usage.cached / usage.prompt if usage and usage.prompt else 1.0
-    return int(removed * fresh / record.read_per_s * 1e6) - _micro(record.compression_ms / 1000)
+    read = int(removed * fresh / record.read_per_s * 1e6)
+    return _bounded(read) - _micro(record.compression_ms / 1000)
 
 
 def _micro(seconds: float) -> int:
-    return max(0, int(seconds * 1e6))
+    return max(0, _bounded(int(seconds * 1e6)))
+
+
+def _tokens(usage: Usage) -> list[int]:
+    """As the provider says, in the order of the columns."""
+    counts = (
+        usage.prompt, usage.cached, usage.written, usage.written_1h, usage.completion, usage.reasoning
+    )  # fmt: skip
+    return [min(count, MOST) for count in counts]
+
+
+def _bounded(amount: int) -> int:
+    return min(amount, MOST)
 
 
 @lru_cache(maxsize=1024)

@@ -154,7 +154,7 @@ class Writer:
             await self._clean()
 
     async def _write(self, batch: Sequence[Noted]) -> None:
-        """Writes the first rows that wait, and takes them from the queue. Raises LedgerError if none can be written.
+        """Writes the first rows that wait, and takes them from the queue. Raises LedgerError if none can be.
 
         A batch with a row in it that never can be is written in halves, until that row is alone.
         """

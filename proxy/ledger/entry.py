@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from moosproxy.proxy.ledger.counterfactual import Mark, Seen, billed, cost, original_tokens
+from moosproxy.proxy.ledger.counterfactual import Mark, Seen, billed, cost, original_tokens, undisproved
 from moosproxy.proxy.ledger.prices import Price
 from moosproxy.proxy.observing.names import OTHER, model_name
 from moosproxy.proxy.reasons import SkipReason
@@ -113,7 +113,7 @@ def made(noted: Noted, price_of: PriceOf, seen: Seen) -> Made:
             tokens, what = sum(whole), cost(whole, usage, price)
         what = paid if what is None else what
         tokens = usage.prompt if tokens is None else tokens
-        cacheable = tokens >= price.rules.least and (price.rules.automatic or marked)
+        cacheable = tokens >= undisproved(price, usage).rules.least and (price.rules.automatic or marked)
     entry = Entry(
         noted.at_ms,
         record.team or "",

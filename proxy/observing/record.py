@@ -69,10 +69,16 @@ class Record:
     marked_to_end: bool = field(default=False, init=False)
 
     def sizes(self) -> list[tuple[int, int, bool]]:
-        """Of each text tokens before and as sent, and whether they were counted."""
-        shadow = self.shadow_after is not None
+        """Of each text tokens before and as sent, and whether the model's own tokenizer counted them.
+
+        Where it did not, no more were left out than those that every tokenizer counts.
+        """
+        if self.shadow_after is not None:
+            return [(part.tokens_before, part.tokens_before, not part.estimated) for part in self.parts]
         return [
-            (part.tokens_before, part.tokens_before if shadow else part.tokens_after, not part.estimated)
+            (part.tokens_before, part.tokens_after, not part.estimated)
+            if part.fewer is None
+            else (min(part.tokens_before, part.tokens_after + part.fewer), part.tokens_after, False)
             for part in self.parts
         ]
 

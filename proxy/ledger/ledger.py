@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from moosproxy.proxy.ledger.databases.database import Database, LedgerError
 from moosproxy.proxy.ledger.databases.schema import check
@@ -15,6 +15,9 @@ from moosproxy.proxy.ledger.rows import HourRow, KindRow
 from moosproxy.proxy.ledger.sides import Sides, read_sides
 
 FILE = "ledger.sqlite"
+_OFF = frozenset({"off", "none"})
+_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.-]+:")
+"""Of a URL; one letter and a colon begin a path."""
 
 
 class Ledger:
@@ -53,9 +56,9 @@ class Ledger:
 def database_of(place: str, folder: Path) -> Database | None:
     """What MOOS_LEDGER names: empty for a file in the folder, `off` for none, a path, or a URL of PostgreSQL.
 
-    Raises LedgerError where the library for it is not installed.
+    Raises LedgerError for any other URL, and where the library for it is not installed.
     """
-    if place == "off":
+    if place.strip().lower() in _OFF:
         return None
     if is_url(place):
         try:
@@ -66,9 +69,14 @@ def database_of(place: str, folder: Path) -> Database | None:
                 lasting=True,
             ) from None
         return Postgres(place)
+    if _SCHEME.match(place):  # as a path it would be shown, the password with it
+        raise LedgerError(
+            "MOOS_LEDGER is a URL of a kind that there is no ledger for: name postgresql://..., a path, or `off`",
+            lasting=True,
+        )
     return Sqlite(Path(place).expanduser() if place else folder / FILE)
 
 
 def is_url(place: str) -> bool:
     """Whether it is a server's address and no path."""
-    return urlsplit(place).scheme in ("postgresql", "postgres")
+    return place.lower().startswith(("postgresql://", "postgres://"))

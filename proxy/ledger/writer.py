@@ -24,6 +24,9 @@ from moosproxy.proxy.observing.record import Record
 EVERY_S = 1.0
 QUEUED = 20_000
 """Requests that may wait to be written."""
+QUEUED_BYTES = 64 * 1024 * 1024
+"""Of memory, about, that they may take together."""
+_ROW_BYTES, _PART_BYTES, _OPENING_BYTES = 2500, 450, 150
 BATCH = 2000
 _AGAIN_S = (1.0, 30.0)
 _CLEAN_S = 3600.0
@@ -44,6 +47,12 @@ class Noted:
     at_ms: int
     total_s: float
     clock_jumped: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes in memory, roughly."""
+        parts, openings = len(self.record.parts), len(self.record.openings)
+        return _ROW_BYTES + _PART_BYTES * parts + _OPENING_BYTES * openings
 
 
 class Clock:
@@ -93,6 +102,7 @@ class Writer:
         self._on_lost = on_lost
         self._queue: deque[Noted] = deque()
         self._queued = queued
+        self._bytes = 0
         self._clock = clock or Clock()
         self._opened = False
         self._clean_at = 0.0
@@ -100,11 +110,13 @@ class Writer:
 
     def note(self, record: Record) -> None:
         """A request is over. Called on its path: never waits, never raises."""
-        if len(self._queue) >= self._queued:
+        if len(self._queue) >= self._queued or self._bytes >= QUEUED_BYTES:
             self._lose(1)
             return
         at_ms, jumped = self._clock.now_ms()
-        self._queue.append(Noted(record, at_ms, time.perf_counter() - record.started, jumped))
+        noted = Noted(record, at_ms, time.perf_counter() - record.started, jumped)
+        self._queue.append(noted)
+        self._bytes += noted.size
 
     def _lose(self, rows: int) -> None:
         self.lost += rows
@@ -171,7 +183,7 @@ class Writer:
                 return
             self._refuse(fault)
         for _ in batch:
-            self._queue.popleft()
+            self._bytes -= self._queue.popleft().size
 
     def _refuse(self, fault: Exception) -> None:
         self.refused += 1

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import aiosqlite
-
 from moosproxy.proxy.ledger.databases import schema
 from moosproxy.proxy.ledger.databases.sqlite import Sqlite
 from moosproxy.proxy.ledger.ledger import Ledger
 from moosproxy.proxy.ledger.rows import HourRow
-from moosproxy.proxy.ledger.writer import Writer
-from moosproxy.proxy.upstreams.usage import Usage
-from tests.proxy.ledger.ledgers import RETENTION, priced, record, rows, some, writer
+from tests.proxy.ledger.ledgers import record, rows, some, writer
 
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
@@ -220,72 +214,3 @@ async def test_workers_write_to_one_file_and_their_sums_agree(tmp_path: Path) ->
     assert run_three(script, str(path)) == [0, 0, 0]
     assert len(rows(path)) == 1200
     assert sum(row.requests for row in await read(path)) == 1200
-
-
-async def test_a_row_that_no_database_takes_is_lost_alone_and_all_others_come(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    it = writer(path)
-    for number in range(20):
-        it.note(record(retries=2**70 if number in (3, 11) else 0))
-    await it.flush()
-    assert (it.fault, it.refused, it.lost) == (None, 2, 2)
-    it.note(record())
-    await it.aclose()
-
-    assert len(rows(path)) == 19
-    assert rows(path, "SELECT SUM(requests) AS n FROM hours") == [{"n": 19}]
-
-
-async def test_a_usage_of_any_size_ends_no_ledger_and_sums_stay_whole(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    it = writer(path)
-    for _ in range(2000):
-        it.note(record(usage=Usage(2**53 - 1, 2**53 - 1, 0)))
-    await it.aclose()
-
-    assert (len(rows(path)), it.lost) == (2000, 0)
-    (sums,) = rows(path, "SELECT billed_nano, original_nano, input_tokens FROM hours")
-    assert {type(value) for value in sums.values()} == {int}
-    assert sums["billed_nano"] == sums["original_nano"]
-
-
-async def test_a_fault_that_nobody_thought_of_is_told_and_the_writer_goes_on(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    it = writer(path)
-    await it.open()
-    right, it._store.clean = it._store.clean, None  # type: ignore[method-assign, assignment]
-    running = asyncio.create_task(it.run())
-    it.note(record())
-    await asyncio.sleep(1.5)
-    assert "TypeError" in str(it.fault)
-    it._store.clean = right  # type: ignore[method-assign]
-    it.note(record())
-    await asyncio.sleep(2.5)
-    running.cancel()
-
-    assert (it.fault, len(rows(path))) == (None, 2)
-    await it.aclose()
-
-
-class Slow(Sqlite):
-    """Commits as on a slow disk."""
-
-    async def _connected(self) -> aiosqlite.Connection:
-        db = await super()._connected()
-        await db.set_trace_callback(lambda sql: time.sleep(0.3) if sql == "COMMIT" else None)
-        return db
-
-
-async def test_a_writer_that_is_ended_while_it_commits_writes_no_row_twice(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    it = Writer(Slow(path), priced, RETENTION)
-    await it.open()
-    for each in some(10):
-        it.note(each)
-    running = asyncio.create_task(it.flush())
-    await asyncio.sleep(0.15)
-    running.cancel()
-    await it.aclose()
-
-    assert (len(rows(path)), it.lost) == (10, 0)
-    assert rows(path, "SELECT SUM(requests) AS n FROM hours") == [{"n": 10}]

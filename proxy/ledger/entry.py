@@ -107,7 +107,7 @@ def made(noted: Noted, price_of: PriceOf, seen: Seen) -> Made:
         paid = billed(usage, price)
         marked = record.marked or usage.cached > 0 or usage.written > 0
         tokens = what = None
-        if record.tokens_after < record.tokens_before:
+        if record.answered and record.tokens_after < record.tokens_before:
             mark = Mark(marked, record.marked_to_end)
             whole = original_tokens(usage, price, record.sizes(), seen, mark)
             tokens, what = sum(whole), cost(whole, usage, price)
@@ -184,7 +184,7 @@ def _without_compressed(outcomes: Mapping[str, int]) -> dict[str, int]:
 
 def _saved_us(record: Record, usage: Usage | None) -> int:
     """Time that a local model did not read for; what it had read before costs it nothing in either form."""
-    if not record.read_per_s or not record.parts:
+    if not record.read_per_s or not record.parts or not record.answered:
         return 0
     removed = record.tokens_before - record.tokens_after
     fresh = 1 - usage.cached / usage.prompt if usage and usage.prompt else 1.0

@@ -10,7 +10,7 @@ from pathlib import Path
 from moosproxy.proxy.ledger.databases.database import Database, LedgerError
 from moosproxy.proxy.ledger.databases.schema import check
 from moosproxy.proxy.ledger.databases.sqlite import Sqlite
-from moosproxy.proxy.ledger.hours import read_hours, read_kinds
+from moosproxy.proxy.ledger.hours import read_hours, read_kinds, read_refused
 from moosproxy.proxy.ledger.rows import HourRow, KindRow
 from moosproxy.proxy.ledger.sides import Sides, read_sides
 
@@ -32,9 +32,9 @@ class Ledger:
         await check(self.database)
 
     async def hours(self, since: datetime, until: datetime, team: str | None = None) -> Sequence[HourRow]:
-        """The groups of the hours that begin in [since, until); since is taken down to its hour. team: None: all.
+        """What reached an upstream in the hours that begin in [since, until); since is taken down to its hour.
 
-        Both times must know their zone."""
+        team: None: all. Both times must know their zone."""
         async with self.database.reading() as session:
             return await read_hours(session, since, until, team)
 
@@ -42,6 +42,11 @@ class Ledger:
         """Tokens of the same hours by kind of text, the one with most first."""
         async with self.database.reading() as session:
             return await read_kinds(session, since, until, team)
+
+    async def refused(self, since: datetime, until: datetime, team: str | None = None) -> int:
+        """How many requests of the same hours failed before an upstream had them: they are in no group."""
+        async with self.database.reading() as session:
+            return await read_refused(session, since, until, team)
 
     async def sides(self, since: datetime, until: datetime, team: str | None = None) -> Sequence[Sides]:
         """For each policy with a control group how the two sides differ, from the rows that are still kept."""

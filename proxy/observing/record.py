@@ -68,6 +68,11 @@ class Record:
     marked: bool = field(default=False, init=False)
     marked_to_end: bool = field(default=False, init=False)
 
+    @property
+    def answered(self) -> bool:
+        """Whether an upstream took the request: only then anything can have been saved by what was left out."""
+        return bool(self.upstream) and self.status < 400
+
     def sizes(self) -> list[tuple[int, int, bool]]:
         """Of each text tokens before and as sent, and whether the model's own tokenizer counted them.
 

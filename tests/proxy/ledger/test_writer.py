@@ -97,10 +97,10 @@ async def test_hours_add_up_what_rows_say(tmp_path: Path) -> None:
         1,
         2,
     )
-    assert (first.tokens_before, first.tokens_sent, first.input_tokens) == (4000, 2000, 2020)
+    assert (first.tokens_before, first.tokens_sent, first.input_tokens) == (2000, 1000, 2020)
     assert first.billed_usd == Decimal(2 * (1010 * 2500 + 200_000)).scaleb(-9)
-    assert first.saved_usd == Decimal(2 * 1000 * 2500).scaleb(-9)
-    assert first.skips == {"role": 4}
+    assert first.saved_usd == Decimal(1000 * 2500).scaleb(-9)
+    assert first.skips == {"role": 2}
     assert {other.team, second.team} == {"red", "blue"}
     assert [row.team for row in await read(path, "blue")] == ["blue"]
 

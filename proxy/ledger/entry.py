@@ -134,7 +134,7 @@ def made(noted: Noted, price_of: PriceOf, seen: Seen) -> Made:
         record.tokens_before,
         record.tokens_after,
         record.tokens_estimated,
-        *(_tokens(usage) if usage else [None] * 6),
+        *_tokens(usage),
         price.label if price and usage else "",
         None if paid is None else _bounded(paid // PICO),
         None if what is None else _bounded(what // PICO),
@@ -196,12 +196,21 @@ def _micro(seconds: float) -> int:
     return max(0, _bounded(int(seconds * 1e6)))
 
 
-def _tokens(usage: Usage) -> list[int]:
+_Counts = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
+
+
+def _tokens(usage: Usage | None) -> _Counts:
     """As the provider says, in the order of the columns."""
-    counts = (
-        usage.prompt, usage.cached, usage.written, usage.written_1h, usage.completion, usage.reasoning
-    )  # fmt: skip
-    return [min(count, MOST) for count in counts]
+    if usage is None:
+        return None, None, None, None, None, None
+    return (
+        min(usage.prompt, MOST),
+        min(usage.cached, MOST),
+        min(usage.written, MOST),
+        min(usage.written_1h, MOST),
+        min(usage.completion, MOST),
+        min(usage.reasoning, MOST),
+    )
 
 
 def _bounded(amount: int) -> int:

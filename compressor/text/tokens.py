@@ -78,6 +78,20 @@ def counter_for(name: str | None) -> TokenCounter | None:
     return _load(encoding)
 
 
+@lru_cache(maxsize=64)
+def at_hand(name: str | None) -> bool:
+    """Whether there is a counter for an encoding or model name, as far as that shows without reading its files."""
+    if name is None or name.startswith(gguf_tokens.PREFIX):
+        return name is not None
+    import tiktoken
+
+    try:
+        encoding = tiktoken.encoding_name_for_model(name.rsplit("/", 1)[-1])
+    except KeyError:
+        encoding = name
+    return (_FILES / f"{encoding}.tiktoken.gz").is_file()
+
+
 @lru_cache(maxsize=8)
 def _load(encoding: str) -> TokenCounter | None:
     import tiktoken

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from moosproxy.compressor import KeptSpans
@@ -58,6 +58,8 @@ class Cut:
     wire: bytes
     limit: Limit | None = None
     kinds: Kinds = ()
+    known: list[int] = field(default_factory=list, compare=False, repr=False)
+    """Tokens that are left out at least, once somebody has counted them."""
 
     @classmethod
     def of(
@@ -99,7 +101,7 @@ class Cut:
         """Bytes in memory, roughly."""
         offsets = len(self.starts) + len(self.joints)
         return (
-            400 + offsets * self.starts.itemsize * 2 + len(self.wire) + 60 * (len(self.spaces) + len(self.kinds))
+            500 + offsets * self.starts.itemsize * 2 + len(self.wire) + 60 * (len(self.spaces) + len(self.kinds))
         )
 
     def apply(self, text: str) -> str:

@@ -7,6 +7,7 @@ counts that makes the original cheaper.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from moosproxy.proxy.ledger.prices import Price, Rules
@@ -73,7 +74,7 @@ def cost(whole: Tokens, usage: Usage, price: Price) -> int:
 
 def original_tokens(usage: Usage, price: Price, sizes: Sizes, seen: Seen, mark: Mark) -> Tokens:
     """The original prompt's tokens by what they would have been billed as."""
-    sent = _sent(usage)
+    sent, price = _sent(usage), undisproved(price, usage)
     removed, parted = _removed(usage, price, sizes)
     if not any(removed):
         return sent
@@ -90,12 +91,21 @@ def original_tokens(usage: Usage, price: Price, sizes: Sizes, seen: Seen, mark: 
     reach = _steps(int(total * seen.reach), rules)
     if short:
         return _read(total, reach)
-    cached = whole.cached
+    cached = whole.cached  # what was read as sent would have been read as it came
     if removed.cached:
-        cached = _steps(min(total, cached + int(rules.step * _MARGIN)), rules)
+        cached = max(sent.cached, _steps(min(total, cached + int(rules.step * _MARGIN)), rules))
     if cached * _MORE + rules.step < int(total * seen.sure) or parted:
         cached = max(cached, reach)  # what had been read as it came was cut in another way this time
     return _read(total, cached)
+
+
+def undisproved(price: Price, usage: Usage) -> Price:
+    """The price with the cache's rules as far as the answer does not disprove them: what was read can be read."""
+    rules, cached = price.rules, usage.cached
+    if not cached or (cached >= rules.least and not cached % rules.step):
+        return price
+    step = 1 if cached % rules.step else rules.step
+    return replace(price, rules=replace(rules, step=step, least=min(rules.least, cached)))
 
 
 def _steps(tokens: int, rules: Rules) -> int:

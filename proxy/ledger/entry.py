@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from moosproxy.proxy.ledger.counterfactual import Mark, Seen, billed, cost, original_tokens
+from moosproxy.proxy.ledger.counterfactual import Mark, Seen, billed, cost, original_tokens, undisproved
 from moosproxy.proxy.ledger.prices import Price
 from moosproxy.proxy.observing.names import OTHER, model_name
 from moosproxy.proxy.reasons import SkipReason
@@ -23,6 +23,8 @@ UNREAD = "unread"
 """The kind of a text that no compressor has read."""
 PICO = 1000
 """Trillionths in a billionth."""
+MOST = 2**44
+"""Of tokens, amounts and times of one request; half a million of such add up to less than 64 bits."""
 MOST_TEXT = 200
 """Characters of a name."""
 
@@ -105,13 +107,13 @@ def made(noted: Noted, price_of: PriceOf, seen: Seen) -> Made:
         paid = billed(usage, price)
         marked = record.marked or usage.cached > 0 or usage.written > 0
         tokens = what = None
-        if record.tokens_after < record.tokens_before:
+        if record.answered and record.tokens_after < record.tokens_before:
             mark = Mark(marked, record.marked_to_end)
             whole = original_tokens(usage, price, record.sizes(), seen, mark)
             tokens, what = sum(whole), cost(whole, usage, price)
         what = paid if what is None else what
         tokens = usage.prompt if tokens is None else tokens
-        cacheable = tokens >= price.rules.least and (price.rules.automatic or marked)
+        cacheable = tokens >= undisproved(price, usage).rules.least and (price.rules.automatic or marked)
     entry = Entry(
         noted.at_ms,
         record.team or "",
@@ -132,15 +134,10 @@ def made(noted: Noted, price_of: PriceOf, seen: Seen) -> Made:
         record.tokens_before,
         record.tokens_after,
         record.tokens_estimated,
-        usage.prompt if usage else None,
-        usage.cached if usage else None,
-        usage.written if usage else None,
-        usage.written_1h if usage else None,
-        usage.completion if usage else None,
-        usage.reasoning if usage else None,
+        *_tokens(usage),
         price.label if price and usage else "",
-        None if paid is None else paid // PICO,
-        None if what is None else what // PICO,
+        None if paid is None else _bounded(paid // PICO),
+        None if what is None else _bounded(what // PICO),
         _micro(noted.total_s),
         _micro(record.proxy_s),
         _micro(record.compression_ms / 1000),
@@ -187,15 +184,37 @@ def _without_compressed(outcomes: Mapping[str, int]) -> dict[str, int]:
 
 def _saved_us(record: Record, usage: Usage | None) -> int:
     """Time that a local model did not read for; what it had read before costs it nothing in either form."""
-    if not record.read_per_s or not record.parts:
+    if not record.read_per_s or not record.parts or not record.answered:
         return 0
     removed = record.tokens_before - record.tokens_after
     fresh = 1 - usage.cached / usage.prompt if usage and usage.prompt else 1.0
-    return int(removed * fresh / record.read_per_s * 1e6) - _micro(record.compression_ms / 1000)
+    read = int(removed * fresh / record.read_per_s * 1e6)
+    return _bounded(read) - _micro(record.compression_ms / 1000)
 
 
 def _micro(seconds: float) -> int:
-    return max(0, int(seconds * 1e6))
+    return max(0, _bounded(int(seconds * 1e6)))
+
+
+_Counts = tuple[int | None, int | None, int | None, int | None, int | None, int | None]
+
+
+def _tokens(usage: Usage | None) -> _Counts:
+    """As the provider says, in the order of the columns."""
+    if usage is None:
+        return None, None, None, None, None, None
+    return (
+        min(usage.prompt, MOST),
+        min(usage.cached, MOST),
+        min(usage.written, MOST),
+        min(usage.written_1h, MOST),
+        min(usage.completion, MOST),
+        min(usage.reasoning, MOST),
+    )
+
+
+def _bounded(amount: int) -> int:
+    return min(amount, MOST)
 
 
 @lru_cache(maxsize=1024)

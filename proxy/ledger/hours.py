@@ -16,6 +16,9 @@ HOUR_S = 3600
 GROUPS = 2000
 """Groups of one hour; what comes later is summed with its team and door, and other names as `other`."""
 
+REACHED = "hours.upstream <> ''"
+"""Requests that reached an upstream: what the page and the report count. What was refused before is told apart."""
+REFUSED = "SELECT CAST(COALESCE(SUM(errors), 0) AS BIGINT) FROM hours WHERE hours.upstream = ''"
 _MARKS = ", ".join("?" * (len(KEYS) + len(SUMS)))
 _ADD = (
     f"INSERT INTO hours ({', '.join((*KEYS, *SUMS))}) VALUES ({_MARKS}) ON CONFLICT ({', '.join(KEYS)}) "  # noqa: S608
@@ -43,6 +46,8 @@ class _Group:
 
     def add(self, made: Made) -> None:
         self.sums = list(map(add, self.sums, _values(made.entry)))
+        if not _answered(made.entry):
+            return
         for reason, count in made.skips.items():
             self.skips[reason] = self.skips.get(reason, 0) + count
         for kind, (before, sent, parts) in made.kinds.items():
@@ -83,7 +88,7 @@ class Hours:
         if key in known or len(known) < self._bound:
             known.add(key)
             return key
-        return hour, key[1], OTHER, OTHER, key[4], OTHER, OTHER, key[7]
+        return hour, key[1], OTHER, OTHER, key[4], OTHER, key[6] and OTHER, key[7]
 
 
 def _key(entry: Entry) -> Key:
@@ -93,15 +98,21 @@ def _key(entry: Entry) -> Key:
     )  # fmt: skip
 
 
+def _answered(entry: Entry) -> bool:
+    """As in Record."""
+    return bool(entry.upstream) and entry.status < 400
+
+
 def _values(entry: Entry) -> tuple[int, ...]:
-    """In the order of SUMS."""
+    """In the order of SUMS. Nothing was saved by what no upstream took."""
+    answered = _answered(entry)
     return (
         1,
         int(entry.status >= 400 or bool(entry.error)),
         int(entry.retries > 0),
         int(entry.billed_nano is not None),
-        entry.tokens_before,
-        entry.tokens_sent,
+        entry.tokens_before * answered,
+        entry.tokens_sent * answered,
         entry.input_tokens or 0,
         entry.cached_tokens or 0,
         entry.cache_written_tokens or 0,
@@ -141,8 +152,15 @@ async def read_kinds(session: Session, since: datetime, until: datetime, team: s
 
 def _span(since: datetime, until: datetime, team: str | None) -> tuple[str, tuple[object, ...]]:
     first = int(since.timestamp()) // HOUR_S * HOUR_S
-    where, values = "WHERE hours.hour >= ? AND hours.hour < ?", (first, int(until.timestamp()))
+    where, values = f"WHERE {REACHED} AND hours.hour >= ? AND hours.hour < ?", (first, int(until.timestamp()))
     return (where, values) if team is None else (f"{where} AND hours.team = ?", (*values, team))
+
+
+async def read_refused(session: Session, since: datetime, until: datetime, team: str | None) -> int:
+    """How many requests of these hours failed before an upstream had them."""
+    where, values = _span(since, until, team)
+    rows = await session.fetch(REFUSED + where.removeprefix(f"WHERE {REACHED}"), values)
+    return int(rows[0][0])
 
 
 def _hour_row(row: tuple[object, ...], skips: dict[str, int]) -> HourRow:

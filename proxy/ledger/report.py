@@ -82,7 +82,10 @@ _ADDED = (
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """since, until: with their zone. red: classes where compression cost more than it saved."""
+    """since, until: with their zone. red: classes where compression cost more than it saved.
+
+    refused: requests that failed before an upstream had them; they are in no line.
+    """
 
     since: datetime
     until: datetime
@@ -92,11 +95,12 @@ class Report:
     red: tuple[Line, ...]
     kinds: tuple[KindRow, ...]
     sides: tuple[Sides, ...]
+    refused: int = 0
 
     @property
     def empty(self) -> bool:
         """Whether there was no request."""
-        return not self.total.requests
+        return not self.total.requests and not self.refused
 
 
 async def report_of(
@@ -115,6 +119,7 @@ async def report_of(
         tuple(red),
         tuple(await ledger.kinds(since, until, team)),
         tuple(await ledger.sides(since, until, team)),
+        await ledger.refused(since, until, team),
     )
 
 

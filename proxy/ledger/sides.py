@@ -25,11 +25,18 @@ _QUERY = """
 SELECT policy, arm, conversation, CAST(COUNT(*) AS BIGINT), CAST(SUM(billed_nano) AS BIGINT),
  CAST(SUM(total_us) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT),
  CAST(SUM(CASE WHEN retries > 0 THEN 1 ELSE 0 END) AS BIGINT),
- CAST(SUM(CASE WHEN status >= 400 OR error <> '' THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(input_tokens) AS BIGINT)
+ CAST(SUM(CASE WHEN status >= 400 OR error <> '' THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(input_tokens) AS BIGINT),
+ CAST(SUM(CASE WHEN status < 400 AND billed_nano IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+ CAST(SUM(CASE WHEN status < 400 AND input_tokens IS NULL THEN 1 ELSE 0 END) AS BIGINT)
 FROM requests WHERE at >= ? AND at < ? AND conversation IS NOT NULL AND (? = '' OR team = ?)
 GROUP BY policy, arm, conversation
 """
-_COLUMNS = ("requests", "billed_nano", "total_us", "output_tokens", "retries", "errors", "input_tokens")
+_COLUMNS = (
+    "requests", "billed_nano", "total_us", "output_tokens", "retries", "errors", "input_tokens", "unpriced",
+    "uncounted",
+)  # fmt: skip
+_LACKING = {"billed_nano": "unpriced", "input_tokens": "uncounted", "output_tokens": "uncounted"}
+"""Conversations with such requests are left out where this is added up: nothing is known of what they cost."""
 # name -> (what is added up, what it is divided by or None for conversations, factor to the unit, whether a share)
 _MEASURES: dict[str, tuple[str, str | None, float, bool]] = {
     "billed_usd_per_conversation": ("billed_nano", None, 1e-9, False),
@@ -67,12 +74,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """The comparison for one policy. differences: empty where there are too few conversations."""
+    """The comparison for one policy. differences: empty where there are too few conversations.
+
+    unpriced, uncounted: conversations on both sides that had a request without an amount, or without usage: they
+    are left out of the figures in dollars, or in tokens.
+    """
 
     policy: str
     compressed: int
     holdout: int
     differences: tuple[Difference, ...]
+    unpriced: int = 0
+    uncounted: int = 0
 
     @property
     def enough(self) -> bool:
@@ -100,14 +113,22 @@ def _columns(rows: Sequence[Any], policy: str, arm: str) -> Columns:
 def sides_of(policy: str, compressed: Columns, holdout: Columns) -> Sides:
     """The comparison of two sides. Columns: a value for each conversation."""
     sizes = len(compressed["requests"]), len(holdout["requests"])
+    lacking = [
+        sum(int((side[name] > 0).sum()) for side in (compressed, holdout)) for name in ("unpriced", "uncounted")
+    ]
     if min(sizes) < ENOUGH:
-        return Sides(policy, *sizes, ())
-    found = tuple(_difference(name, compressed, holdout) for name in _MEASURES)
-    return Sides(policy, *sizes, found)
+        return Sides(policy, *sizes, (), *lacking)
+    found = (_difference(name, compressed, holdout) for name in _MEASURES)
+    return Sides(policy, *sizes, tuple(each for each in found if each is not None), *lacking)
 
 
-def _difference(measure: str, compressed: Columns, holdout: Columns) -> Difference:
+def _difference(measure: str, compressed: Columns, holdout: Columns) -> Difference | None:
+    """None where too few conversations are left."""
     above, below, unit, share = _MEASURES[measure]
+    if above in _LACKING:
+        compressed, holdout = _without(compressed, _LACKING[above]), _without(holdout, _LACKING[above])
+    if min(len(compressed["requests"]), len(holdout["requests"])) < ENOUGH:
+        return None
     sides = [
         _ratio(side[above] * unit, None if below is None else side[below], share) for side in (compressed, holdout)
     ]
@@ -115,6 +136,11 @@ def _difference(measure: str, compressed: Columns, holdout: Columns) -> Differen
     variance = our_variance + their_variance
     half = _t(_welch(our_variance, our_size, their_variance, their_size)) * sqrt(variance)
     return Difference(measure, ours, theirs, ours - theirs - half, ours - theirs + half)
+
+
+def _without(side: Columns, lacking: str) -> Columns:
+    whole = side[lacking] == 0
+    return {name: column[whole] for name, column in side.items()}
 
 
 def _ratio(above: NDArray[np.float64], below: NDArray[np.float64] | None, share: bool) -> tuple[float, float, int]:

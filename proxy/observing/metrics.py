@@ -71,7 +71,7 @@ class Metrics:
         )
         self._tokens = Counter(
             "moos_tokens",
-            "Tokens of text parts before and after compression.",
+            "Tokens of text parts before and after compression, of requests that an upstream took.",
             ["when", "team", "model", "door", "route"],
             registry=registry,
         )
@@ -197,10 +197,11 @@ class Metrics:
             for part in record.parts:
                 if part.cache:
                     counts["hits", part.cache] += 1
-            counts["tokens", "before", team, *where] += record.tokens_before
-            counts["tokens", "after", team, *where] += record.tokens_after
-            if record.shadow_after is not None:
-                counts["tokens", "shadow", team, *where] += record.shadow_after
+            if record.answered:
+                counts["tokens", "before", team, *where] += record.tokens_before
+                counts["tokens", "after", team, *where] += record.tokens_after
+                if record.shadow_after is not None:
+                    counts["tokens", "shadow", team, *where] += record.shadow_after
             self._samples.append((self._compression, "", record.compression_ms / 1000))
         if len(self._samples) >= _SAMPLES_HELD:
             self.settle()

@@ -68,11 +68,22 @@ class Record:
     marked: bool = field(default=False, init=False)
     marked_to_end: bool = field(default=False, init=False)
 
+    @property
+    def answered(self) -> bool:
+        """Whether an upstream took the request: only then anything can have been saved by what was left out."""
+        return bool(self.upstream) and self.status < 400
+
     def sizes(self) -> list[tuple[int, int, bool]]:
-        """Of each text tokens before and as sent, and whether they were counted."""
-        shadow = self.shadow_after is not None
+        """Of each text tokens before and as sent, and whether the model's own tokenizer counted them.
+
+        Where it did not, no more were left out than those that every tokenizer counts.
+        """
+        if self.shadow_after is not None:
+            return [(part.tokens_before, part.tokens_before, not part.estimated) for part in self.parts]
         return [
-            (part.tokens_before, part.tokens_before if shadow else part.tokens_after, not part.estimated)
+            (part.tokens_before, part.tokens_after, not part.estimated)
+            if part.fewer is None
+            else (min(part.tokens_before, part.tokens_after + part.fewer), part.tokens_after, False)
             for part in self.parts
         ]
 

@@ -31,6 +31,8 @@ class OpenLedger:
         fault = self.refused or (self.writer.fault if self.writer else None)
         if fault is not None:
             return Check("degraded", f"{fault}; requests are served, their rows wait or are lost")
+        if self.writer and self.writer.refused:
+            return Check("ok", f"rows lost that the database does not take: {self.writer.refused}; see the log")
         return Check("ok") if self.writer else Check("off", "MOOS_LEDGER=off: nothing is kept of requests")
 
 

@@ -34,6 +34,7 @@ class PartOutcome(NamedTuple):
     message, part: as in TextPart. cache: the layer that had the answer, None if it was made for this request.
     limit: what kept the ratio more than a tenth below the asked one.
     kinds: of text, with their tokens before and after; empty where nobody looked.
+    fewer: tokens that were left out at least, where the counts are not by the model's own tokenizer.
     tokens_before, tokens_after: counted where the compressor saw the text, else estimated (and equal).
     """
 
@@ -47,6 +48,7 @@ class PartOutcome(NamedTuple):
     estimated: bool = False
     limit: Limit | None = None
     kinds: Kinds = ()
+    fewer: int | None = None
 
 
 class Rewritten(NamedTuple):

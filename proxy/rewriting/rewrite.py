@@ -28,13 +28,13 @@ from moosproxy.proxy.reasons import FORCED, SkipReason
 from moosproxy.proxy.rewriting.answer import answer_of
 from moosproxy.proxy.rewriting.asked import key_space, ratio_of, settings_for
 from moosproxy.proxy.rewriting.conversation import asked_before
+from moosproxy.proxy.rewriting.left_out import applied
 from moosproxy.proxy.rewriting.money import WorthItsMoney, openings_of
 from moosproxy.proxy.rewriting.outcome import Overrides, PartOutcome, Rewritten, Worth, unseen
 from moosproxy.proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
 from moosproxy.proxy.scheduling.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
-
 
 _LATE_BYTES = 8 * 1024 * 1024
 _GRACE_S = 0.05
@@ -149,7 +149,7 @@ class Rewriter:
             if index % _PARTS_AT_ONCE == _PARTS_AT_ONCE - 1:
                 await asyncio.sleep(0)
             if index in asks:
-                text, outcome = await _apply(part, found[asks[index].key], policy.min_savings)
+                text, outcome = await _apply(part, asks[index], found[asks[index].key], policy.min_savings)
             else:
                 text, outcome = part.text, unseen(part, reasons[index])
             texts.append(text)
@@ -245,14 +245,15 @@ def _reason_at_sight(
     return None
 
 
-async def _apply(part: TextPart, found: Found, min_savings: float) -> tuple[str, PartOutcome]:
+async def _apply(part: TextPart, ask: _Ask, found: Found, min_savings: float) -> tuple[str, PartOutcome]:
     answer = found.answer
     if isinstance(answer, Skip):
         return part.text, _untouched(part, answer.reason, answer.tokens, found)
     before, after = answer.tokens_before, answer.tokens_after
     if before - after <= 0 or before - after < min_savings * before:
         return part.text, _untouched(part, SkipReason.NOT_WORTH_IT, before, found)
-    text = await off_loop(len(part.text) >= VERY_LONG_CHARS, lambda: answer.apply(part.text))
+    long = len(part.text) >= VERY_LONG_CHARS
+    text, fewer = await off_loop(long, lambda: applied(answer, part.text, ask.settings.tokenizer))
     outcome = PartOutcome(
         part.message,
         part.part,
@@ -263,6 +264,7 @@ async def _apply(part: TextPart, found: Found, min_savings: float) -> tuple[str,
         found.layer,
         limit=answer.limit,
         kinds=answer.kinds,
+        fewer=fewer,
     )
     return text, outcome
 

@@ -147,8 +147,8 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
         services.metrics.in_flight -= 1
         services.metrics.finished(record)
         services.recent.add(record)
-        if services.ledger_writer is not None:
-            services.ledger_writer.note(record)
+        if services.ledger_writer is not None and exchange.caller is not _NOBODY:
+            services.ledger_writer.note(record)  # strangers are counted in the metrics, and write nothing
         trace.end()
         log_request(record.fields)
 

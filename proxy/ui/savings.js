@@ -50,14 +50,14 @@ function invitation() {
 function tiles(all) {
   const saved = all.tokens_before - all.tokens_sent;
   const priced = all.priced > 0;
-  const unpriced = all.requests - all.priced;
+  const unpriced = Math.max(0, all.requests - all.errors - all.priced);
   const note = priced
     ? `${share(all.saved_usd, all.original_usd)} of ${usd(all.original_usd)}${unpriced ? `, ${exact(unpriced)} without a price` : ""}`
     : all.requests ? "no price is known for these models" : " ";
   fill($("tiles"),
     tile("Saved", priced ? usd(all.saved_usd) : "–", note, all.saved_usd < 0 ? "bad" : ""),
     tile("Tokens saved", count(saved), `${share(saved, all.tokens_before)} of ${count(all.tokens_before)}`),
-    tile("Requests", exact(all.requests), `${exact(all.errors)} failed`, all.errors ? "warn" : ""),
+    tile("Requests", exact(all.requests), `${exact(all.errors)} failed, ${exact(all.refused)} more refused`, all.errors ? "warn" : ""),
     tile("Provider's cache", share(all.cached_tokens, all.input_tokens), `of ${count(all.input_tokens)} input tokens`),
     tile("Our cache", share(all.cache_hits, all.texts), `of ${count(all.texts)} texts known from before`));
 }
@@ -144,7 +144,7 @@ const MEASURES = {
 const signed = (value, format) => `${value < 0 ? "−" : "+"}${format(Math.abs(value)).replace("−", "")}`;
 
 function sides(policy) {
-  const name = h("h3", {}, policy.policy, h("span", { class: "soft" }, ` ${exact(policy.compressed)} conversations shortened, ${exact(policy.holdout)} held out`));
+  const name = h("h3", {}, policy.policy, h("span", { class: "soft" }, ` ${exact(policy.compressed)} conversations shortened, ${exact(policy.holdout)} held out${policy.unpriced ? `, ${exact(policy.unpriced)} without an amount left out of dollars` : ""}`));
   if (!policy.differences.length) return [name, h("p", { class: "empty" }, `Too few to say anything: it takes ${policy.needed} on either side.`)];
   return [name, table([
     { title: "", of: (row) => MEASURES[row.measure]?.[0] ?? row.measure },

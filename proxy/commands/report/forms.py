@@ -100,11 +100,18 @@ def notes(report: Report) -> list[str]:
             "`cost_aware: true` in the policy leaves such texts alone"
         )
     total = report.total
-    if total.priced < total.requests:
-        count = total.requests - total.priced
+    answered = total.requests - total.errors
+    if total.priced < answered:
         out.append(
-            f"{count:,} of {total.requests:,} requests have no amount: no usage reported, or no price known for "
-            "their model (`prices` of the upstream gives one); only their tokens are counted"
+            f"{answered - total.priced:,} of {answered:,} requests have no amount: no usage reported, or no price "
+            "known for their model (`prices` of the upstream gives one); only their tokens are counted"
+        )
+    if total.errors:
+        out.append(f"{total.errors:,} of {total.requests:,} requests failed: they count as nothing saved")
+    if report.refused:
+        out.append(
+            f"{report.refused:,} more requests failed before an upstream had them (refused, or none to be had): "
+            "they are in no sum"
         )
     if total.saved_s:
         out.append(f"Local models: {total.saved_s:,.1f} s of reading saved, compression already taken off")
@@ -118,7 +125,12 @@ def _side_notes(sides: Sides) -> list[str]:
     head += f"{sides.compressed:,} shortened"
     if not sides.enough:
         return [f"{head}: too few to say anything, {ENOUGH} are needed on each side"]
-    return [head, *(f"  {_told(each)}" for each in sides.differences)]
+    out = [head, *(f"  {_told(each)}" for each in sides.differences)]
+    if sides.unpriced:
+        out.append(f"  {sides.unpriced:,} conversations with a request without an amount are in no sum of dollars")
+    if sides.uncounted:
+        out.append(f"  {sides.uncounted:,} conversations with a request without usage are in no sum of tokens")
+    return out
 
 
 def _told(each: Difference) -> str:
@@ -151,6 +163,7 @@ def as_json(report: Report) -> str:
         "by": list(report.by),
         "total": _plain(report.total),
         "groups": [{**dict(zip(report.by, line.names, strict=True)), **_plain(line)} for line in report.lines],
+        "refused": report.refused,
         "costs_more": [{**dict(zip(CLASS, line.names, strict=True)), **_plain(line)} for line in report.red],
         "kinds": [asdict(kind) for kind in report.kinds],
         "control_groups": [_sides(sides) for sides in report.sides],
@@ -169,6 +182,7 @@ def _sides(sides: Sides) -> dict[str, Any]:
         {**asdict(each), "difference": each.difference, "told": each.told} for each in sides.differences
     ]
     counts = {"policy": sides.policy, "compressed": sides.compressed, "holdout": sides.holdout}
+    counts |= {"unpriced": sides.unpriced, "uncounted": sides.uncounted}
     return {**counts, "enough": sides.enough, "differences": differences}
 
 

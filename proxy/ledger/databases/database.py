@@ -20,6 +20,10 @@ class LedgerError(Exception):
         self.lasting = lasting
 
 
+class RowError(LedgerError):
+    """The database works and refuses a value: the rows with it will never be written."""
+
+
 class Session(Protocol):
     """Statements of one transaction."""
 

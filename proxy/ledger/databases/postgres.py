@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from moosproxy.proxy.ledger.databases.database import LedgerError, Values
+from moosproxy.proxy.ledger.databases.database import LedgerError, RowError, Values
 
 _PATIENCE_S = 5.0
 _LOCK = 7_305_806
@@ -95,6 +95,8 @@ class _Told:
             raise LedgerError(
                 f"there is no database for the ledger at {self._place}: make it, with createdb"
             ) from None
+        if isinstance(fault, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError | UnicodeError):
+            raise RowError(f"the ledger at {self._place} refuses a value ({type(fault).__name__})") from None
         if isinstance(fault, asyncpg.UndefinedTableError):
             raise LedgerError("the database has no tables of a ledger: a running proxy makes them") from None
         if isinstance(fault, asyncpg.InsufficientPrivilegeError):

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiosqlite
 
-from moosproxy.proxy.ledger.databases.database import LedgerError, Values
+from moosproxy.proxy.ledger.databases.database import LedgerError, RowError, Values
 
 _PATIENCE_S = 2.0
 """How long a statement waits for another worker's lock, in a thread."""
@@ -31,6 +31,9 @@ _REASONS = {
     sqlite3.SQLITE_CORRUPT: "is damaged: move it away, a new one is made",
     sqlite3.SQLITE_NOTADB: "is no ledger: move it away, or name another place with MOOS_LEDGER",
 }
+
+_REFUSED = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError)
+"""Of a value, not of the file: a number beyond 64 bits is an OverflowError."""
 
 
 class Sqlite:
@@ -135,6 +138,8 @@ class _Told:
         return None
 
     def __exit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        if isinstance(fault, _REFUSED):
+            raise RowError(f"the ledger {self._path} refuses a value ({type(fault).__name__})") from None
         if isinstance(fault, sqlite3.Error):
             code = getattr(fault, "sqlite_errorcode", 0) & 0xFF
             reason = _REASONS.get(code, f"does not do what it should ({fault})")

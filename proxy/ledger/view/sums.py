@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from moosproxy.proxy.ledger.databases.database import Database, Session
+from moosproxy.proxy.ledger.hours import REACHED, REFUSED
 from moosproxy.proxy.ledger.rows import KindRow
 
 Sums = dict[str, float]
@@ -19,13 +20,11 @@ MONEY = ("billed_usd", "original_usd", "saved_usd")
 GROUPS = ("team", "model", "route", "policy", "door", "upstream")
 """What sums may be grouped by."""
 
-# What never went to an upstream saved nothing there; /v1/compress, and what is no endpoint, is not even a request.
-_SENT = "CAST(SUM(CASE WHEN upstream = '' THEN 0 ELSE {0} END) AS BIGINT)"
 _COLUMNS = ", ".join(
-    (_SENT if name in ("tokens_before", "tokens_sent") else "CAST(SUM({0}) AS BIGINT)").format(name)
-    for name in (*COUNTS, "billed_nano", "original_nano", "total_us")
+    f"CAST(SUM({name}) AS BIGINT)" for name in (*COUNTS, "billed_nano", "original_nano", "total_us")
 )
-_WHERE = "WHERE hour >= ? AND hour < ? AND (upstream <> '' OR door <> 'other')"
+_HOURS = "hour >= ? AND hour < ?"
+_WHERE = f"WHERE {REACHED} AND {_HOURS}"
 
 
 class Asked(NamedTuple):
@@ -41,12 +40,16 @@ class Asked(NamedTuple):
 
 @dataclass(slots=True)
 class View:
-    """over_time: by the Unix second at which a point begins. by: group -> name -> sums. kinds: longest first."""
+    """over_time: by the Unix second at which a point begins. by: group -> name -> sums. kinds: longest first.
+
+    refused: requests that failed before an upstream had them; they are in no sum.
+    """
 
     over_time: dict[int, Sums] = field(default_factory=dict)
     by: dict[str, dict[str, Sums]] = field(default_factory=dict)
     skips: dict[str, int] = field(default_factory=dict)
     kinds: list[KindRow] = field(default_factory=list)
+    refused: int = 0
 
 
 async def read_view(database: Database, asked: Asked) -> View:
@@ -63,9 +66,11 @@ async def read_view(database: Database, asked: Asked) -> View:
             "CAST(SUM(parts) AS BIGINT) FROM hour_kinds",
             asked,
         )
+        where, values = _span(asked)
+        refused = await session.fetch(REFUSED + where.removeprefix(f"WHERE {REACHED}"), values)
     rows = sorted((KindRow(*row) for row in kinds), key=lambda row: (-row.tokens_before, row.kind))
     skipped = {row[0]: row[1] for row in skips}
-    return View({int(at): sums for at, sums in over_time.items()}, by, skipped, rows)
+    return View({int(at): sums for at, sums in over_time.items()}, by, skipped, rows, int(refused[0][0]))
 
 
 async def _sums(session: Session, key: str, asked: Asked) -> dict[str, Sums]:

@@ -61,11 +61,12 @@ def told(view: View, question: Asked, *, kinds: bool) -> dict[str, Any]:
     by = {name: _table(found) for name, found in view.by.items()}
     if kinds:
         by["kind"] = [_kind(row) for row in view.kinds]
+    texts = sum(row.parts for row in view.kinds)
     return {
         "since": question.since,
         "until": question.until,
         "step": question.step,
-        "totals": {**_added(list(view.over_time.values())), "texts": sum(row.parts for row in view.kinds)},
+        "totals": {**_added(list(view.over_time.values())), "texts": texts, "refused": view.refused},
         "series": _series(view, question),
         "by": by,
         "skips": view.skips,
@@ -80,6 +81,7 @@ def control(sides: Sequence[Sides]) -> list[dict[str, Any]]:
             "compressed": side.compressed,
             "holdout": side.holdout,
             "needed": ENOUGH,
+            "unpriced": side.unpriced,
             "differences": [{**asdict(found), "told": found.told} for found in side.differences],
         }
         for side in sides

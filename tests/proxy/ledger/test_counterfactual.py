@@ -136,3 +136,16 @@ def test_whatever_is_reported_no_count_is_negative(
 
     assert min(whole) >= 0
     assert sum(whole) >= prompt
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules(128), Rules(automatic=False)])
+def test_what_a_provider_read_of_a_short_prompt_it_would_have_read_of_the_original(rules: Rules) -> None:
+    price = Price(1_000_000, 1_000_000, 250_000, 1_000_000, 1_000_000, rules)
+    found = usage(490, 464)
+    for before in (900, 1500):
+        whole = original_tokens(found, price, [(before, 460, True), (10, 10, True)], NOTHING, Mark(True))
+        saved = cost(whole, found, price) - billed(found, price)
+
+        assert whole.cached >= found.cached
+        # Within half a step of what left the cached part costs there.
+        assert 0 <= saved <= (before - 460) * price.cached + rules.step // 2 * (price.input - price.cached)

@@ -118,6 +118,8 @@ def conversations(
         "retries": np.zeros(count),
         "errors": dice.binomial(requests.astype(int), failing).astype(float),
         "input_tokens": requests * 1000,
+        "unpriced": np.zeros(count),
+        "uncounted": np.zeros(count),
     }
 
 
@@ -150,3 +152,47 @@ def test_with_too_few_conversations_nothing_is_said() -> None:
     sides = sides_of("p", conversations(dice, 500, 0.0), conversations(dice, ENOUGH - 1, 0.0))
 
     assert (sides.enough, sides.differences) == (False, ())
+
+
+def test_conversations_without_amounts_are_no_free_ones() -> None:
+    dice = np.random.default_rng(8)
+    compressed, holdout = conversations(dice, 400, 0.0), conversations(dice, 200, 0.0)
+    whole = {each.measure: each for each in sides_of("p", compressed, holdout).differences}
+    for name in ("billed_nano", "input_tokens", "output_tokens"):
+        compressed[name][100:] = 0
+    compressed["unpriced"][100:] = compressed["uncounted"][100:] = 1
+    sides = sides_of("p", compressed, holdout)
+    found = {each.measure: each for each in sides.differences}
+
+    assert (sides.compressed, sides.unpriced, sides.uncounted) == (400, 300, 300)
+    for measure in ("billed_usd_per_conversation", "input_tokens_per_conversation", "output_tokens_per_request"):
+        assert found[measure].compressed > 0.7 * whole[measure].compressed
+    assert found["requests_per_conversation"] == whole["requests_per_conversation"]
+    compressed["unpriced"][:] = 1
+    assert "billed_usd_per_conversation" not in {
+        each.measure for each in sides_of("p", compressed, holdout).differences
+    }
+
+
+def test_what_failed_or_was_refused_is_told_apart_and_saves_nothing(place: Path) -> None:
+    async def main() -> None:
+        it = writer(place)
+        it.note(record())
+        it.note(record(status=429, usage=None))
+        it.note(record(status=404, upstream=None, usage=None))
+        it.note(record(upstream=None, usage=None, door="other", endpoint="/compress"))
+        it.note(record(arm="holdout", conversation=1))
+        it.note(record(arm="compressed", conversation=2, usage=None))
+        await it.aclose()
+
+    asyncio.run(main())
+    found, told = json.loads(ran("--json")), " ".join(ran().split())
+
+    total = found["total"]
+    assert (total["requests"], total["errors"], found["refused"]) == (4, 1, 1)
+    assert (total["tokens_before"], total["tokens_sent"]) == (6000, 3000)
+    assert [(kind["tokens_before"], kind["parts"]) for kind in found["kinds"]] == [(6000, 3)]
+    assert "1 of 3 requests have no amount" in told
+    assert "1 of 4 requests failed" in told
+    assert "1 more requests failed before an upstream had them" in told
+    assert [(each["unpriced"], each["uncounted"]) for each in found["control_groups"]] == [(1, 1)]

@@ -85,12 +85,15 @@ async def test_a_request_becomes_a_row_without_its_text(
     assert KEY.encode() not in raw
 
 
-async def test_who_may_not_come_in_is_a_row_too(proxy: LiveProxy, place: Path) -> None:
+async def test_who_may_not_come_in_writes_no_row_and_is_counted(proxy: LiveProxy, place: Path) -> None:
     answer = await ask(proxy.port, chat("any"), authorization="Bearer sk-wrong")
-    (row, *_) = await sent(proxy, place, chat(fresh("after")))
+    (row, *more) = await sent(proxy, place, chat(fresh("after")))
+    text = proxy.app._services().metrics.exposition().decode()
 
     assert answer.status == 401
-    assert (row["status"], row["team"], row["arm"], row["billed_nano"]) == (401, "", "off", None)
+    assert (row["team"], more) == ("red", [])
+    refused = [line for line in text.splitlines() if line.startswith("moos_requests_total{") and '"401"' in line]
+    assert len(refused) == 1
 
 
 async def test_a_held_out_conversation_goes_as_it_came_in_every_turn_and_others_are_shortened(

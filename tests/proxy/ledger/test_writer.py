@@ -18,6 +18,7 @@ from moosproxy.proxy.ledger.ledger import Ledger
 from moosproxy.proxy.ledger.rows import HourRow
 from moosproxy.proxy.ledger.store import Retention
 from moosproxy.proxy.ledger.writer import Clock
+from moosproxy.proxy.rewriting.outcome import PartOutcome
 from moosproxy.proxy.upstreams.usage import Usage
 from tests.proxy.ledger.ledgers import record, rows, writer
 
@@ -96,10 +97,10 @@ async def test_hours_add_up_what_rows_say(tmp_path: Path) -> None:
         1,
         2,
     )
-    assert (first.tokens_before, first.tokens_sent, first.input_tokens) == (4000, 2000, 2020)
+    assert (first.tokens_before, first.tokens_sent, first.input_tokens) == (2000, 1000, 2020)
     assert first.billed_usd == Decimal(2 * (1010 * 2500 + 200_000)).scaleb(-9)
-    assert first.saved_usd == Decimal(2 * 1000 * 2500).scaleb(-9)
-    assert first.skips == {"role": 4}
+    assert first.saved_usd == Decimal(1000 * 2500).scaleb(-9)
+    assert first.skips == {"role": 2}
     assert {other.team, second.team} == {"red", "blue"}
     assert [row.team for row in await read(path, "blue")] == ["blue"]
 
@@ -194,3 +195,19 @@ async def test_old_rows_go_and_sums_stay_longer(tmp_path: Path) -> None:
     await it.flush()
     await it.aclose()
     assert (rows(path), len(await read(path)), rows(path, "SELECT * FROM openings")) == ([], 1, [])
+
+
+@pytest.mark.parametrize(("fewer", "saved"), [(None, 1000), (330, 330), (0, 0), (1200, 1000)])
+async def test_where_no_tokenizer_of_the_model_counted_no_more_is_saved_than_is_sure(
+    fewer: int | None, saved: int, tmp_path: Path
+) -> None:
+    # 5,000 tokens of tools: that our count is above the provider's does not show.
+    path = tmp_path / "ledger.sqlite"
+    part = PartOutcome(0, None, "user", None, 2000, 1000, None, fewer=fewer)
+    it = writer(path)
+    it.note(record(usage=Usage(6000, 20, 0), parts=(part,)))
+    await it.aclose()
+
+    (row,) = rows(path)
+    assert row["original_nano"] - row["billed_nano"] == saved * 2500
+    assert (row["tokens_before"], row["tokens_sent"]) == (2000, 1000)

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from moosproxy.proxy.log import JsonFormatter, RequestLines
+from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.upstreams.usage import Usage, UsageReader
 from tests.proxy.answers import USAGE, chunks, completion
 from tests.proxy.conftest import TEAM_KEYS, UPSTREAM_KEY
 from tests.proxy.fakes import BOOM
+from tests.proxy.ledger.ledgers import record
 from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
 from tests.proxy.wire import ask, chat, connected, fresh, long_text, raw_request
 
@@ -161,6 +163,16 @@ async def test_metrics_count_requests_parts_tokens_and_what_the_provider_reports
     assert grown["moos_tokens_total"] == 100
     assert all(value > 0 for value in grown.values())
     assert await metric(proxy.port, "moos_requests_in_flight") == 0
+
+
+def test_tokens_are_counted_of_what_an_upstream_took_alone() -> None:
+    metrics = Metrics()
+    for given in ({}, {"status": 429}, {"status": 404, "upstream": None}, {"upstream": None}):
+        metrics.finished(record(**given))
+    told = metrics.exposition().decode().splitlines()
+
+    (before,) = [line for line in told if line.startswith("moos_tokens_total{") and 'when="before"' in line]
+    assert before.endswith(" 2000.0")
 
 
 async def test_what_a_caller_writes_never_becomes_a_label(proxy: LiveProxy) -> None:

@@ -97,7 +97,8 @@ async def test_what_was_never_sent_saves_nothing(ledger: Filled) -> None:
     await ledger.add(upstream="", billed_nano=0, original_nano=0, priced=0)
     totals = (await ledger.told())["totals"]
 
-    assert (totals["requests"], totals["tokens_before"], totals["tokens_sent"], totals["errors"]) == (2, 0, 0, 1)
+    assert (totals["requests"], totals["tokens_before"], totals["tokens_sent"], totals["errors"]) == (0, 0, 0, 0)
+    assert totals["refused"] == 2
 
 
 async def test_a_table_has_a_bound_and_the_rest_is_one_row(ledger: Filled) -> None:

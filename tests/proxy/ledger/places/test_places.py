@@ -20,9 +20,6 @@ from tests.proxy.ledger.ledgers import record, rows, some, writer
 NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
 
-NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
-
-
 def empty(folder: Path) -> None:
     for left in folder.iterdir():
         left.unlink()

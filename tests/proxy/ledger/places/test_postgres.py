@@ -12,6 +12,7 @@ import pytest
 from moosproxy.proxy.ledger.databases.database import LedgerError
 from moosproxy.proxy.ledger.ledger import Ledger, database_of
 from moosproxy.proxy.ledger.writer import Writer
+from moosproxy.proxy.upstreams.usage import Usage
 from tests.proxy.ledger.ledgers import RETENTION, priced, record
 from tests.proxy.ledger.places import postgres_server
 
@@ -87,3 +88,16 @@ async def test_while_the_server_is_away_rows_wait(url: str) -> None:
 
     assert "cannot be used" in str(fault)
     assert it.lost == 1
+
+
+async def test_a_row_that_the_server_refuses_is_lost_alone(url: str) -> None:
+    it = writer(url)
+    await it.open()
+    for number in range(10):
+        it.note(record(team="poison", retries=2**70 if number == 4 else 0, usage=Usage(2**53 - 1, 1, 0)))
+    it.note(record(team="poi\0son"))
+    await it.flush()
+    hours = await Ledger(it.database).hours(*SPAN, "poison")
+    await it.aclose()
+
+    assert (it.fault, it.refused, sum(row.requests for row in hours)) == (None, 2, 9)

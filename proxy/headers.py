@@ -41,25 +41,41 @@ _OTHER_WAYS = frozenset(
 _NOT_FORWARDED = HOP_BY_HOP | CREDENTIALS | _OTHER_WAYS | {b"host", b"content-length", b"expect"}
 # alt-svc would send the client to the upstream's own address next time.
 _NOT_RETURNED = HOP_BY_HOP | {b"alt-svc"}
+READ_CODINGS = frozenset({"gzip", "identity"})
+"""Of answers that the proxy reads beside the client."""
+_REFUSED = re.compile(r"identity\s*;\s*q=0(\.0*)?", re.IGNORECASE)
 _PREFIX = b"x-moos-"
 _NUMBERS = count()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def outgoing(
-    headers: RawHeaders, *, with_credentials: bool, stays: Callable[[bytes, bytes], bool] | None = None
+    headers: RawHeaders,
+    *,
+    with_credentials: bool,
+    stays: Callable[[bytes, bytes], bool] | None = None,
+    read: bool = False,
 ) -> list[tuple[str, str]]:
     """The request headers that go upstream.
 
     with_credentials: whether the caller's own key passes through. stays: whether a header must not leave.
+    read: whether usage is read off the answer, which must then come in a coding that can be.
     """
     headers = list(headers) if stays is None else [entry for entry in headers if not stays(*entry)]
     named = _named_by_connection(headers)
     return [
-        (forwarded, _decode(value))
+        (forwarded, _readable_codings(_decode(value)) if read and name == b"accept-encoding" else _decode(value))
         for name, value in headers
         if (forwarded := _forwarded(name, with_credentials)) is not None and name not in named
     ]
+
+
+@lru_cache(maxsize=256)
+def _readable_codings(accepted: str) -> str:
+    """Those of an Accept-Encoding that the proxy reads. Any client can take an answer without one."""
+    entries = [entry.strip() for entry in accepted.split(",")]
+    kept = [entry for entry in entries if entry.partition(";")[0].strip().lower() in READ_CODINGS]
+    return ", ".join(entry for entry in kept if not _REFUSED.fullmatch(entry)) or "identity"
 
 
 @lru_cache(maxsize=1024)

@@ -25,13 +25,14 @@ from moosproxy.proxy.rewriting.explain import Explainer
 from moosproxy.proxy.rewriting.fit_context import FitContext
 from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.upstreams.pool import UpstreamPool
+from moosproxy.proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
     from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten, Worth
 
 
-Price = Callable[[Record], float | None]
-"""What a finished request has cost in US dollars, None where its model has no price."""
+Price = Callable[[Record, Usage], float | None]
+"""What a finished request with so many tokens has cost in US dollars, None where its model has no price."""
 
 
 class PolicySource(Protocol):

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from moosproxy.policies.fields.strict import Count, Strict, not_bool
+from moosproxy.policies.fields.strict import Strict, not_bool
 
+# No budget is larger, and counters that workers share hold 63 bits.
+Amount = Annotated[int, Field(ge=0, le=10**15), BeforeValidator(not_bool)]
 Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False), BeforeValidator(not_bool)]
 WarnShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValidator(not_bool)]
 
@@ -15,18 +17,18 @@ WarnShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), BeforeValid
 class Limits(Strict):
     """Rates, averaged over a minute that slides."""
 
-    requests_per_minute: Count | None = None
+    requests_per_minute: Amount | None = None
     """Requests that change or make something; reading (GET, HEAD) is free."""
-    tokens_per_minute: Count | None = None
+    tokens_per_minute: Amount | None = None
     """Tokens sent and answered."""
 
 
 class Budget(Strict):
     """Sums, over days and months of UTC. 0 blocks at once."""
 
-    tokens_per_day: Count | None = None
+    tokens_per_day: Amount | None = None
     """Tokens sent and answered from midnight to midnight."""
-    tokens_per_month: Count | None = None
+    tokens_per_month: Amount | None = None
     """The same from the first of a month to the next."""
     usd_per_day: Dollars | None = None
     """US dollars from midnight to midnight, at the prices of the models that answered."""

@@ -10,13 +10,14 @@ from moosproxy.proxy.ledger.prices import PriceBook
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.names import model_name
 from moosproxy.proxy.observing.record import Record
+from moosproxy.proxy.upstreams.usage import Usage
 
 _TRILLION = 1e12
 _TOLD = 100
 
 
 class Spent:
-    """Called with a record: US dollars, None where nothing is known of tokens or price.
+    """Called with a record and its tokens, as reported or estimated: US dollars, None where no price is known.
 
     A model without a price is told once in the log: a budget in money does not hold for it.
     """
@@ -26,15 +27,15 @@ class Spent:
         self._book, self._upstreams = book, upstreams
         self._told: set[str] = set()
 
-    def __call__(self, record: Record) -> float | None:
-        upstream = self._upstreams().get(record.upstream or "")
-        if upstream is None or record.usage is None:
+    def __call__(self, record: Record, usage: Usage) -> float | None:
+        upstream = self._upstreams().get(record.upstream or record.tried or "")
+        if upstream is None:
             return None
-        price = self._book.of(upstream, record.model, record.usage.model)
+        price = self._book.of(upstream, record.model, usage.model)
         if price is None:
             self._tell(model_name(record.model), upstream.name)
             return None
-        return billed(record.usage, price) / _TRILLION
+        return billed(usage, price) / _TRILLION
 
     def _tell(self, model: str, upstream: str) -> None:
         if model not in self._told and len(self._told) < _TOLD:

@@ -70,7 +70,10 @@ class Ticket:
         await self.take(self.account.requests, 1)
 
     async def charge(self, tokens: int) -> None:
-        """Counts what is about to be sent. Raises RateLimited or BudgetExceeded, and has then counted nothing."""
+        """Counts what is about to be sent. Raises RateLimited or BudgetExceeded, and has then counted no tokens.
+
+        The request stays counted: it has been read and shortened, which is what its rate is there to bound.
+        """
         self._charged = await self.take(self.account.tokens, tokens)
         self.tokens = tokens
 

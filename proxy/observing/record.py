@@ -25,6 +25,7 @@ class Record:
     tokens_after: as sent. tokens_estimated: those of them in texts that no tokenizer has seen.
     shadow_after: what would have been sent, where the policy only measures. outcomes: number of texts by reason,
     or compressed. What most requests leave as it is takes no time to set: it is an attribute of the class.
+    upstream: the one that answered. tried: the last that was asked, which may bill what nobody waited for.
     unseen: the request was relayed and nobody looked for texts in it.
     model: as the request names it, which may be anything. door: first segment of the path, or `other`.
     key_id: the first digits of the key's hash. arm: the side of the control group, `off` for neither.
@@ -43,6 +44,7 @@ class Record:
     policy: str | None = field(default=None, init=False)
     route: str | None = field(default=None, init=False)
     upstream: str | None = field(default=None, init=False)
+    tried: str | None = field(default=None, init=False)
     stream: bool = field(default=False, init=False)
     parts: tuple[PartOutcome, ...] = field(default=(), init=False)
     outcomes: dict[str, int] = field(default_factory=dict, init=False)

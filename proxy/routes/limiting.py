@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from moosproxy.proxy.limits.gate import Ticket
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.record import Record
 from moosproxy.proxy.upstreams.base import RawHeader
+from moosproxy.proxy.upstreams.usage import Usage
 
 if TYPE_CHECKING:
     from moosproxy.proxy.routes.guard import Exchange
@@ -46,18 +48,25 @@ async def charge(exchange: Exchange, parsed: dict[str, Any] | None) -> None:
 
 def settle(ticket: Ticket, record: Record, price: Price) -> None:
     """What the request has used, as the provider reports it, else estimated; an error uses nothing."""
-    tokens = ticket.tokens + ticket.answered
-    if record.usage is not None:
-        tokens = record.usage.prompt + record.usage.completion
-    elif record.status >= 400 and not record.stream:
-        tokens = 0
+    used = _used(ticket, record)
     dollars = None
     if ticket.account.usd:
         try:
-            dollars = price(record)
+            dollars = price(record, used)
         except Exception:
             LOG.exception("a request has no price", extra={"fields": {"request_id": record.request_id}})
-    ticket.settle(tokens, dollars)
+    ticket.settle(used.prompt + used.completion, dollars)
+
+
+def _used(ticket: Ticket, record: Record) -> Usage:
+    """Errors of provider and proxy are free. A client that leaves early has made the provider work."""
+    left = record.disconnected and record.first_byte_s is None
+    if record.usage is None:
+        failed = record.status >= 400 and not record.stream and not left
+        return Usage(0, 0, 0) if failed else Usage(ticket.tokens, ticket.answered, 0)
+    if record.disconnected or record.error is not None:  # what was answered by then is reported at the end alone
+        return replace(record.usage, completion=max(record.usage.completion, ticket.answered))
+    return record.usage
 
 
 def head(exchange: Exchange, raw: list[RawHeader]) -> list[RawHeader]:

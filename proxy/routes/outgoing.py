@@ -31,7 +31,8 @@ def calls(
     credentials = exchange.caller.forwards_key(decision.policy)
     own_keys = exchange.caller.own_keys
     stays = own_keys.in_header if own_keys is not None else None
-    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials, stays=stays)
+    read = exchange.record.method == "POST"  # what is stored is fetched as it is
+    outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials, stays=stays, read=read)
     query = exchange.scope["query_string"].decode("latin-1")
     soft = wish(decision.policy)
     if soft is not None and decision.policy.allow_bypass and headers.asked_bypass(exchange.headers):
@@ -45,6 +46,7 @@ def calls(
         body = exchange.body
         if changes:
             body = await off_loop(len(body) > _LONG_BODY, lambda: splice(exchange.body, changes))
+        exchange.record.tried = upstream.name
         sent = trace.towards(upstream, name, outgoing)
         return Call(exchange.record.method, exchange.way.path, query, sent, body, name, exchange.caller.team, soft)
 

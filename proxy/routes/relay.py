@@ -90,7 +90,7 @@ async def _parsed(exchange: Exchange) -> dict[str, Any] | None:
             raise BadRequest("The request body must be a JSON object.", code="invalid_type")
         door.check(parsed)
         return parsed
-    if not exchange.headers.get("content-type", "").startswith("application/json"):
+    if not exchange.headers.get("content-type", "").strip().lower().startswith("application/json"):
         return None
     try:
         parsed = await parse_json(exchange.body)
@@ -203,7 +203,7 @@ async def _pass_back(exchange: Exchange, answer: Answer) -> None:
     record = exchange.record
     raw = answer.headers
     names = dict(raw)
-    record.stream = names.get(b"content-type", b"").startswith(b"text/event-stream")
+    record.stream = names.get(b"content-type", b"").strip().lower().startswith(b"text/event-stream")
     if record.stream:
         raw = raw + [header for header in _STREAM_HEADERS if header[0] not in names]
     await exchange.start(answer.status, raw)
@@ -216,7 +216,16 @@ async def _pass_back(exchange: Exchange, answer: Answer) -> None:
             told = Told(502, fault.message, "api_error", None, "upstream_broken")
             await exchange.finish(exchange.way.door.event(told, record.request_id))
         return  # else the server closes the connection, so the client sees that the answer is not whole
+    finally:
+        _note_usage(exchange, reader)
     await exchange.finish(rest)
+
+
+def _note_usage(exchange: Exchange, reader: UsageReader) -> None:
+    """Of an answer that broke off, too: nobody gets it cheaper by leaving before its end."""
+    record = exchange.record
+    if exchange.ticket is not None:
+        exchange.ticket.answered = reader.events
     record.usage = reader.usage()
     if record.usage is not None and record.upstream is not None:
         exchange.services.metrics.usage(record.upstream, record.usage, record.model)
@@ -224,11 +233,8 @@ async def _pass_back(exchange: Exchange, answer: Answer) -> None:
 
 async def _stream(exchange: Exchange, answer: Answer, reader: UsageReader) -> bytes:
     """Sends the answer's chunks as they come; gives the last one back if it is known to be the last."""
-    ticket = exchange.ticket if exchange.record.stream else None
     while chunk := await answer.read():
         reader.feed(chunk)
-        if ticket is not None:
-            ticket.answered += chunk.count(b"data:")
         if answer.ended:
             return chunk
         await exchange.chunk(chunk)

@@ -12,6 +12,7 @@ from moosproxy.policies.faults import PolicyError
 from moosproxy.policies.files.load import assemble
 from moosproxy.policies.files.sources import SourceFile, Sources
 from moosproxy.proxy.observing.record import Record
+from moosproxy.proxy.upstreams.usage import Usage
 from tests.proxy.answers import completion
 from tests.proxy.limits.conftest import KEYS, Limited, bearer
 from tests.proxy.limits.test_rates import answering
@@ -64,7 +65,7 @@ async def test_a_month_is_bounded_beside_its_days(limited: Limited, upstream: Sc
 async def test_a_budget_of_nothing_blocks_at_once_and_says_why(
     limited: Limited, upstream: ScriptedUpstream, budget: str
 ) -> None:
-    proxy = limited(SEARCH % budget, price=lambda record: 0.0)
+    proxy = limited(SEARCH % budget, price=lambda record, usage: 0.0)
     model = answering(upstream, completion())
     answer = await sent(proxy.port, model)
 
@@ -96,8 +97,8 @@ async def test_a_restart_forgets_nothing(limited: Limited, upstream: ScriptedUps
 
 
 async def test_money_is_counted_at_the_price_of_each_answer(limited: Limited, upstream: ScriptedUpstream) -> None:
-    def price(record: Record) -> float | None:
-        return record.usage.prompt * 0.01 if record.usage is not None else None
+    def price(record: Record, usage: Usage) -> float | None:
+        return usage.prompt * 0.01
 
     proxy = limited(SEARCH % "usd_per_day: 0.3, warn: 0.7", price=price)  # 11 tokens of a prompt each
     model = answering(upstream, completion())
@@ -109,7 +110,7 @@ async def test_money_is_counted_at_the_price_of_each_answer(limited: Limited, up
 
 
 async def test_a_price_that_fails_fails_no_request(limited: Limited, upstream: ScriptedUpstream) -> None:
-    def price(record: Record) -> float:
+    def price(record: Record, usage: Usage) -> float:
         raise KeyError("no such model")
 
     proxy = limited(SEARCH % "usd_per_day: 0.3", price=price)
@@ -145,6 +146,9 @@ async def test_money_is_counted_at_the_prices_of_the_policy_file(
     ("text", "fault"),
     [
         ("budget: {tokens_per_day: -1}", "budget.tokens_per_day: must be greater than or equal to 0"),
+        (f"budget: {{tokens_per_day: 1{'0' * 400}}}", "budget.tokens_per_day: must be less than or equal to"),
+        (f"limits: {{tokens_per_minute: 1{'0' * 16}}}", "limits.tokens_per_minute: must be less than or equal"),
+        (f"limits: {{requests_per_minute: 1{'0' * 16}}}", "limits.requests_per_minute: must be less than"),
         ("budget: {tokens_per_month: 1.5}", "budget.tokens_per_month: must be a valid integer"),
         ("budget: {usd_per_day: .nan}", "budget.usd_per_day: must be"),
         ("budget: {warn: 2}", "budget.warn: must be less than or equal to 1"),

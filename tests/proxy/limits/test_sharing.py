@@ -206,7 +206,7 @@ async def test_workers_of_one_serve_share_and_remember(upstream: ScriptedUpstrea
     hashes = {name: f'"{hash_key(key)}"' for name, key in KEYS.items()}
     file = tmp_path / "moos.yaml"
     bounds = "teams: {{search: {{keys: [{search}], budget: {{tokens_per_day: 200}}}}}}"
-    file.write_text((POLICIES + bounds).format(url=upstream.url, **hashes))
+    file.write_text((POLICIES + bounds).format(url=upstream.url, prices="{}", **hashes))
     model = answering(upstream, completion())
     environment = {
         "PATH": os.environ["PATH"],

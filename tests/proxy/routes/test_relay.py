@@ -70,7 +70,32 @@ async def test_a_compressed_answer_stays_compressed(proxy: LiveProxy, upstream: 
 
     assert answer.body == body
     assert answer.headers["content-encoding"] == "gzip"
-    assert upstream.last(model).header("accept-encoding") == "gzip, br"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asked"),
+    [
+        ("gzip, br", "gzip"),
+        ("gzip, deflate, br, zstd", "gzip"),
+        ("br;q=1.0, GZIP;q=0.8, *;q=0.1", "GZIP;q=0.8"),
+        ("identity;q=1, gzip;q=0.5", "identity;q=1, gzip;q=0.5"),
+        ("gzip;q=0", "gzip;q=0"),
+        ("br", "identity"),
+        ("zstd, identity;q=0", "identity"),
+        ("*", "identity"),
+        ("", "identity"),
+    ],
+)
+async def test_an_answer_is_asked_for_in_a_coding_that_usage_is_read_from(
+    proxy: LiveProxy, upstream: ScriptedUpstream, accepted: str, asked: str
+) -> None:
+    model = fresh("codings")
+    await ask(proxy.port, chat(model), accept_encoding=accepted)
+    await ask(proxy.port, b"", f"/v1/files/{model}/content", "GET", accept_encoding=accepted)
+    posted, fetched = upstream.all(model)
+
+    assert posted.header("accept-encoding") == asked
+    assert fetched.header("accept-encoding") == accepted  # what is stored has no usage, and comes as it is
 
 
 async def test_no_header_is_invented(proxy: LiveProxy, upstream: ScriptedUpstream) -> None:

@@ -79,7 +79,7 @@ class PolicyFields(Strict):
     max_alpha: Share = 1.0
     """Highest alpha that a request header may ask for; the policy's own alpha is always allowed."""
     allow_bypass: bool = True
-    """Whether a request header may switch compression off for one request."""
+    """Whether a request header may switch compression off, or ask for a ratio below the policy's own."""
     deadline_ms: Milliseconds = 5000
     """Milliseconds that compression of one request may take; what is not done by then goes out as it is."""
     on_error: Literal["forward", "reject"] = "forward"

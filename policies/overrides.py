@@ -46,8 +46,10 @@ def apply_overrides(policy: Policy, requested: Requested) -> Applied:
     clamped: list[Clamp] = []
     ratio = alpha = None
     if requested.ratio is not None:
-        high = max(policy.max_ratio, policy.ratio)
-        ratio = _clamp("ratio", requested.ratio, policy.ratio, (1.0, high), clamped)
+        # 1 is no compression: where that may not be asked for, no ratio below the policy's own may be either.
+        low = 1.0 if policy.allow_bypass else policy.ratio
+        bounds = (low, max(policy.max_ratio, policy.ratio))
+        ratio = _clamp("ratio", requested.ratio, policy.ratio, bounds, clamped)
     if requested.alpha is not None:
         bounds = (min(policy.min_alpha, policy.alpha), max(policy.max_alpha, policy.alpha))
         alpha = _clamp("alpha", requested.alpha, policy.alpha, bounds, clamped)

@@ -35,6 +35,7 @@ def test_whatever_is_asked_for_the_result_is_a_valid_policy_within_its_bounds(
     assert 1 <= applied.policy.ratio <= max(policy.ratio, policy.max_ratio)
     assert min(policy.alpha, policy.min_alpha) <= applied.policy.alpha <= max(policy.alpha, policy.max_alpha)
     assert not (applied.bypass and not policy.allow_bypass)
+    assert policy.allow_bypass or applied.policy.ratio >= policy.ratio
     assert Policy.model_validate(applied.policy.model_dump()) == applied.policy
 
 
@@ -86,3 +87,10 @@ def test_a_bypass_that_the_policy_forbids_is_refused_by_name() -> None:
 
 def test_asking_for_less_compression_is_always_granted() -> None:
     assert apply_overrides(Policy(ratio=4, max_ratio=1), Requested(ratio=1.5)).ratio == 1.5
+
+
+@pytest.mark.parametrize("asked", [1, 1.01, 2.9])
+def test_a_ratio_switches_nothing_off_where_a_bypass_may_not(asked: float) -> None:
+    applied = apply_overrides(Policy(ratio=3, allow_bypass=False), Requested(ratio=asked))
+    assert applied.ratio == 3
+    assert [str(clamp) for clamp in applied.clamped] == [f"ratio {asked} -> 3.0 (at least 3)"]

@@ -86,12 +86,13 @@ async def test_two_teams_are_compressed_by_their_own_policies(
     assert lengths["hard"] < 70
 
 
+@pytest.mark.parametrize("wish", [{"x_moos_bypass": "true"}, {"x_moos_ratio": "1"}])
 async def test_a_bypass_that_the_policy_forbids_does_nothing(
-    keyed_proxy: LiveProxy, upstream: ScriptedUpstream
+    keyed_proxy: LiveProxy, upstream: ScriptedUpstream, wish: dict[str, str]
 ) -> None:
     allowed, forbidden = fresh("bypass"), fresh("bypass")
-    await ask(keyed_proxy.port, chat(allowed, long_text()), authorization=HARD, x_moos_bypass="true")
-    await ask(keyed_proxy.port, chat(forbidden, long_text()), authorization=GENTLE, x_moos_bypass="true")
+    await ask(keyed_proxy.port, chat(allowed, long_text()), authorization=HARD, **wish)
+    await ask(keyed_proxy.port, chat(forbidden, long_text()), authorization=GENTLE, **wish)
 
     assert long_text().encode() in upstream.last(allowed).body
     assert long_text().encode() not in upstream.last(forbidden).body

@@ -15,7 +15,7 @@ from moosproxy.policies.resolve import Decision, RequestFacts
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.errors import BadRequest, Forbidden, NotFound, Told
-from moosproxy.proxy.rewriting.control_group import side_of
+from moosproxy.proxy.rewriting.control_group import carries_on, side_of
 from moosproxy.proxy.rewriting.outcome import Overrides
 from moosproxy.proxy.routes import limiting, local
 from moosproxy.proxy.routes.guard import Exchange
@@ -173,11 +173,11 @@ def met(exchange: Exchange, body: dict[str, Any], decision: Decision, asked: Ove
     record.arm = "compressed"
     if policy.holdout:
         side = side_of(exchange.way.door, body, policy)
-        if side is not None:
-            record.conversation = side.number
-            if side.holdout:
-                record.arm = "holdout"
-                return asked._replace(holdout=True)
+        record.arm = "off" if side is None else "holdout" if side.holdout else "compressed"
+        record.conversation = side.number if side is not None else None
+        # What was begun on the side of those held out must not be shortened later on, and nobody can tell.
+        if side.holdout if side is not None else carries_on(exchange.way.door, body):
+            return asked._replace(holdout=True)
     if policy.cost_aware:
         least = exchange.services.prices.cache_least(decision.upstreams[0], body.get("model"))
         asked = asked._replace(cache_least=least)

@@ -14,11 +14,7 @@ import pytest
 
 from moosproxy.policies.files.load import load
 from moosproxy.policies.keys import hash_key
-from moosproxy.policies.model import Policy
 from moosproxy.proxy.app import create_app
-from moosproxy.proxy.doors.chat import DOOR as CHAT
-from moosproxy.proxy.doors.responses import DOOR as RESPONSES
-from moosproxy.proxy.rewriting.control_group import side_of
 from moosproxy.proxy.settings import Settings
 from tests.proxy.answers import completion
 from tests.proxy.fakes import FakeCompressor
@@ -53,11 +49,13 @@ def proxy(upstream: ScriptedUpstream, tmp_path: Path, place: Path) -> Iterator[L
         yield live
 
 
-async def sent(proxy: LiveProxy, place: Path, *bodies: dict[str, Any], **headers: str) -> list[dict[str, Any]]:
+async def sent(
+    proxy: LiveProxy, place: Path, *bodies: dict[str, Any], path: str = "/v1/chat/completions", **headers: str
+) -> list[dict[str, Any]]:
     """The rows of some requests, once they are there."""
     before = len(rows(place))
     for body in bodies:
-        await ask(proxy.port, body, authorization=f"Bearer {KEY}", **headers)
+        await ask(proxy.port, body, path, authorization=f"Bearer {KEY}", **headers)
     for _ in range(200):
         found = rows(place)
         if len(found) >= before + len(bodies):
@@ -115,37 +113,33 @@ async def test_a_held_out_conversation_goes_as_it_came_in_every_turn_and_others_
         assert ("holdout" in json.loads(row["skips"] or "{}")) == whole
 
 
-def test_a_conversation_keeps_its_side_whatever_comes_behind_its_first_message() -> None:
-    policy = Policy(holdout=0.3, holdout_salt="a")
-    system = {"role": "system", "content": "the same for all"}
-    first = {"role": "user", "content": "the first words"}
-    later = [{"role": "assistant", "content": "yes"}, {"role": "user", "content": "and now?"}]
-    one = side_of(CHAT, {"messages": [system, first]}, policy)
+async def test_what_carries_on_a_kept_response_goes_as_it_came_and_counts_on_neither_side(
+    proxy: LiveProxy, upstream: ScriptedUpstream, place: Path
+) -> None:
+    model = fresh("half")
+    upstream.scripts[model] = lambda e: e.reply(200, completion())
+    first = [{"model": model, "input": long_text(60, f"kept{number}x")} for number in range(20)]
+    then = [{**body, "previous_response_id": f"resp_{number}"} for number, body in enumerate(first)]
+    found = await sent(proxy, place, *first, *then, path="/v1/responses")
 
-    assert one is not None
-    assert one == side_of(CHAT, {"messages": [system, first, *later]}, policy)
-    assert one == side_of(CHAT, {"messages": [{**system, "content": "changed"}, first]}, policy)
-    assert one != side_of(CHAT, {"messages": [system, {**first, "content": "other words"}]}, policy)
-    assert one != side_of(CHAT, {"messages": [system, first]}, Policy(holdout=0.3, holdout_salt="b"))
-
-
-@pytest.mark.parametrize("field", ["previous_response_id", "conversation"])
-def test_a_request_that_carries_on_what_the_provider_keeps_is_on_no_side(field: str) -> None:
-    body = {"input": "and now?", field: "resp_1"}
-
-    assert side_of(RESPONSES, body, Policy(holdout=1.0)) is None
+    assert {row["arm"] for row in found[:20]} == {"compressed", "holdout"}
+    assert {(row["arm"], row["conversation"]) for row in found[20:]} == {("off", None)}
+    assert [json.loads(got.body)["input"] for got in upstream.all(model)[20:]] == [body["input"] for body in then]
 
 
-def test_a_share_of_the_conversations_is_held_out_and_a_larger_share_holds_the_smaller_one() -> None:
-    def held(share: float) -> set[int]:
-        sides = (side_of(CHAT, chat("m", f"talk {number}"), Policy(holdout=share)) for number in range(4000))
-        return {number for number, side in enumerate(sides) if side is not None and side.holdout}
+async def test_before_anybody_has_spoken_a_conversation_is_on_no_side_and_stays_there(
+    proxy: LiveProxy, upstream: ScriptedUpstream, place: Path
+) -> None:
+    model = fresh("half")
+    upstream.scripts[model] = lambda e: e.reply(200, completion())
+    rules = {"role": "system", "content": long_text(60)}
+    spoken = [{"role": "assistant", "content": "hm"}, {"role": "user", "content": "go on"}]
+    bodies = [{"model": model, "messages": [rules, *spoken[:turn]]} for turn in (0, 2)]
+    found = await sent(proxy, place, *bodies)
 
-    few, many = held(0.05), held(0.2)
-    assert few < many
-    assert 0.04 < len(few) / 4000 < 0.06
-    assert 0.18 < len(many) / 4000 < 0.22
-    assert not held(0.0)
+    assert [(row["arm"], row["conversation"]) for row in found] == [("off", None), ("off", None)]
+    one, two = (json.loads(got.body)["messages"][0] for got in upstream.all(model))
+    assert one == two
 
 
 async def test_cost_aware_leaves_alone_what_would_fall_below_the_least_that_is_cached_in_every_turn_alike(

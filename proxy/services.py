@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.connections.held import Held
+from moosproxy.proxy.connections.neighbours import Neighbours
 from moosproxy.proxy.decisions import Decisions
 from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.doors.chat import DOOR as CHAT
@@ -84,3 +85,7 @@ class Services:
     ledger_writer: Writer | None = None
     ledger: Ledger | None = None
     """For whoever reads; None where there is none."""
+    neighbours: Neighbours = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.neighbours = Neighbours(self.settings)

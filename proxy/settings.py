@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
+_NAME = re.compile(r"[a-z0-9._-]+")
 
 
 class Settings(BaseSettings):
@@ -98,6 +100,8 @@ class Settings(BaseSettings):
     """Days that the ledger keeps a row for each request."""
     ledger_hours_days: int = Field(default=400, ge=1, le=36_500)
     """Days that it keeps sums per hour, which pages and reports read."""
+    allowed_hosts: str | None = None
+    """Names, with commas, that a proxy without keys answers to beside this machine's own; also those of pages."""
     trust_env: bool = False
     """Reach upstreams through HTTP_PROXY, HTTPS_PROXY and NO_PROXY, with credentials from netrc."""
     ca_bundle: Path | None = None
@@ -119,10 +123,26 @@ class Settings(BaseSettings):
             raise ValueError(text)
         return value
 
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: str | None) -> str | None:
+        if value is not None and not all(_NAME.fullmatch(name) for name in _listed(value)):
+            raise ValueError("must be names such as moos.example, with commas, without scheme and port")
+        return value
+
+    @property
+    def allowed_names(self) -> frozenset[str]:
+        """The names in `allowed_hosts`, in lower case."""
+        return _listed(self.allowed_hosts or "")
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+
+def _listed(names: str) -> frozenset[str]:
+    return frozenset(name.strip().lower() for name in names.split(",") if name.strip())
 
 
 def proxy_hint(settings: Settings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from moosproxy.policies.keys import Key
 from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
+from moosproxy.proxy.connections.neighbours import is_loopback
 from moosproxy.proxy.errors import Forbidden, InvalidKey
 from moosproxy.proxy.headers import CREDENTIALS, RawHeaders
 from moosproxy.proxy.routes.own_keys import OwnKeys
@@ -83,14 +83,6 @@ def _holds_a_key(own_keys: OwnKeys, raw: RawHeaders) -> bool:
 def _bearer(value: str) -> str:
     scheme, _, key = value.partition(" ")
     return key.strip() if scheme.lower() == "bearer" else ""
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def refusal(host: str, policies: PolicySet) -> str | None:

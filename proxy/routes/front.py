@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from moosproxy.proxy import doors, headers
 from moosproxy.proxy.doors.base import OTHER
-from moosproxy.proxy.errors import BadRequest, InvalidKey, MethodNotAllowed, NotFound
+from moosproxy.proxy.errors import BadRequest, Forbidden, InvalidKey, MethodNotAllowed, NotFound
 from moosproxy.proxy.routes import pages
 from moosproxy.proxy.routes.auth import authenticate
 from moosproxy.proxy.routes.compress import compress
@@ -86,12 +86,18 @@ class Front:
         await guarded(self._services(), scope, receive, send, way)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Where keys are configured, few pages need none, and readiness tells a stranger no details."""
+        """Where keys are configured, few pages need none, and readiness tells a stranger no details.
+
+        Where none are, all are for this machine.
+        """
+        services, fields = self._services(), headers.readable(scope["headers"])
+        policies = services.policies.current
         try:
-            caller = authenticate(self._services().policies.current, headers.readable(scope["headers"]))
-            scope[pages.TEAM] = caller.team
-        except InvalidKey as fault:
-            if scope["path"] not in self._open_paths:
+            if not policies.has_keys:
+                services.neighbours.check(scope["method"], fields)
+            scope[pages.TEAM] = authenticate(policies, fields).team
+        except (InvalidKey, Forbidden) as fault:
+            if scope["path"] not in self._open_paths or isinstance(fault, Forbidden):
                 answer = Response(fault.envelope(), fault.status, media_type="application/json")
                 await answer(scope, receive, send)
                 return

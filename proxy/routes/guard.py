@@ -113,7 +113,10 @@ async def guarded(services: Services, scope: Scope, receive: Receive, send: Send
     share = services.held.share()
     services.metrics.in_flight += 1
     try:
-        exchange.caller = authenticate(services.policies.current, fields, scope["headers"])
+        policies = services.policies.current
+        if not policies.has_keys:
+            services.neighbours.check(scope["method"], fields)
+        exchange.caller = authenticate(policies, fields, scope["headers"])
         record.team = exchange.caller.team
         if exchange.caller.key is not None:
             record.key_id = exchange.caller.key.id

@@ -44,7 +44,9 @@ class Response:
 
 def raw_request(path: str, body: bytes, method: str = "POST", *headers: tuple[str, str]) -> bytes:
     """The bytes of a request."""
-    lines = [f"{method} {path} HTTP/1.1", "host: test", *(f"{name}: {value}" for name, value in headers)]
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    if not any(name.lower() == "host" for name, _ in headers):
+        lines.append("host: 127.0.0.1")
     if not any(name.lower() == "content-type" for name, _ in headers):
         lines.append("content-type: application/json")
     lines.append(f"content-length: {len(body)}")

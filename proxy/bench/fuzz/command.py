@@ -72,7 +72,7 @@ def _state(box: Box) -> dict[str, Any]:
 
 
 async def _alive(port: int) -> bool:
-    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+    request = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n"
     try:
         async with asyncio.timeout(10):
             return await exchange(port, Case(-1, "/healthz", (request,), whole=True)) == "200"

@@ -55,7 +55,7 @@ def code(answer: Response) -> tuple[int, str]:
     return answer.status, answer.json()["error"]["code"]
 
 
-START = b"POST /v1/chat/completions HTTP/1.1\r\nhost: test\r\n"
+START = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"
 CHUNKED = START + b"transfer-encoding: chunked\r\n\r\n"
 
 
@@ -137,7 +137,7 @@ async def test_a_slow_body_of_the_least_rate_is_served(quick: LiveProxy, upstrea
 
 async def test_the_rest_of_a_body_is_not_awaited_after_the_answer(quick: LiveProxy) -> None:
     async with connected(quick.port) as (reader, writer):
-        writer.write(b"POST /nowhere HTTP/1.1\r\nhost: t\r\ncontent-length: 1000000\r\n\r\n")
+        writer.write(b"POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000000\r\n\r\n")
         closed = asyncio.create_task(reader.read())
         with suppress(ConnectionError):
             for _ in range(100):
@@ -244,7 +244,7 @@ async def test_a_client_that_does_not_read_is_let_go(quick: LiveProxy, upstream:
 
 
 async def test_many_requests_in_one_piece_are_bounded(quick: LiveProxy) -> None:
-    one = b"GET /healthz HTTP/1.1\r\nhost: t\r\n\r\n"
+    one = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n"
     async with connected(quick.port) as (reader, writer):
         writer.write(one * 10)
         assert [(await read_response(reader)).status for _ in range(10)] == [200] * 10

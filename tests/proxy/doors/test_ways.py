@@ -97,7 +97,7 @@ async def test_methods_that_no_api_has_are_refused(
 async def test_no_tunnel_is_opened(proxy: LiveProxy, upstream: ScriptedUpstream, target: str) -> None:
     before = len(upstream.received)
     async with connected(proxy.port) as (reader, writer):
-        writer.write(f"CONNECT {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        writer.write(f"CONNECT {target} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
         answer = await read_response(reader)
 
     assert answer.status == 405
@@ -111,7 +111,7 @@ async def test_a_websocket_is_told_the_way_over_http(
     before = len(upstream.received)
     async with connected(proxy.port) as (reader, writer):
         writer.write(
-            f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: WebSocket\r\n"
+            f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: Upgrade\r\nupgrade: WebSocket\r\n"
             "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\n\r\n".encode()
         )
         answer = await read_response(reader)

@@ -146,7 +146,7 @@ async def test_a_lone_surrogate_in_a_long_text_is_survived(proxy: LiveProxy, ups
 async def test_a_body_that_announces_too_much_is_refused_before_it_comes(proxy: LiveProxy) -> None:
     async with connected(proxy.port) as (reader, writer):
         began = time.perf_counter()
-        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 104857601000\r\n\r\n{")
+        writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: [::1]\r\ncontent-length: 104857601000\r\n\r\n{")
         answer = await asyncio.wait_for(read_response(reader), 2)
 
     assert answer.status == 413
@@ -198,7 +198,7 @@ async def test_overrides_beyond_the_policy_are_clamped(proxy: LiveProxy, upstrea
 async def test_broken_headers_reach_nobody(proxy: LiveProxy, upstream: ScriptedUpstream, header: bytes) -> None:
     model = fresh("inject")
     body = json.dumps(chat(model)).encode()
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     async with connected(proxy.port) as (reader, writer):
         writer.write(head + header + b"\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         line = await asyncio.wait_for(reader.readline(), 5)

@@ -107,6 +107,15 @@ async def test_without_keys_a_name_of_somebody_elses_shows_nothing(
     assert "moos key new" in told["error"]["message"]
 
 
+@pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Real-IP", "Via"])
+async def test_without_keys_nothing_is_shown_through_a_proxy_in_front(
+    session: aiohttp.ClientSession, name: str
+) -> None:
+    status, told = await figures(session, "live", **{name: "for=192.0.2.7"})
+
+    assert (status, "moos key new" in told["error"]["message"]) == (403, True)
+
+
 @pytest.mark.parametrize("host", ["localhost:8686", "127.0.0.1", "[::1]:1"])
 async def test_this_machine_is_known_by_its_names(session: aiohttp.ClientSession, host: str) -> None:
     assert (await figures(session, "live", host=host))[0] == 200

@@ -26,12 +26,18 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def _when(ctx: click.Context, param: click.Parameter, value: str | None) -> datetime | None:
-    """A time from now on such as 90d, 12h, 30m or 2w, or a date."""
+    """A time from now on such as 90d, 12h, 30m or 2w, or a date. Of a rotated key that may be at once."""
     if value is None:
         return None
+    now = datetime.now(UTC)
     span = re.fullmatch(r"([0-9]{1,5})([mhdw])", value.strip())
-    if span is not None:
-        return datetime.now(UTC) + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    found = _date(value) if span is None else now + timedelta(**{_UNITS[span[2]]: int(span[1])})
+    if found < now or (found == now and param.name == "expires"):
+        raise click.BadParameter(f"{value!r} is over: name a time to come; `moos key revoke` ends a key at once")
+    return found
+
+
+def _date(value: str) -> datetime:
     from moosproxy.policies.files.document import instant
 
     try:

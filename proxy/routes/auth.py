@@ -37,8 +37,9 @@ def authenticate(policies: PolicySet, headers: Mapping[str, str], raw: RawHeader
     """The caller by `Authorization: Bearer` or `x-api-key`, as clients of the two APIs send their key.
 
     Or by `x-moos-key`, which goes before them and leaves them to a provider's key.
+    Of several keys the first good one counts, whatever the others are.
     raw: all of the request's headers, since one may come twice. Raises InvalidKey if keys are configured and none
-    of them came, or one that has expired.
+    of them came, or none that has not expired.
     """
     if not policies.has_keys:
         return Caller(None, key_is_ours=False)
@@ -49,13 +50,14 @@ def authenticate(policies: PolicySet, headers: Mapping[str, str], raw: RawHeader
         raise InvalidKey(
             "No API key given. Send a key of this proxy as `Authorization: Bearer sk-moos-...` or as `x-api-key`."
         )
+    now, over = time.time(), None
     for key in keys:
         found = policies.find_key(key)
-        if found is not None:
-            _check_expiry(found)
+        if found is not None and not found.expired(now):
             own_keys = OwnKeys(policies.keys, key)
             return Caller(found.team, own is None or _holds_a_key(own_keys, raw), own_keys, found)
-    raise InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
+        over = over or found
+    raise _unknown(over)
 
 
 def may_send(caller: Caller) -> None:
@@ -67,12 +69,14 @@ def may_send(caller: Caller) -> None:
         )
 
 
-def _check_expiry(key: Key) -> None:
-    if key.expired(time.time()):
-        raise InvalidKey(
-            f"This API key ({key.id}) has expired. Ask whoever runs this proxy for a new one (`moos key new`).",
-            code="expired_api_key",
-        )
+def _unknown(over: Key | None) -> InvalidKey:
+    """over: a key that was known, and has expired."""
+    if over is None:
+        return InvalidKey("This API key is not known here. Ask whoever runs this proxy for a key of your team.")
+    return InvalidKey(
+        f"This API key ({over.id}) has expired. Ask whoever runs this proxy for a new one (`moos key new`).",
+        code="expired_api_key",
+    )
 
 
 def _holds_a_key(own_keys: OwnKeys, raw: RawHeaders) -> bool:

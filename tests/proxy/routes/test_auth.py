@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message
 
 from moosproxy.policies.builtin import default_set
-from moosproxy.policies.keys import KeyRing, hash_key
+from moosproxy.policies.keys import Key, KeyRing, hash_key
 from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import PolicySet
 from moosproxy.proxy.app import create_app
@@ -217,6 +217,22 @@ def test_the_scheme_may_be_spelled_in_any_case() -> None:
     assert not caller.forwards_key(Policy(forward_caller_key=True))
     with pytest.raises(InvalidKey):
         authenticate(policies, {"x-moos-key": "", "authorization": "bearer sk"})
+
+
+@pytest.mark.parametrize("first", ["sk-over", "sk-unknown"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_keys_the_good_one_counts_whatever_the_other_is(first: str, turned: bool) -> None:
+    entries = (
+        Key(bytes.fromhex(hash_key("sk-over")), "old", expires=1.0),
+        Key(bytes.fromhex(hash_key("sk")), "team"),
+    )
+    policies = PolicySet({None: ()}, {}, KeyRing(entries))
+    bearer, other = ("sk", first) if turned else (first, "sk")
+
+    assert authenticate(policies, {"authorization": f"Bearer {bearer}", "x-api-key": other}).team == "team"
+    with pytest.raises(InvalidKey) as refused:
+        authenticate(policies, {"authorization": "Bearer sk-unknown", "x-api-key": first})
+    assert refused.value.code == ("expired_api_key" if first == "sk-over" else "invalid_api_key")
 
 
 @pytest.mark.parametrize("gone", ["folder", "file"])

@@ -5,9 +5,11 @@ const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumSignificantDigits: 3 });
 const known = (value) => typeof value === "number" && Number.isFinite(value);
 
-export const count = (value) => (known(value) ? (Math.abs(value) < 100000 ? whole : short).format(value) : NONE);
-export const exact = (value) => (known(value) ? whole.format(value) : NONE);
-export const share = (part, all, digits = 1) => (known(part) && all > 0 ? `${((100 * part) / all).toFixed(digits)}%` : NONE);
+const minus = (text) => text.replace("-", "−");
+
+export const count = (value) => (known(value) ? minus((Math.abs(value) < 100000 ? whole : short).format(value)) : NONE);
+export const exact = (value) => (known(value) ? minus(whole.format(value)) : NONE);
+export const share = (part, all, digits = 1) => (known(part) && all > 0 ? minus(`${((100 * part) / all).toFixed(digits)}%`) : NONE);
 export const ratio = (before, after) => (after > 0 ? `${(before / after).toFixed(2)}x` : NONE);
 
 const small = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3 });

@@ -43,7 +43,8 @@ function showHealth(report) {
   fill($("health"), checks);
 }
 
-const outcomes = (row) => Object.entries(row.outcomes).map(([name, times]) => `${times} ${name.replaceAll("_", " ")}`).join(", ") || "–";
+/** Of several workers nobody counts how many texts were compressed. */
+const outcomes = (row) => Object.entries(row.outcomes).map(([name, times]) => `${times ?? ""} ${name.replaceAll("_", " ")}`.trim()).join(", ") || "–";
 
 const COLUMNS = [
   { title: "Time", of: (row) => clock(row.at) },

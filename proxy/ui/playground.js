@@ -195,19 +195,26 @@ async function askBoth() {
   hint();
 }
 
-/** Both go out as they stand here: neither is shortened again. */
+/** Both go out as they stand here, where the policy allows a bypass; where it does not, that is told. */
 async function answer(model, text, side) {
   const began = performance.now();
   $(`${side}-told`).textContent = "Waiting …";
   $(`${side}-answer`).textContent = "";
   try {
     const body = { model, messages: [{ role: "user", content: text }] };
-    const told = (await post("/v1/chat/completions", body, { "x-moos-bypass": "true" })).body;
+    const { body: told, headers } = await post("/v1/chat/completions", body, { "x-moos-bypass": "true" });
     const usage = told.usage ? `${count(told.usage.prompt_tokens)} tokens in, ${count(told.usage.completion_tokens)} out, ` : "";
-    $(`${side}-told`).textContent = `${usage}${milliseconds(performance.now() - began)}`;
+    $(`${side}-told`).textContent = `${shortened(headers, side)}${usage}${milliseconds(performance.now() - began)}`;
     $(`${side}-answer`).textContent = told.choices?.[0]?.message?.content ?? "No text came back.";
   } catch (refused) {
     if (!(refused instanceof Refused)) throw refused;
     $(`${side}-told`).textContent = refused.message;
   }
+}
+
+function shortened(headers, side) {
+  const [before, after] = ["before", "after"].map((when) => Number(headers.get(`x-moos-tokens-${when}`)));
+  if (!(after < before)) return "";
+  const what = side === "whole" ? "Not the whole text" : "Shortened once more";
+  return `${what}: the policy allows no bypass, and sent ${exact(after)} of ${exact(before)} tokens. `;
 }

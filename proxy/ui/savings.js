@@ -96,11 +96,13 @@ const COLUMNS = [
   { title: "Saved", number: true, of: (row) => (row.priced ? h("span", { class: loses(row) ? "bad" : undefined }, usd(row.saved_usd), loses(row) ? " (costs more than it saves)" : "") : "–") },
   { title: "In all", number: true, of: (row) => milliseconds((1000 * row.seconds) / row.requests) },
 ];
+/** Marks for what was left out count for the kind that they stand in. */
+const grew = (row) => row.tokens_sent > row.tokens_before;
 const KIND_COLUMNS = [
   { title: "As it came", number: true, of: (row) => count(row.tokens_before) },
   { title: "As sent", number: true, of: (row) => count(row.tokens_sent) },
   { title: "Ratio", number: true, of: (row) => ratio(row.tokens_before, row.tokens_sent) },
-  { title: "Saved", number: true, of: (row) => count(row.tokens_before - row.tokens_sent) },
+  { title: "Saved", number: true, of: (row) => h("span", { class: grew(row) ? "bad" : undefined }, count(row.tokens_before - row.tokens_sent), grew(row) ? " (more than came)" : "") },
 ];
 const TITLES = { team: "Team", model: "Model", route: "Route", kind: "Kind of text" };
 
@@ -109,7 +111,7 @@ function groups() {
   const rows = told.by[by] ?? [];
   const name = { title: TITLES[by], of: (row) => row.name || (by === "team" ? "without a key" : "–") };
   const columns = by === "kind" ? KIND_COLUMNS : COLUMNS;
-  fill($("by-table"), rows.length ? table([name, ...columns], rows, (row) => (loses(row) ? "loses" : undefined)) : invitation());
+  fill($("by-table"), rows.length ? table([name, ...columns], rows, (row) => (loses(row) || (by === "kind" && grew(row)) ? "loses" : undefined)) : invitation());
 }
 
 const SKIPS = {

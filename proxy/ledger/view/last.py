@@ -36,6 +36,12 @@ def _told(row: dict[str, Any]) -> dict[str, Any]:
         "tokens_after": row["tokens_sent"],
         "compression_ms": row["compression_us"] / 1000,
         "seconds": row["total_us"] / 1e6,
-        "outcomes": orjson.loads(row["skips"] or b"{}"),
+        "outcomes": _outcomes(row),
         **{name: row[name] for name in _AS_THEY_ARE},
     }
+
+
+def _outcomes(row: dict[str, Any]) -> dict[str, int | None]:
+    """Texts by what became of them. How many were compressed no row says: None where any was."""
+    left: dict[str, int | None] = orjson.loads(row["skips"] or b"{}")
+    return {"compressed": None, **left} if row["tokens_sent"] < row["tokens_before"] else left

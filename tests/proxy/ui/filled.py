@@ -15,7 +15,7 @@ from moosproxy.proxy.ledger.databases.sqlite import Sqlite
 HOUR_S, DAY_S = 3600, 24 * 3600
 MODELS = {"gpt-4o": 2500, "gpt-4o-mini": 150, "claude-sonnet-4-5": 3000, "qwen2.5-1.5b": 0}
 """With billionths of a dollar a token."""
-KINDS = {"prose": 2.1, "logs": 3.0, "json": 1.3, "code": 1.1, "dialogue": 1.9}
+KINDS = {"prose": 2.1, "logs": 3.0, "json": 1.3, "code": 1.1, "dialogue": 1.9, "listing": 0.8}
 SKIPS = {"role": 900, "too_short": 420, "not_worth_it": 60, "protected_kind": 25, "deadline": 3}
 
 

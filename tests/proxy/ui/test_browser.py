@@ -33,6 +33,7 @@ upstreams:
   main: {{kind: openai, base_url: "{url}", prices: {{"gpt-4o": {{input: 2.5, output: 10, cached: 1.25}}}}}}
 routes:
   - {{match: {{model: "hard*"}}, policy: hard, upstreams: main}}
+  - {{match: {{model: "bound*"}}, upstreams: main, overrides: {{allow_bypass: false}}}}
   - {{upstreams: main}}
 """
 QUESTION = "Who looked at the roof?"
@@ -58,7 +59,7 @@ def real(upstream: ScriptedUpstream, tmp_path_factory: pytest.TempPathFactory) -
         }
         await exchange.reply(200, json.dumps(told).encode())
 
-    upstream.scripts["gpt-4o"] = answer
+    upstream.scripts["gpt-4o"] = upstream.scripts["bound"] = answer
     with Compressor.load() as compressor, LiveProxy(create_app(settings, load(file), compressor)) as live:
         yield live
 
@@ -202,6 +203,28 @@ async def test_both_forms_are_answered_as_they_stand(real: LiveProxy, upstream: 
 
         assert whole == f"{len(text) + len(QUESTION) + 2} letters"
         assert int(short.split()[0]) < 0.7 * len(text)
+
+
+async def test_where_no_bypass_is_allowed_what_was_sent_is_told_beside_the_answers(real: LiveProxy) -> None:
+    async with visit(real.url, "playground") as seen:
+        page = seen.page
+        await page.fill("#text", report(60, seed=8))
+        await page.fill("#model", "bound")
+        await page.click("#shorten")
+        await page.wait_for_selector("#outcome:not([hidden])")
+        await page.click("#ask")
+        await page.locator("#whole-answer", has_text="letters").wait_for()
+
+        assert "Not the whole text: the policy allows no bypass" in await page.locator("#whole-told").inner_text()
+
+
+async def test_a_kind_of_text_that_grew_has_its_sign(real: LiveProxy) -> None:
+    async with visit(real.url, "savings") as seen:
+        await seen.page.check("input[name=by][value=kind]", force=True)
+        row = seen.page.locator("#by-table tr", has_text="listing")
+
+        assert "−" in await row.inner_text()
+        assert "more than came" in await row.inner_text()
 
 
 async def test_a_fault_is_told_beside_the_field(real: LiveProxy) -> None:

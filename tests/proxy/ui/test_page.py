@@ -197,4 +197,5 @@ async def test_of_several_workers_the_ledger_shows_the_last_requests(
 
     assert (rows[0]["model"], rows[0]["endpoint"], rows[0]["status"]) == (model, "/chat/completions", 200)
     assert (rows[0]["tokens_before"], rows[0]["tokens_after"]) == (700, 350)
+    assert rows[0]["outcomes"] == {"compressed": None}
     assert 0 < rows[0]["seconds"] < 30

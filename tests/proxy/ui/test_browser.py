@@ -33,7 +33,7 @@ upstreams:
   main: {{kind: openai, base_url: "{url}", prices: {{"gpt-4o": {{input: 2.5, output: 10, cached: 1.25}}}}}}
 routes:
   - {{match: {{model: "hard*"}}, policy: hard, upstreams: main}}
-  - {{match: {{model: "bound*"}}, upstreams: main, overrides: {{allow_bypass: false}}}}
+  - {{match: {{model: "bound*"}}, upstreams: main, policy: hard, overrides: {{allow_bypass: false}}}}
   - {{upstreams: main}}
 """
 QUESTION = "Who looked at the roof?"
@@ -209,6 +209,7 @@ async def test_where_no_bypass_is_allowed_what_was_sent_is_told_beside_the_answe
     async with visit(real.url, "playground") as seen:
         page = seen.page
         await page.fill("#text", report(60, seed=8))
+        await page.fill("#question", QUESTION)
         await page.fill("#model", "bound")
         await page.click("#shorten")
         await page.wait_for_selector("#outcome:not([hidden])")

@@ -219,15 +219,6 @@ async def test_where_no_bypass_is_allowed_what_was_sent_is_told_beside_the_answe
         assert "Not the whole text: the policy allows no bypass" in await page.locator("#whole-told").inner_text()
 
 
-async def test_a_kind_of_text_that_grew_has_its_sign(real: LiveProxy) -> None:
-    async with visit(real.url, "savings") as seen:
-        await seen.page.check("input[name=by][value=kind]", force=True)
-        row = seen.page.locator("#by-table tr", has_text="listing")
-
-        assert "−" in await row.inner_text()
-        assert "more than came" in await row.inner_text()
-
-
 async def test_a_fault_is_told_beside_the_field(real: LiveProxy) -> None:
     async with visit(real.url, "playground") as seen:
         await seen.page.click("#shorten")
@@ -288,6 +279,8 @@ async def test_savings_are_shown_by_name_and_what_costs_more_is_red(real: LivePr
         await page.check("input[name=by][value=model]", force=True)
         red = await page.locator("#by-table tr.loses th").all_inner_texts()
         told = await page.locator("#by-table tr.loses").inner_text()
+        await page.check("input[name=by][value=kind]", force=True)
+        grown = await page.locator("#by-table tr", has_text="listing").inner_text()
         await page.check("input[name=unit][value=usd]", force=True)
         await page.locator("#chart-table summary").click()
         rows = await page.locator("#chart-table tbody tr").count()
@@ -297,6 +290,8 @@ async def test_savings_are_shown_by_name_and_what_costs_more_is_red(real: LivePr
         assert {f"team-{number}" for number in range(4)} <= set(teams)
         assert red == ["gpt-4o-mini"]
         assert "costs more than it saves" in told
+        assert "−" in grown
+        assert "more than came" in grown
         assert 56 <= rows <= 58
         assert money.startswith("$")
         assert await page.locator("#skips li").count() >= 5

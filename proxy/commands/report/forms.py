@@ -22,6 +22,8 @@ _COLUMNS = (
     "requests", "errors", "priced", "tokens_before", "tokens_sent", "input_tokens", "cached_tokens",
     "output_tokens", "billed_usd", "original_usd", "saved_usd", "seconds", "compression_s", "saved_s",
 )  # fmt: skip
+_WIDTH = 200
+"""Characters of a line at most, where the terminal has fewer."""
 _STYLE = """
 :root{color-scheme:light dark}body{font:15px/1.5 system-ui,sans-serif;max-width:70em;margin:2em auto;padding:0 1em}
 table{border-collapse:collapse;margin:1em 0;display:block;overflow-x:auto}
@@ -32,7 +34,8 @@ th.name,td.name{text-align:left}.red{color:#c22;font-weight:600}
 
 def show(report: Report) -> None:
     """On the terminal."""
-    console = Console()
+    # A figure or a name that is cut off tells something else: what is too wide for the terminal goes on beyond it.
+    console = Console(width=max(Console().width, _WIDTH))
     console.print(f"{report.since:%Y-%m-%d %H:%M} to now (UTC)")
     console.print(_table(report))
     if report.kinds:
@@ -44,9 +47,9 @@ def show(report: Report) -> None:
 def _table(report: Report) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in report.by:
-        table.add_column(name)
+        table.add_column(name, no_wrap=True, overflow="ignore")
     for head in _HEADS:
-        table.add_column(head, justify="right")
+        table.add_column(head, justify="right", no_wrap=True, overflow="ignore")
     for line in (*report.lines, report.total):
         names = (
             line.names if line is not report.total else ("total", *[""] * (len(report.by) - 1))[: len(report.by)]

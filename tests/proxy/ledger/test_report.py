@@ -59,6 +59,17 @@ def test_the_class_that_costs_more_than_it_saves_is_shown_red(place: Path) -> No
     assert "prose" in out
 
 
+def test_no_name_and_no_amount_is_cut_off_however_narrow_the_terminal(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    fill(place)
+    out = ran("--by", "team,model,policy,route,door,upstream")
+
+    assert "…" not in out
+    assert all("$" in line for line in out.splitlines() if " small " in line and "RED" not in line)
+
+
 def test_json_has_exact_amounts_and_adds_up(place: Path) -> None:
     fill(place)
     found = json.loads(ran("--json", "--by", "team,model"))

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from moosproxy.compressor.commands.console import one_line
+from moosproxy.proxy.commands.judges import behind_an_api
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -17,14 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--data", type=_FOLDER, help="Folder with train/; default MOOS_DATA or ./data.")
 @click.option("--texts", type=click.Path(path_type=Path), help="Your own: FILE.jsonl or FOLDER, not the data.")
 @click.option("--judge-model", type=_FILE, help="GGUF file of a model that judges; default by rule, without one.")
-@click.option("--base-url", help="OpenAI-compatible API of --model, such as http://127.0.0.1:8080/v1.")
-@click.option("--model", help="Name of the judge behind --base-url.")
-@click.option(
-    "--tokenizer", default="o200k_base", show_default=True, help="Counts tokens of a judge behind an API."
-)
-@click.option(
-    "--window", default=8192, show_default=True, type=click.IntRange(512), help="Tokens, for a GGUF file."
-)
+@behind_an_api
 @click.option("--checkpoint", type=_FOLDER, help="Checkpoint directory; default the bundled one.")
 @click.option("--out", type=_FILE, default=Path("calibration.json"), show_default=True, help="The file to write.")
 @click.option("--limit", type=click.IntRange(1), help="At most so many texts of each source.")

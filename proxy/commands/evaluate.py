@@ -12,6 +12,7 @@ from moosproxy.compressor.commands.console import one_line
 from moosproxy.compressor.commands.evaluate import evaluate
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.evaluation.answers.base import Answerer
+from moosproxy.proxy.commands.judges import behind_an_api
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -53,14 +54,7 @@ def answers_command(
 @evaluate.command("mine")
 @click.argument("texts", type=click.Path(path_type=Path, exists=True))
 @click.option("--judge", "file", type=_FILE, help="GGUF file of the model that answers.")
-@click.option("--base-url", help="OpenAI-compatible API of --model, such as http://127.0.0.1:8080/v1.")
-@click.option("--model", help="Name of the model behind --base-url.")
-@click.option(
-    "--tokenizer", default="o200k_base", show_default=True, help="Counts tokens of a model behind an API."
-)
-@click.option(
-    "--window", default=8192, show_default=True, type=click.IntRange(512), help="Tokens, for a GGUF file."
-)
+@behind_an_api
 @click.option(
     "--ratio", type=click.FloatRange(min=1, min_open=True), help="Default 2; the most with --quality 10."
 )

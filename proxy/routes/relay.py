@@ -158,8 +158,9 @@ async def _shorten(
 
 def _marks_its_end(body: dict[str, Any]) -> bool:
     """Whether a message's last block asks the provider to cache everything up to it."""
-    last = body["messages"][-1] if body["messages"] else {}
-    blocks = last.get("content")
+    messages = body.get("messages")  # of any form: whoever answers checks it
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    blocks = last.get("content") if isinstance(last, dict) else None
     block = blocks[-1] if isinstance(blocks, list) and blocks else {}
     return bool(body.get("cache_control") or (isinstance(block, dict) and block.get("cache_control")))
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from moosproxy.proxy.ledger.databases.sqlite import Sqlite
+from moosproxy.proxy.ledger.ledger import Ledger
 from moosproxy.proxy.ledger.prices import Price
+from moosproxy.proxy.ledger.rows import HourRow
 from moosproxy.proxy.ledger.store import Retention
 from moosproxy.proxy.ledger.writer import Writer
 from moosproxy.proxy.observing.record import Record
@@ -18,6 +21,7 @@ from moosproxy.proxy.upstreams.usage import Usage
 
 PRICE = Price(2_500_000, 10_000_000, 250_000, 2_500_000, 2_500_000, label="test: input 2.5")
 RETENTION = Retention(30, 400)
+NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
 
 
 def record(model: str = "gpt-4o", **fields: Any) -> Record:
@@ -54,3 +58,13 @@ def rows(path: Path, query: str = "SELECT * FROM requests ORDER BY id") -> list[
 def some(count: int) -> Iterator[Record]:
     """So many requests."""
     return (record() for _ in range(count))
+
+
+async def read(path: Path, team: str | None = None) -> Sequence[HourRow]:
+    """The sums of all hours, as a report reads them."""
+    ledger = Ledger(Sqlite(path))
+    await ledger.open()
+    try:
+        return await ledger.hours(NOW - timedelta(days=500), NOW + timedelta(days=5000), team)
+    finally:
+        await ledger.close()

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from moosproxy.proxy.ledger import hours
-from moosproxy.proxy.ledger.databases.sqlite import Sqlite
-from moosproxy.proxy.ledger.ledger import Ledger
-from moosproxy.proxy.ledger.rows import HourRow
 from moosproxy.proxy.ledger.store import Retention
 from moosproxy.proxy.ledger.writer import Clock
 from moosproxy.proxy.rewriting.outcome import PartOutcome
 from moosproxy.proxy.upstreams.usage import Usage
-from tests.proxy.ledger.ledgers import record, rows, writer
-
-NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+from tests.proxy.ledger.ledgers import NOW, read, record, rows, writer
 
 
 class Hand:
@@ -31,31 +22,6 @@ class Hand:
     def __init__(self, wall: float = NOW.timestamp()) -> None:
         self.wall, self.steady = wall, 100.0
         self.clock = Clock(lambda: self.wall, lambda: self.steady)
-
-
-def empty(folder: Path) -> None:
-    for left in folder.iterdir():
-        left.unlink()
-
-
-def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False, timeout=100
-    )
-
-
-def run_three(script: str, *arguments: str) -> list[int]:
-    workers = [subprocess.Popen([sys.executable, "-c", script, *arguments]) for _ in range(3)]
-    return [worker.wait(100) for worker in workers]
-
-
-async def read(path: Path, team: str | None = None) -> Sequence[HourRow]:
-    ledger = Ledger(Sqlite(path))
-    await ledger.open()
-    try:
-        return await ledger.hours(NOW - timedelta(days=500), NOW + timedelta(days=5000), team)
-    finally:
-        await ledger.close()
 
 
 async def test_a_row_says_what_was_and_holds_no_text(tmp_path: Path) -> None:

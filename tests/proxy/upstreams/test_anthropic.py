@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from moosproxy.policies.files.load import load
 from moosproxy.policies.model import Upstream
 from moosproxy.proxy.app import create_app
+from moosproxy.proxy.routes.relay import _marks_its_end
 from moosproxy.proxy.settings import Settings
 from tests.proxy.answers import anthropic_events, anthropic_message
 from tests.proxy.fakes import FakeCompressor
@@ -93,6 +94,11 @@ async def test_what_it_read_and_wrote_is_counted(live: LiveProxy, upstream: Scri
         "cached": "4.0",
         "completion": "5.0",
     }  # with what it had cached
+
+
+@pytest.mark.parametrize("rest", [{}, {"messages": []}, {"messages": ["hello"]}, {"messages": "hello"}])
+def test_a_body_of_any_form_can_be_asked_whether_its_end_is_cached(rest: dict[str, object]) -> None:
+    assert not _marks_its_end({"model": "m", **rest})
 
 
 def test_it_needs_an_address() -> None:

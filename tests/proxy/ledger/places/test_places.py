@@ -6,18 +6,11 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-from collections.abc import Sequence
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from moosproxy.proxy.ledger.databases import schema
-from moosproxy.proxy.ledger.databases.sqlite import Sqlite
-from moosproxy.proxy.ledger.ledger import Ledger
-from moosproxy.proxy.ledger.rows import HourRow
-from tests.proxy.ledger.ledgers import record, rows, some, writer
-
-NOW = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+from tests.proxy.ledger.ledgers import read, record, rows, some, writer
 
 
 def empty(folder: Path) -> None:
@@ -34,15 +27,6 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def run_three(script: str, *arguments: str) -> list[int]:
     workers = [subprocess.Popen([sys.executable, "-c", script, *arguments]) for _ in range(3)]
     return [worker.wait(100) for worker in workers]
-
-
-async def read(path: Path, team: str | None = None) -> Sequence[HourRow]:
-    ledger = Ledger(Sqlite(path))
-    await ledger.open()
-    try:
-        return await ledger.hours(NOW - timedelta(days=500), NOW + timedelta(days=5000), team)
-    finally:
-        await ledger.close()
 
 
 async def test_a_newer_database_is_refused_with_the_fix_and_nothing_is_written(tmp_path: Path) -> None:
@@ -128,7 +112,7 @@ async def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 _FULL = """
 import asyncio, resource, signal, sys
 from pathlib import Path
-from tests.proxy.ledger.ledgers import record, writer
+from tests.proxy.ledger.ledgers import NOW, read, record, writer
 
 async def main(path):
     it = writer(Path(path), queued=2000)
@@ -164,7 +148,7 @@ def test_on_a_full_disk_rows_wait_what_is_beyond_the_queue_is_counted_and_all_el
 _KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from tests.proxy.ledger.ledgers import record, writer
+from tests.proxy.ledger.ledgers import NOW, read, record, writer
 
 async def main(path):
     it = writer(Path(path))
@@ -196,7 +180,7 @@ async def test_workers_write_to_one_file_and_their_sums_agree(tmp_path: Path) ->
         """
         import asyncio, sys
         from pathlib import Path
-        from tests.proxy.ledger.ledgers import record, writer
+        from tests.proxy.ledger.ledgers import NOW, read, record, writer
 
         async def main(path):
             it = writer(Path(path))

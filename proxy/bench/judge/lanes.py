@@ -42,12 +42,11 @@ class Lanes:
         self._shared = list(shared)
         for lane in range(1, len(tails)):
             lib.llama_memory_seq_cp(self._memory, 0, lane, -1, -1)
-        found: dict[int, int] = {}
+        rows = []
         for lane, tail in enumerate(tails):
-            rows = [(token, len(shared) + at, lane, at == len(tail) - 1) for at, token in enumerate(tail)]
-            found.update(self._decode(rows))
+            rows += [(token, len(shared) + at, lane, at == len(tail) - 1) for at, token in enumerate(tail)]
             self._lengths[lane] = len(shared) + len(tail)
-        return found
+        return self._decode(rows)  # together: a short tail alone would leave most of a batch empty
 
     def write(self, tokens: Mapping[int, int]) -> dict[int, int]:
         """Goes on in these lanes by one token each; the likeliest next ones."""

@@ -38,7 +38,8 @@ class CompressionResult:
     target_ratio: the ratio that selection aimed at; below the asked one when `eased`.
     protected: tokens that protection kept, by kind. restored: words that verification put back, by kind.
     kinds: tokens before and after of each kind of text, estimated; empty where words were the unit.
-    alone: less than the settings' min_savings could be saved, and the model did not run.
+    alone: the model did not run: less than the settings' min_savings could be saved, or every word is needed.
+    every_word: what is asked of the text, to translate it or to count in it, cannot be done with a shorter one.
     question: the span of the text that was used as the question, or None.
     floor: what the settings' quality came to, None where they ask for none.
     timings: seconds per stage.
@@ -61,6 +62,7 @@ class CompressionResult:
     restored: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     alone: bool = False
+    every_word: bool = False
     question: Span | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     words: Sequence[WordScore] | None = None
@@ -93,6 +95,8 @@ class CompressionResult:
             parts.append("put back " + _counts(self.restored))
         if self.eased:
             parts.append(f"eased from {self.asked_ratio:g}x to {self.target_ratio:.2f}x")
+        if self.every_word:
+            parts.append("whole: what is asked needs every word")
         if self.floor:
             parts.append(_told(self.floor))
         if limit := self.limited_by:

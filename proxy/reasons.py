@@ -18,6 +18,7 @@ class SkipReason(StrEnum):
     DEADLINE = "deadline"  # the compression did not finish in the policy's time
     FAILED = "failed"  # the compressor raised, or its result did not check out
     PROTECTED_KIND = "protected_kind"  # everything in the text is protected
+    EVERY_WORD = "every_word"  # what is asked (to translate, to proofread, to count) needs the whole text
     QUALITY_FLOOR = "quality_floor"  # no ratio keeps the share of answers that the policy asks for
     NOT_WORTH_IT = "not_worth_it"  # less than the policy's min_savings would be saved, or it would cost more
 

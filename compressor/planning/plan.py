@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from moosproxy.compressor.planning import question, structure, windows
 from moosproxy.compressor.planning.pieces import Piece, loose, planned
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.protect import ProtectedSpan
+from moosproxy.compressor.protect.asked import every_word, requests
 from moosproxy.compressor.settings import CompressionSettings, Kind
 from moosproxy.compressor.text import templates
 from moosproxy.compressor.text.encoding import Encoding, IntArray
@@ -29,6 +31,8 @@ _CHARS_A_TOKEN = 4
 _SKIP_WORDS = 64
 STAND_IN = "o200k_base"
 """Counts a text whose white space goes, where the model's own tokenizer is not known: pieces do not count it."""
+# So many instructions of a text are read at most.
+_FEW_ORDERS = 8
 # The kinds of spans that the caller gives.
 CALLER_KINDS = frozenset({"pattern", "span"})
 # The kinds that verification knows how to put back.
@@ -44,7 +48,9 @@ class Plan:
     found: protected spans, all verified kinds included whether or not they are forced.
     passages: spans of the material, empty where no question shares the text with several.
     pieces: the text's blocks and their units, none where words are the unit.
-    alone: less than the settings' min_savings could be saved, so the model need not run: there are no windows.
+    alone: nothing is cut, so the model need not run: there are no windows. Less than the settings' min_savings
+        could be saved, or what is asked needs every word.
+    every_word: the second of these.
     """
 
     text: str
@@ -64,6 +70,7 @@ class Plan:
     windows: Sequence[Window]
     timings: dict[str, float] = field(default_factory=dict)
     alone: bool = False
+    every_word: bool = False
 
     @property
     def compressible(self) -> int:
@@ -76,7 +83,8 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
     clock = _Stopwatch()
     asked, asked_text, passages = _question(text, settings, checkpoint)
     pieces = planned(text, settings, asked_text) if settings.unit != "word" else ()
-    alone = bool(pieces) and loose(text, pieces) < settings.min_savings / _CHARS_A_TOKEN
+    whole = _needs_every_word(text, settings, asked_text)
+    alone = whole or (bool(pieces) and loose(text, pieces) < settings.min_savings / _CHARS_A_TOKEN)
     clock.lap("blocks")
     encoding = checkpoint.encoder.encode(text)
     starts, ends = encoding.word_starts, encoding.word_ends
@@ -123,6 +131,7 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
         windows=built,
         timings=clock.laps,
         alone=alone,
+        every_word=whole,
     )
 
 
@@ -137,6 +146,16 @@ def _question(
         return span, text[span[0] : span[1]], question.passages(text)
     given = settings.asked if settings.question in ("auto", "off") else settings.question
     return None, given, question.passages(text) if given else ()
+
+
+def _needs_every_word(text: str, settings: CompressionSettings, asked: str | None) -> bool:
+    """Whether what is asked, in the text or before it, cannot be done with a shorter one."""
+    if settings.question == "off":
+        return False
+    orders = [asked, settings.asked]
+    if asked is None and not settings.material:
+        orders += [text[start:end] for start, end in islice(requests.instruction(text), _FEW_ORDERS)]
+    return any(every_word.needs_every_word(order, material=settings.material) for order in orders if order)
 
 
 def _unread(pieces: Sequence[Piece], starts: IntArray, ends: IntArray) -> BoolArray:

@@ -100,6 +100,7 @@ def _identity(plan: Plan, tokens: int, fingerprint: str) -> CompressionResult:
         fingerprint=fingerprint,
         kinds=by_kind(units, np.ones(len(units.units), bool)) if units else {},
         alone=plan.alone,
+        every_word=plan.every_word,
         question=plan.question,
         timings=plan.timings,
     )

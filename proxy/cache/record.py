@@ -20,6 +20,7 @@ _CODES = {
     SkipReason.FAILED: 4,
     SkipReason.NOT_WORTH_IT: 5,
     SkipReason.QUALITY_FLOOR: 6,
+    SkipReason.EVERY_WORD: 7,
 }
 _MOST_KINDS = 64
 _KIND = re.compile(rb"[a-z_]{1,20}")

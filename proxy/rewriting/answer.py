@@ -17,6 +17,8 @@ def answer_of(text: str, result: CompressionResult) -> Answer:
 
 
 def _whole(result: CompressionResult) -> SkipReason:
+    if result.every_word:
+        return SkipReason.EVERY_WORD
     if result.floor is not None and result.floor.ratio is None:
         return SkipReason.QUALITY_FLOOR
     return SkipReason.NOT_WORTH_IT if result.alone else SkipReason.PROTECTED_KIND

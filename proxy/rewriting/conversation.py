@@ -3,19 +3,22 @@
 A tool's result answers a call, and the call serves the user's last request; a document may follow the request it
 is for. All of that is fixed when the text first arrives, so a form that depends on it looks the same in every
 later turn. Parts of one message arrive together: a question in one is known to the others. Nothing later is read.
+A system prompt that makes a translator of the model is what everything the user sends is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any
 
 from moosproxy.compressor.planning import question
+from moosproxy.compressor.protect.asked.every_word import needs_every_word_to_come
 from moosproxy.proxy.bodies.parts import TextPart
 from moosproxy.proxy.doors.base import Door
 from moosproxy.proxy.rewriting.asked import MATERIAL_ROLES
 
+_STANDING_ROLES = frozenset({"system", "developer"})
 REQUEST_CHARS = 700
 """A user's text of at most so many characters is a request as it stands; of a longer one its question is taken."""
 LONG_CHARS = 20_000
@@ -28,6 +31,7 @@ def asked_before(door: Door, body: Mapping[str, Any], parts: Sequence[TextPart])
         return [None] * len(parts)
     turns = door.turns(body)
     calls: dict[str, str] = {}
+    standing = _standing(parts)
     request: str | None = None
     found: list[str | None] = []
     read = 0
@@ -38,7 +42,9 @@ def asked_before(door: Door, body: Mapping[str, Any], parts: Sequence[TextPart])
             read = place + 1
         own = list(_requests(group))
         for part in group:
-            if part.role == "user":
+            if part.role == "user" and standing:
+                found.append(standing)
+            elif part.role == "user":
                 found.append(next((text for other, text in own if other is not part), request))
             elif part.role in MATERIAL_ROLES:
                 call = calls.get(part.answers) if part.answers else None
@@ -47,6 +53,12 @@ def asked_before(door: Door, body: Mapping[str, Any], parts: Sequence[TextPart])
                 found.append(request)
         request = own[0][1] if own else request
     return found
+
+
+def _standing(parts: Sequence[TextPart]) -> str | None:
+    """The instruction before the first turn that needs every word of what will come."""
+    before = takewhile(lambda part: part.role in _STANDING_ROLES, parts)
+    return next((part.text for part in before if needs_every_word_to_come(part.text)), None)
 
 
 def _requests(group: Sequence[TextPart]) -> Iterator[tuple[TextPart, str]]:

@@ -141,6 +141,7 @@ const REASONS = {
   deadline: "not done by the policy's deadline",
   failed: "compression failed; see the log",
   protected_kind: "all of it is protected",
+  every_word: "what is asked needs every word of it",
   quality_floor: "no ratio keeps the share of answers that the policy asks for",
   not_worth_it: "less could be saved than the policy's min_savings",
 };

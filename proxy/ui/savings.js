@@ -116,7 +116,7 @@ function groups() {
 
 const SKIPS = {
   too_short: "shorter than min_tokens", role: "a role that is left alone", bypass: "the request asked for it", disabled: "switched off by the policy",
-  protected_kind: "all of it is protected", quality_floor: "too much would be lost", not_worth_it: "would not have paid", overloaded: "the compressor was busy", deadline: "not done in time",
+  protected_kind: "all of it is protected", every_word: "to translate, to correct or to count", quality_floor: "too much would be lost", not_worth_it: "would not have paid", overloaded: "the compressor was busy", deadline: "not done in time",
   failed: "compression failed", endpoint: "an endpoint that is relayed unseen",
 };
 

@@ -92,3 +92,20 @@ def test_odd_messages_ask_nothing_and_raise_nothing(odd: Any) -> None:
 def test_a_prompt_of_completions_was_asked_for_by_nothing() -> None:
     body = {"prompt": [LONG, LONG]}
     assert asked_before(COMPLETIONS, body, COMPLETIONS.find(body)) == [None, None]
+
+
+def test_a_translator_is_asked_for_by_all_that_comes_whatever_it_asks_itself() -> None:
+    order = "You are a professional translator. Render everything in French."
+    letter = {"role": "user", "content": "Dear Ann, can you come on Friday? " * 40}
+    tool = {"role": "tool", "tool_call_id": "c1", "content": "..."}
+
+    assert asked([{"role": "system", "content": order}, letter]) == [None, order]
+    assert asked([{"role": "developer", "content": order}, letter, letter])[1:] == [order, order]
+    assert asked([{"role": "system", "content": order}, letter, tool])[2] != order
+    assert asked([letter, {"role": "system", "content": order}, letter])[2] != order
+
+
+def test_a_long_system_prompt_that_also_speaks_of_translating_is_no_translators() -> None:
+    rules = "Translate labels where needed. " + "Answer in two sentences at most. " * 60
+
+    assert asked([{"role": "system", "content": rules}, {"role": "user", "content": "What is late?"}])[1] != rules

@@ -1,0 +1,88 @@
+"""Requests that need every word of their text: a shorter one would be translated, corrected or counted wrong.
+
+Rules over the request alone, which is short. A verb counts where a sentence, a line or a clause of the request
+begins with it; where a language marks no such place, anywhere in a short sentence. In doubt the text stays whole.
+"""
+
+from __future__ import annotations
+
+import re
+
+from moosproxy.compressor.text.lexicon import any_of, words
+
+STANDING = 1500
+"""A standing instruction (a system prompt) of more characters speaks of many things; none of them is the task."""
+
+_OF_TEXTS = words("""
+    translate proofread proof-read copyedit copy-edit spellcheck spell-check transcribe transliterate
+    localize localise
+    übersetze übersetz übersetzen korrigiere korrigieren lektoriere lektorieren transkribiere
+    traduis traduisez traduire traduction relis relisez transcris transcrivez
+    traduce traduzca traduzcan traducir tradúceme tradúcelo traduza traduzir traduz traduci traduca tradurre
+    corrija correggi correggere transcreva trascrivi vertaal przetłumacz przetłumaczyć çevir çevirin
+    переведи переведите перевести вычитай вычитайте переклади перекладіть
+    ترجم ترجمة terjemahkan dịch
+""")
+"""Work on a text as it stands, whoever sent it."""
+_OF_WRITING = words("""
+    paraphrase rephrase reword rewrite redact anonymize anonymise
+    umschreibe formuliere zähle zählen reformule reformulez réécris réécrivez compte comptez
+    reescribe reescriba reescreva riscrivi parafrasea anonymisiere anonymise anonymisez anonimiza
+    исправь исправьте перепиши перепишите перефразируй перефразируйте посчитай посчитайте сосчитай
+    corrige corrigez corriger cuenta cuente conte conta
+    صحح دقق
+""")
+"""The same words ask an agent to change a program, so they count for texts of the user alone."""
+_WRITTEN = (
+    r"(?:spelling|grammar|typos?|punctuation|wording|style|tone|prose|text|essay|letter|e-?mails?|article|paragraphs?"
+    r"|sentences?|draft|translation|document|story|poem|speech|message|transcript)"
+)
+_NOT_ITSELF = r"(?!\s(?:your|the)\s(?:own\s)?(?:answers?|summary|reply|result|output|response|findings)\b)"
+_OPENING = (
+    r"(?:please\s|kindly\s|(?:can|could|would|will)\syou\s(?:please\s)?|i(?:\swant|\sneed|['’]d\slike|\swould\slike)"
+    r"\s(?:you\s)?to\s|(?:your|the)\s(?:task|job|goal|role)\sis\sto\s|you\s(?:will|must|should|only)?\s?|help\sme\s"
+    r"|let['’]s\s|always\s|just\s|only\s|bitte\s|merci\sde\s|por\sfavor,?\s|пожалуйста,?\s)?"
+)
+_START = rf"(?:^|[.!?;:,。！？：，\n\"'(*>-]\s*|\b(?:and|then|und|et|y|e|и)\s){_OPENING}"
+_ALWAYS = re.compile(
+    rf"{_START}(?:{any_of(_OF_TEXTS)})(?![\w-]){_NOT_ITSELF}"
+    r"|\byou\sare\s(?:\w+\s){1,4}?(?:translator|proofreader|copy-?\s?editor|transcriber)\b"
+    r"|\b(?:word\s(?:for|by)\sword|verbatim|line\sby\sline|sentence\sby\ssentence|wort\sfür\swort|mot\sà\smot"
+    r"|palabra\spor\spalabra|parola\sper\sparola|дословно)\b"
+    r"|翻译|翻譯|译成|譯成|译为|校对|校對|润色|潤色|逐字|逐句|翻訳|訳して|校正|添削|번역|교정|अनुवाद|แปล",
+    re.IGNORECASE,
+)
+_OF_THE_USER = re.compile(
+    rf"{_START}(?:"
+    rf"(?:{any_of(_OF_WRITING)})(?![\w-]){_NOT_ITSELF}"
+    rf"|(?:fix|correct|check|improve|polish|edit|review|revise|clean\sup)\s(?:\w+\s){{0,4}}?{_WRITTEN}\b"
+    rf"|(?:convert|reformat|format|turn|change|put)\s(?:this|the|my|it|these|all)\b"
+    r"|count\s(?:the|how|all|every|each|up)\b"
+    r"|(?:list|extract|enumerate|find|name|identify|give|show|tell|return|collect)\s(?:me\s|us\s|out\s)?"
+    r"(?:all|every|each)\b"
+    r"|(?:nenne|liste|finde|zeige|extrahiere)\s(?:mir\s)?(?:alle|jede)|(?:liste|listez|énumère|énumérez|cite|citez)\s"
+    r"(?:tous|toutes|chaque)|(?:enumera|lista|menciona|extrae|liste|elenca)\s(?:todos|todas|todo|toda|cada|tutti|tutte)"
+    r"|перечисли(?:те)?\sвсе|найди(?:те)?\sвсе)"
+    r"|\bhow\s(?:many\s(?:words|characters|letters|sentences|paragraphs|occurrences|tokens)\b"
+    r"|(?:many\stimes|often)\s(?:does|do|is|are|did)\b.{0,80}\b(?:appear|occur|mention(?:ed)?|used|say|said|written)\b"
+    r"|many\s(?:lines|rows|entries|items|lists|pages)\b.{0,40}\b(?:this|text|file|document|log|table|list)\b)"
+    r"|\bwie\sviele\s(?:wörter|zeichen|zeilen|sätze|absätze)\b|\bcombien\sde\s(?:mots|lignes|phrases)\b"
+    r"|\bcuántas\s(?:palabras|líneas)\b|\bсколько\s(?:слов|строк|предложений)\b"
+    r"|改写|改寫|数一下|數一下|列出所有|列出全部|所有.{0,20}列出|多少(?:字|个字|行|次)"
+    r"|書き直|数えて|すべて(?:挙げ|列挙)|모두 나열",
+    re.IGNORECASE,
+)
+
+
+def needs_every_word(request: str, *, material: bool = False) -> bool:
+    """Whether what is asked cannot be done with a shorter text. request: at most a few hundred characters.
+
+    material: the text was fetched for the request (a tool's result). Then rewriting, counting and listing may be
+    about anything, and translating and the like alone count.
+    """
+    return bool(_ALWAYS.search(request) or (not material and _OF_THE_USER.search(request)))
+
+
+def needs_every_word_to_come(instruction: str) -> bool:
+    """Whether a standing instruction is a task of that kind for what the user will send."""
+    return len(instruction) <= STANDING and needs_every_word(instruction)

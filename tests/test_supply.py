@@ -32,7 +32,7 @@ def test_the_image_takes_everything_from_the_locks() -> None:
     steps = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     installs = re.findall(r"pip install ([^\n]*)", steps)
 
-    assert {lock.stem for lock in LOCKS} == {"base", "build", "local", "otel", "providers"}
+    assert {lock.stem for lock in LOCKS} == {"base", "build", "local", "otel", "postgres", "providers"}
     assert installs
     assert all("--require-hashes" in line or "--no-deps" in line for line in installs)
     assert "USER moos" in steps

@@ -30,7 +30,7 @@ MODES: dict[str, tuple[str, ...]] = {
     "open": ("networkPolicy.enabled=false",),
 }
 OLDEST, NEWEST = "1.27", "1.37"
-TIER_ONLY = {"MOOS_COMPRESSOR_URL", "MOOS_COMPRESSOR_FALLBACK"}
+TIER_ONLY = {"MOOS_COMPRESSOR_URL", "MOOS_COMPRESSOR_FALLBACK", "MOOS_COMPRESSOR_KEY"}
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
@@ -223,6 +223,10 @@ def test_proxies_are_told_where_the_tier_is(mode: str, url: str | None) -> None:
     if url:
         service = of_kind(made(mode), "Service")["r-compressor"]
         assert url.endswith(f":{service['spec']['ports'][0]['port']}")
+        assert service["spec"]["clusterIP"] == "None"  # a proxy resolves the name to every replica
+        key = {"secretKeyRef": {"name": "moosproxy-tier", "key": "key"}}
+        tier = variables(containers(mode)["Deployment r-compressor"])
+        assert given["MOOS_COMPRESSOR_KEY"] == tier["MOOS_COMPRESSOR_KEY"] == key
 
 
 def test_rays_application_is_named_and_its_own_file_is_yaml() -> None:

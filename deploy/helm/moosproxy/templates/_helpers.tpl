@@ -98,6 +98,8 @@ spec:
         - {name: HOME, value: /tmp}
         - {name: MOOS_COMPRESSOR_THREADS, value: {{ $tier.threads | quote }}}
         - {name: MOOS_STATE_DIR, value: /var/lib/moos}
+        - name: MOOS_COMPRESSOR_KEY
+          {{- include "moos.fromSecret" $tier.keySecret | nindent 10 }}
         {{- include "moos.env" $tier.env | nindent 8 }}
       resources: {{- toYaml $tier.resources | nindent 8 }}
       securityContext: {{- include "moos.containerSecurity" $root | nindent 8 }}

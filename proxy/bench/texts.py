@@ -32,6 +32,10 @@ class Texts:
         """A number of tokens between bounds, each order of magnitude as often as the other."""
         return round(math.exp(self._dice.uniform(math.log(low), math.log(high))))
 
+    def share(self) -> float:
+        """A number from 0 to 1, each as likely."""
+        return self._dice.random()
+
     def chance(self, share: float) -> bool:
         """True in that share of calls."""
         return self._dice.random() < share

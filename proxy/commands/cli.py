@@ -58,6 +58,11 @@ _BENCHES: Final = {
         "More work than can be done: what gets through.",
     ),
     "soak": ("moosproxy.proxy.bench.soak", "bench_soak", "Many clients for minutes: failures, skips, memory."),
+    "fleet": (
+        "moosproxy.proxy.bench.fleet.command",
+        "bench_fleet",
+        "How many proxies and replicas a load needs.",
+    ),
     "faults": ("moosproxy.proxy.bench.faults.command", "bench_faults", "What each fault costs, measured."),
     "fuzz": ("moosproxy.proxy.bench.fuzz.command", "bench_fuzz", "Hostile requests over every door."),
     "compress": ("moosproxy.compressor.commands.evaluate", "bench_compress", "The compressor beside llmlingua."),

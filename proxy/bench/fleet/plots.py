@@ -27,8 +27,9 @@ def draw(waits: Mapping[str, Curve], runs: Mapping[str, Outcome], file: Path) ->
     axes = grid[0]
     for dispatch, curve in waits.items():
         axes.plot(*zip(*curve, strict=True), marker="o", color=_COLOURS[dispatch], label=_NAMES[dispatch])
-    axes.set(xlabel="load of the replicas, %", ylabel="wait in queues, 95th percentile, s", ylim=(0, None))
-    axes.legend(frameon=False, fontsize=7)
+    top = 1.4 * max(seconds for curve in waits.values() for _, seconds in curve)  # with room for the names
+    axes.set(xlabel="load of the replicas, %", ylabel="wait in queues, 95th percentile, s", ylim=(0, top))
+    axes.legend(frameon=False, fontsize=7, loc="upper left")
     for axes, (name, run) in zip(grid[1:], runs.items(), strict=True):
         _timeline(axes, name, run)
     figure.tight_layout()

@@ -86,7 +86,7 @@ def test_two_stages_overlap_as_they_do_in_the_scheduler() -> None:
 def test_the_model_does_what_the_published_overload_run_did(
     times: float, texts: int, goodput: float, p95_s: float, refused: int
 ) -> None:
-    """docs/benchmarks-proxy.md, on a quiet machine: its texts of 2,000 tokens had 2,024."""
+    """docs/benchmarks-proxy.md: its texts of 2,000 tokens had 2,024. The other loads are in docs/scale.md."""
     gap = 2_000 / (times * 6_229)
     out = Simulation(Fleet(), BOX).run(((gap * number, 2_024.0) for number in range(texts)), 60)
     done = sorted(seconds for seconds in out.added if seconds > 0.1)

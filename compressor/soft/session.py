@@ -36,7 +36,9 @@ class Choice:
 def base(folder: Path, dtype: str, device: str) -> tuple[FrozenModel, Any]:
     """The frozen model and its tokenizer; raises SoftError."""
     if not folder.exists():
-        raise SoftError(f"there is no {folder}: make one with `moos train soft base --out {folder}`, or name a GGUF")
+        raise SoftError(
+            f"there is no {folder}: make one with `moos train soft base --out {folder}`, or name a GGUF"
+        )
     return load(folder, dtype, device)
 
 

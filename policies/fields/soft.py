@@ -19,6 +19,8 @@ class Soft(Strict):
     """Tokens of a text / vectors that it becomes; one that the compressor was trained for."""
     min_tokens: Count = 512
     """Texts shorter than this many tokens stay text."""
+    shorten_first: bool = False
+    """Whether texts are shortened by the policy's `ratio` before what is left of them becomes memory."""
 
 
 class HfModel(Strict):

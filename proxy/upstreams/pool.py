@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import chain
+from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
@@ -34,9 +35,11 @@ class Attempts(Protocol):
 class UpstreamPool:
     """Holds the clients: built when an upstream is first used, and anew when its configuration changed."""
 
-    def __init__(self, session: RelaySession, attempts: Attempts) -> None:
+    def __init__(self, session: RelaySession, attempts: Attempts, state: Path | None = None) -> None:
+        """state: the folder of what is kept between starts, where there is another than the user's own."""
         self._session = session
         self._attempts = attempts
+        self._state = state
         self._clients: dict[int, tuple[Upstream, UpstreamClient]] = {}
         self._local: dict[str, list[LlamaCppClient]] = {}
         self._soft: list[TransformersClient] = []
@@ -61,7 +64,7 @@ class UpstreamPool:
         if upstream.kind == "llama_cpp":
             return self._run_here(upstream)
         if upstream.kind == "transformers":
-            self._soft.append(TransformersClient(upstream))
+            self._soft.append(TransformersClient(upstream, self._state))
             return self._soft[-1]
         return LitellmClient(upstream)
 

@@ -1,1 +1,1 @@
-"""Weights of real models: GGUF files kept as safetensors, their tokenizers, and what tells one model from another."""
+"""Weights of real models: GGUF files kept as safetensors, tokenizers, and what tells one from another."""

@@ -34,7 +34,9 @@ def directory(path: Path, state: Path) -> Path:
     folder = kept(path, state)
     if (folder / "config.json").is_file():
         return folder
-    enough(_ROOM + _BYTES_OF_A_WEIGHT * sum(prod(entry.shape) for entry in tensors.entries), f"to read {path.name}")
+    enough(
+        _ROOM + _BYTES_OF_A_WEIGHT * sum(prod(entry.shape) for entry in tensors.entries), f"to read {path.name}"
+    )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # Made aside and renamed: another process may want the same, and half a model must not be found.
@@ -92,7 +94,7 @@ def _bytes(entry: gguf_head.Entry) -> int:
         block, size = GGML_QUANT_SIZES[GGMLQuantizationType(entry.kind)]
     except (KeyError, ValueError):
         raise SoftError(f"{entry.name} is of kind {entry.kind}, which is not read: pip install -U gguf") from None
-    return prod(entry.shape) // block * size
+    return int(prod(entry.shape) // block * size)
 
 
 def _digest(path: Path) -> str:

@@ -64,7 +64,9 @@ def config(fields: dict[str, Any], tensors: Tensors) -> Any:
             "dtype": "float32",
         }
     except (KeyError, IndexError, ZeroDivisionError) as fault:
-        raise SoftError(f"the file does not say how large its model is ({fault}); it is no language model") from None
+        raise SoftError(
+            f"the file does not say how large its model is ({fault}); it is no language model"
+        ) from None
     if family == "qwen2":
         return Qwen2Config(architectures=["Qwen2ForCausalLM"], **said)
     biased = "blk.0.attn_output.bias" in shapes

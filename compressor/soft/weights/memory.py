@@ -14,7 +14,8 @@ def enough(wanted: int, what_for: str) -> None:
     free = free_bytes()
     if free is not None and wanted > free:
         raise SoftError(
-            f"there is not enough memory {what_for}: it takes {wanted / _GB:.1f} GB, and {free / _GB:.1f} GB are free"
+            f"there is not enough memory {what_for}: it takes {wanted / _GB:.1f} GB, "
+            f"and {free / _GB:.1f} GB are free"
         )
 
 

@@ -41,21 +41,29 @@ def stored(folder: Path) -> list[Stored]:
     for file in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(file, "pt") as opened:
-                found += [
-                    Stored(file, name, tuple(opened.get_slice(name).get_shape())) for name in opened.keys()
-                ]
+                shapes = {name: tuple(opened.get_slice(name).get_shape()) for name in list(opened.keys())}
+            found += [Stored(file, name, shape) for name, shape in shapes.items()]
         except SafetensorError as fault:
             raise ValueError(f"{file.name}: {fault}") from None
     return found
 
 
-def peek(folder: Path) -> str:
-    """The fingerprint that the model will have once it is loaded. Raises SoftError."""
+def configuration(folder: Path) -> dict[str, Any]:
+    """config.json. Raises SoftError where there is none."""
     try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        tensors = stored(folder)
+        value: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as fault:
         raise SoftError(f"{folder} holds no causal language model in Hugging Face form: {fault}") from None
+    return value
+
+
+def peek(folder: Path) -> str:
+    """The fingerprint that the model will have once it is loaded. Raises SoftError."""
+    config = configuration(folder)
+    try:
+        tensors = stored(folder)
+    except (OSError, ValueError) as fault:
+        raise SoftError(f"{folder} holds weights that cannot be read: {fault}") from None
     if not tensors:
         raise SoftError(f"{folder} holds no weights as safetensors")
     tied = config.get("tie_word_embeddings", False)

@@ -20,7 +20,7 @@ def opened(file: Path, context: int = 512) -> Iterator[Any]:
     """llama.cpp with the file."""
     from llama_cpp import Llama
 
-    made = Llama(str(file), n_ctx=context, n_threads=2, verbose=False, logits_all=False)
+    made = Llama(str(file), n_ctx=context, n_threads=1, verbose=False)
     try:
         yield made
     finally:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-hand_made = pytest.importorskip("tests.compressor.soft.weights.hand_made", exc_type=ImportError)
+pytest.importorskip("torch")
+pytest.importorskip("gguf")
+pytest.importorskip("peft")
 
 import torch
 
@@ -18,6 +20,7 @@ from moosproxy.compressor.soft.errors import BaseMismatch, SoftError
 from moosproxy.compressor.soft.weights import gguf, memory, prints
 from moosproxy.compressor.soft.weights.loading import directory, load
 from moosproxy.compressor.soft.weights.loading import state_folder as usual_state
+from tests.compressor.soft.weights import hand_made
 from tests.proxy.tiny_gguf import needs_llama_cpp
 
 CHAT = [{"role": "user", "content": "Isn't the fox 56?"}]
@@ -65,7 +68,9 @@ def test_a_changed_file_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_template_and_ends_come_from_the_file(tmp_path: Path) -> None:
-    loaded, tokenizer = load(hand_made.write(tmp_path / "m.gguf", hand_made.model("qwen2"), "qwen2"), state=tmp_path)
+    loaded, tokenizer = load(
+        hand_made.write(tmp_path / "m.gguf", hand_made.model("qwen2"), "qwen2"), state=tmp_path
+    )
 
     text = tokenizer.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)
     assert "<|im_start|>user\nIsn't the fox 56?<|im_end|>\n<|im_start|>assistant\n" == text
@@ -129,7 +134,9 @@ def test_a_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         load(file, state=tmp_path)
 
 
-def test_too_little_memory_is_told_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = hand_made.write(tmp_path / "m.gguf", hand_made.model("qwen2"), "qwen2")
     monkeypatch.setattr(memory, "free_bytes", lambda: 1 << 20)
     with pytest.raises(SoftError, match=r"not enough memory to read m.gguf: it takes 1.0 GB, and 0.0 GB are free"):
@@ -174,5 +181,3 @@ def test_a_fingerprint_needs_no_loaded_model(tmp_path: Path, tied: bool) -> None
             assert fingerprint(made) == prints.peek(folder)
         else:
             assert load(file, state=tmp_path)[0].fingerprint == prints.peek(folder)
-
-

@@ -29,11 +29,18 @@ class SoftModels:
         while True:
             policies = self._source.current
             if policies is not self._seen:
-                found = await asyncio.to_thread(faults, policies, self._state) if _any(policies) else []
-                self._faults, self._seen = found, policies
-                for fault in found:
+                self._faults, self._seen = await self._look(policies), policies
+                for fault in self._faults:
                     LOG.warning("soft compression is not possible", extra={"fields": {"reason": fault}})
             await asyncio.sleep(_LOOK_S)
+
+    async def _look(self, policies: PolicySet) -> list[str]:
+        if not _any(policies):
+            return []
+        try:
+            return await asyncio.to_thread(faults, policies, self._state)
+        except Exception as fault:  # a damaged file of a kind that nobody has thought of: the proxy serves on
+            return [f"the models could not be looked at: {type(fault).__name__}"]
 
     async def check(self) -> Check:
         """Whether soft compression can do what the policies ask."""

@@ -19,6 +19,7 @@ from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
 from moosproxy.proxy.upstreams.local.faults import FILE_MISSING
 from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
 from moosproxy.proxy.upstreams.transformers.client import TransformersClient
+from moosproxy.proxy.upstreams.transformers.embeds_client import PromptEmbedsClient
 
 _KEPT_ERROR = 256 * 1024
 _CLIENTS_HELD = 256
@@ -64,7 +65,12 @@ class UpstreamPool:
         if upstream.kind == "llama_cpp":
             return self._run_here(upstream)
         if upstream.kind == "transformers":
-            self._soft.append(TransformersClient(upstream, self._state))
+            remote = upstream.soft_wire is not None
+            self._soft.append(
+                PromptEmbedsClient(upstream, self._session, self._state)
+                if remote
+                else TransformersClient(upstream, self._state)
+            )
             return self._soft[-1]
         return LitellmClient(upstream)
 

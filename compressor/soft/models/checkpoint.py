@@ -41,11 +41,10 @@ def save(compressor: SoftCompressor, folder: Path, training: dict[str, Any] | No
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().contiguous() for name, value in compressor.state_dict().items()}
     save_file(weights, folder / _WEIGHTS)
-    base = {
-        "name": compressor.base.name,
-        "fingerprint": compressor.base.fingerprint,
-        "words": compressor.base.words,
-    }
+    made_for = compressor.base
+    base = {"name": made_for.name, "fingerprint": made_for.fingerprint}
+    if made_for.words is not None:
+        base["words"] = made_for.words
     about = {"base": base, "config": compressor.config.to_json(), "training": training or {}}
     (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 

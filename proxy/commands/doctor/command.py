@@ -74,6 +74,9 @@ def _checks() -> Iterator[tuple[str, Check]]:
                 yield from local_models(settings, upstream)
             elif upstream.kind == "transformers":
                 yield from soft_models(settings, upstream)
+                if upstream.soft_wire is not None:
+                    server = upstream.model_copy(update={"kind": "openai"})
+                    yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, server))
             else:
                 yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, upstream))
     yield "checkpoint", _guarded(lambda: asyncio.run(_checkpoint(settings)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from moosproxy.policies.fields.soft import HfModel
+from moosproxy.policies.fields.soft import HfModel, wire_fault
 from moosproxy.policies.model import Upstream
 from moosproxy.policies.resolve import PolicySet
 
@@ -22,7 +22,7 @@ def faults(found: PolicySet, state: Path | None = None, *, convert: bool = True)
     for upstream in found.upstreams.values():
         for name, model in upstream.hf_models.items():
             if convert or model.path.exists():
-                said = model_faults(model, state, convert=convert)
+                said = model_faults(model, state, convert=convert) or _unsendable(upstream, model)
                 lines += [f"upstream {upstream.name}: model {name}: {fault}" for fault in said]
     return lines or list(dict.fromkeys(_in_vain(found)))
 
@@ -34,6 +34,14 @@ def model_faults(model: HfModel, state: Path | None = None, *, convert: bool = T
     except ImportError as missing:
         return [f"kind transformers needs an extra: pip install 'moosproxy[soft]' ({missing.name} is missing)"]
     return of_files(model.path, model.compressors, state, convert=convert)
+
+
+def _unsendable(upstream: Upstream, model: HfModel) -> list[str]:
+    """Compressors whose memory cannot go where the upstream sends it."""
+    from moosproxy.compressor.soft.weights.fitting import configs
+
+    found = [wire_fault(config.method, upstream.soft_wire) for config in configs(model.compressors)]
+    return [fault for fault in found if fault is not None]
 
 
 def _in_vain(found: PolicySet) -> Iterator[str]:

@@ -74,6 +74,9 @@ class TransformersClient(LocalClient):
             if asked.message.get(name) is not None:
                 raise ModelFault("request", f"{name} is not served by a model of kind transformers", name)
         form = Form(model=call.model or "", tools=asked.tools, usage=asked.usage)
+        return await self._answer(call, asked, form)
+
+    async def _answer(self, call: Call, asked: request.Asked, form: Form) -> Answer:
         return await self._answered(self._generated(call, asked.message), form, stream=asked.stream)
 
     async def _generated(self, call: Call, message: dict[str, Any]) -> Generated:
@@ -81,7 +84,7 @@ class TransformersClient(LocalClient):
         place = self._place(call.model or "")
         loop = asyncio.get_running_loop()
         async with place.turns.turn(call.team):
-            engine = await loop.run_in_executor(place.thread, _engine, place, self._state)
+            engine = await self._engine(place)
             from moosproxy.proxy.upstreams.transformers.engine import Begun
             from moosproxy.proxy.upstreams.transformers.prompt import Job
 
@@ -112,25 +115,33 @@ class TransformersClient(LocalClient):
         place = self._place(call.model or "")
         loop = asyncio.get_running_loop()
         async with place.turns.turn(call.team):
-            engine = await loop.run_in_executor(place.thread, _engine, place, self._state)
+            engine = await self._engine(place)
             return await loop.run_in_executor(place.thread, engine.count, asked.message)
+
+    async def _engine(self, place: _Place) -> Engine:
+        """Loaded in the model's thread if it is not there. Raises ModelFault."""
+        if place.engine is None:
+            place.engine = await asyncio.get_running_loop().run_in_executor(
+                place.thread, self._loaded, place.model
+            )
+        return place.engine
+
+    def _loaded(self, model: HfModel) -> Engine:
+        try:
+            return self._load(model)
+        except ImportError as missing:
+            text = f"kind transformers needs an extra: pip install 'moosproxy[soft]' ({missing.name} is missing)"
+            raise ModelFault("file", text) from None
+
+    def _load(self, model: HfModel) -> Engine:
+        from moosproxy.proxy.upstreams.transformers.engine import Engine
+
+        return Engine(model, self._state)
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
             raise unknown_model(self._places)
         return self._places[name]
-
-
-def _engine(place: _Place, state: Path | None) -> Engine:
-    """In the model's thread. Raises ModelFault."""
-    if place.engine is None:
-        try:
-            from moosproxy.proxy.upstreams.transformers.engine import Engine
-        except ImportError as missing:
-            text = f"kind transformers needs an extra: pip install 'moosproxy[soft]' ({missing.name} is missing)"
-            raise ModelFault("file", text) from None
-        place.engine = Engine(place.model, state)
-    return place.engine
 
 
 def _next(parts: Iterator[Piece | Ending | Begun], job: Job) -> tuple[Piece | Ending | Begun | None, bool]:

@@ -68,4 +68,4 @@ def test_greedy_text_is_llama_cpps_up_to_a_near_tie(file: Path, state: Path) -> 
             found = parted(base, ids, answer_of(other, ids, LONGEST))
             whole += found is None
             assert found is None or found[1] < NEAR_TIE, (question, found)
-    assert whole >= len(ASKED) // 2
+    assert whole >= len(ASKED) // 4

@@ -27,6 +27,9 @@ def _absent(upstream: Upstream) -> Iterator[str]:
     for name, model in upstream.models.items():
         if model.path is not None and not os.path.isfile(os.path.expanduser(model.path)):
             yield f"upstreams.{upstream.name}.models.{name}: there is no file {model.path} here; requests get 404"
+    for name, place in upstream.hf_models.items():
+        if not os.path.exists(os.path.expanduser(place.path)):
+            yield f"upstreams.{upstream.name}.hf_models.{name}: there is no {place.path} here; requests get 503"
 
 
 def _of(rule: Rule) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +17,9 @@ from moosproxy.policies.files.load import load
 from moosproxy.policies.files.sources import main_file
 from moosproxy.policies.overrides import Requested
 from moosproxy.policies.resolve import Explanation, PolicySet, RequestFacts
+
+FURTHER_LOOKS: list[Callable[[PolicySet], list[str]]] = []
+"""What else `check` asks of a set, one line a fault: of files on this machine, which this room does not read."""
 
 _PATH = click.Path(path_type=Path)
 _config = click.option(
@@ -42,6 +45,8 @@ def check(path: Path, unset_ok: bool) -> None:
     missing = lacking(found)
     if missing is not None and not unset_ok:
         _fail(f"{path}: {missing}")
+    if faults := [] if unset_ok else [fault for look in FURTHER_LOOKS for fault in look(found)]:
+        _fail("\n".join(f"{path}: {fault}" for fault in faults))
     for line in [*advice(found), *([] if unset_ok else absent(found))]:
         click.echo(f"advice: {line}", err=True)
     keys = len(found.keys.entries)

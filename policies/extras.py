@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from moosproxy.policies.resolve import PolicySet
 
 # kind -> (module, extra)
-_EXTRAS = {"litellm": ("litellm", "providers")}
+_EXTRAS = {"litellm": ("litellm", "providers"), "transformers": ("peft", "soft")}
 
 
 def missing_extra(kind: str) -> str | None:
@@ -15,10 +15,8 @@ def missing_extra(kind: str) -> str | None:
     module, extra = _EXTRAS.get(kind, (None, ""))
     if module is None or find_spec(module) is not None:
         return None
-    return (
-        f"kind {kind} needs an extra that is not installed: pip install 'moosproxy[{extra}]' "
-        f"(in a checkout: make {extra})"
-    )
+    checkout = f" (in a checkout: make {extra})" if extra == "providers" else ""
+    return f"kind {kind} needs an extra that is not installed: pip install 'moosproxy[{extra}]'{checkout}"
 
 
 def lacking(found: PolicySet) -> str | None:

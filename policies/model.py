@@ -23,7 +23,7 @@ from moosproxy.policies.fields.endpoints import DEFAULT_ENDPOINTS
 from moosproxy.policies.fields.kinds import DEFAULT_PROTECT, Kind, Role
 from moosproxy.policies.fields.local import GgufModel, LocalLimits
 from moosproxy.policies.fields.prices import ModelPrice
-from moosproxy.policies.fields.soft import HfModel, Soft
+from moosproxy.policies.fields.soft import HfModel, Soft, SoftWire
 from moosproxy.policies.fields.strict import Count, Seconds, Strict, not_bool
 
 
@@ -218,6 +218,8 @@ class UpstreamFields(Strict):
     """For `llama_cpp` the model files, by the names that requests ask for."""
     hf_models: Mapping[Annotated[str, Field(min_length=1)], HfModel] = {}
     """For `transformers` the model directories, by the names that requests ask for."""
+    soft_wire: SoftWire | None = None
+    """`prompt_embeds`: `transformers` compresses here, and a vLLM server at `base_url` reads what comes of it."""
     endpoints: frozenset[Literal["chat", "responses", "messages"]] | None = None
     """Of `openai`: which of `chat`, `responses`, `messages` it has; others are mapped onto chat. null: all."""
     prices: Mapping[Annotated[str, Field(min_length=1)], ModelPrice] = {}
@@ -247,8 +249,10 @@ class UpstreamFields(Strict):
             raise ValueError("kind llama_cpp runs here: leave out base_url and api_key")
         if (self.kind == "transformers") != bool(self.hf_models):
             raise ValueError("kind transformers needs hf_models, and no other kind takes them")
-        if self.kind == "transformers" and (self.base_url or self.api_key):
-            raise ValueError("kind transformers runs here: leave out base_url and api_key")
+        if self.soft_wire is not None and (self.kind != "transformers" or self.base_url is None):
+            raise ValueError("soft_wire is for kind transformers, with the server's base_url")
+        if self.kind == "transformers" and self.soft_wire is None and (self.base_url or self.api_key):
+            raise ValueError("kind transformers runs here: leave out base_url and api_key, or set soft_wire")
         return self
 
 

@@ -33,6 +33,7 @@ from moosproxy.proxy.opening.policies import (
     state_check,
     upstreams_check,
 )
+from moosproxy.proxy.opening.soft_models import SoftModels
 from moosproxy.proxy.rewriting.break_even import BreakEven, default_folder
 from moosproxy.proxy.rewriting.explain import Explainer
 from moosproxy.proxy.routes import pages, ui
@@ -133,7 +134,7 @@ class _Running:
         if several_workers() or wanted("METRICS"):
             sharing = asyncio.create_task(metrics.share())
             stack.callback(sharing.cancel)
-        pool = UpstreamPool(session, metrics)
+        pool = UpstreamPool(session, metrics, settings.state_dir)
         if any(upstream.kind == "litellm" for upstream in source.current.upstreams.values()):
             # Seconds, which the first request need not wait for. A fault of the import is that request's to tell.
             loading = asyncio.create_task(asyncio.to_thread(import_litellm))
@@ -142,7 +143,8 @@ class _Running:
         stack.push_async_callback(pool.aclose)
         break_even = BreakEven(compression.service, settings.state_dir)
         local = LocalModels(source, pool, break_even)
-        for work in (local.run(), break_even.keep_true()):
+        soft = SoftModels(source, settings.state_dir)
+        for work in (local.run(), soft.run(), break_even.keep_true()):
             stack.push_async_callback(_ended, asyncio.create_task(work))
         gate = _open_gate(settings, metrics)
         stack.push_async_callback(gate.tally.aclose)
@@ -161,6 +163,7 @@ class _Running:
             "policies": partial(policies_check, source),
             "preload": local.loading_check,
             "serving": self._serving_check,
+            "soft": soft.check,
             "shared_cache": compression.shared_cache_check,
             "state": partial(state_check, settings, source),
             "upstreams": partial(upstreams_check, source),

@@ -20,6 +20,11 @@ class SkipReason(StrEnum):
     PROTECTED_KIND = "protected_kind"  # everything in the text is protected
     EVERY_WORD = "every_word"  # what is asked (to translate, to proofread, to count) needs the whole text
     QUALITY_FLOOR = "quality_floor"  # no ratio keeps the share of answers that the policy asks for
+    SOFT_METHOD = "soft_method"  # the model has no compressor of the policy's soft method
+    SOFT_RATIO = "soft_ratio"  # that compressor was not trained for the ratio
+    SOFT_TOO_LONG = "soft_too_long"  # more tokens than the model's max_part_tokens
+    SOFT_MEMORY = "soft_memory"  # there was no memory to compress it in
+    SOFT_ELSEWHERE = "soft_elsewhere"  # an upstream answered that has no soft compression
     NOT_WORTH_IT = "not_worth_it"  # less than the policy's min_savings would be saved, or it would cost more
 
 

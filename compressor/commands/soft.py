@@ -19,8 +19,9 @@ _METHODS = ("sac", "icformer", "icae", "500x", "epl")
 
 _threads = click.option("--threads", type=click.IntRange(1), help="CPU threads; default torch's choice.")
 _device = click.option("--device", default="cpu", show_default=True, help="cpu, cuda, cuda:1 ...")
+_MODEL = click.Path(path_type=Path)
 _base = click.option(
-    "--base", type=_FOLDER, required=True, help="Language model in Hugging Face form: Qwen2 or Llama family."
+    "--base", type=_MODEL, required=True, help="Qwen2 or Llama: a folder in Hugging Face form, or a GGUF file."
 )
 _data = click.option(
     "--data", type=_FOLDER, help="Folder with qa_spans.jsonl.gz: questions on real text as well as templates."
@@ -160,7 +161,7 @@ def run_command(threads: int | None, **chosen: Any) -> None:
 
 @evaluate_soft.command("cost")
 @click.option("--out", type=_FOLDER, default=Path("runs/soft"), show_default=True)
-@click.option("--base", type=_FOLDER, help="Measure the time at this model's shape too.")
+@click.option("--base", type=_MODEL, help="Measure the time at this model's shape too.")
 @click.option("--shape", "shapes", multiple=True, help="Measure at this shape with random weights. Repeatable.")
 @click.option("--lengths", default="512,1024,2048,4096", show_default=True, callback=_whole_numbers)
 @click.option(

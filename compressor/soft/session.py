@@ -11,10 +11,11 @@ from moosproxy.compressor import Compressor
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.evaluation import evaluate as evaluation
 from moosproxy.compressor.soft.evaluation import hard as hard_compression
-from moosproxy.compressor.soft.models.base import FrozenModel, load_base
+from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.training.batches import Source, WorldSource
 from moosproxy.compressor.soft.training.texts import TextSource, paragraphs
 from moosproxy.compressor.soft.training.world import World
+from moosproxy.compressor.soft.weights.loading import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,11 @@ class Choice:
 
 def base(folder: Path, dtype: str, device: str) -> tuple[FrozenModel, Any]:
     """The frozen model and its tokenizer; raises SoftError."""
-    if not folder.is_dir():
-        raise SoftError(f"{folder} is no directory: make one with `moos train soft base --out {folder}`")
-    return load_base(folder, dtype, device)
+    if not folder.exists():
+        raise SoftError(
+            f"there is no {folder}: make one with `moos train soft base --out {folder}`, or name a GGUF"
+        )
+    return load(folder, dtype, device)
 
 
 def training_sources(tokenizer: Any, data: Path | None) -> list[Source]:

@@ -19,13 +19,28 @@ class Soft(Strict):
     """Tokens of a text / vectors that it becomes; one that the compressor was trained for."""
     min_tokens: Count = 512
     """Texts shorter than this many tokens stay text."""
+    shorten_first: bool = False
+    """Whether texts are shortened by the policy's `ratio` before what is left of them becomes memory."""
+
+
+SoftWire = Literal["prompt_embeds"]
+
+
+def wire_fault(method: str, wire: SoftWire | None) -> str | None:
+    """Why what the method makes cannot be sent that way, with the fix; None if it can, or nothing is sent."""
+    if wire is None or method == "icformer":
+        return None
+    keeps = "runs the whole language model" if method == "icae" else "keeps keys and values of every layer"
+    return f"soft_wire {wire} sends input embeddings, and {method} {keeps}: take method icformer"
 
 
 class HfModel(Strict):
     """A model directory in Hugging Face form, as an upstream describes it under the model's name."""
 
     path: Path
-    """The directory with weights and tokenizer; a relative path counts from the working directory."""
+    """A directory with weights and tokenizer, or a GGUF file, which is dequantised once into the state folder."""
+    served_as: Annotated[str, Field(min_length=1)] | None = None
+    """With `soft_wire` the server's name of the model; null for the same name."""
     compressors: tuple[Path, ...] = ()
     """Directories of soft compressors that `moos train soft` wrote for this model, one a method."""
     context: Annotated[Positive, Field(ge=64)] = 8192

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from moosproxy.policies.faults import KeyPath
 from moosproxy.policies.fields.endpoints import plain_endpoint
+from moosproxy.policies.fields.soft import wire_fault
 from moosproxy.policies.files.document import Main, Match, Route
 from moosproxy.policies.files.layers import Layer, Merged, chain, merge
 from moosproxy.policies.files.reading import Document
@@ -71,9 +72,9 @@ class Rules:
         for entry in entries:
             name, naming = self._named(team, entry)
             merged = merge(self._layers(team, name, entry))
-            if self._contradicts(merged):
-                continue
             chosen = tuple(targets[each] for each in entry.route.upstreams or targets)
+            if self._contradicts(merged) or self._cannot_be_sent(merged, chosen):
+                continue
             decision = Decision(merged.policy(name), entry.label, chosen)
             rules.append(Rule(_matcher(entry.route.match), decision, {**merged.origins, **naming}))
         return tuple(rules)
@@ -110,6 +111,15 @@ class Rules:
             origin = merged.origins[name]
             self._document(origin).add((*origin.path, name), reason)
         return bool(found)
+
+    def _cannot_be_sent(self, merged: Merged, chosen: Sequence[Upstream]) -> bool:
+        """Whether an upstream of the route cannot take what the policy's soft compression makes."""
+        soft = merged.values.get("soft")
+        faults = [wire_fault(soft.method, upstream.soft_wire) for upstream in chosen] if soft is not None else []
+        for fault in filter(None, faults):
+            origin = merged.origins["soft"]
+            self._document(origin).add((*origin.path, "soft", "method"), fault)
+        return any(faults)
 
     def _document(self, origin: Origin) -> Document:
         homes = (place.document for place in self.places.values() if place.document.file == origin.file)

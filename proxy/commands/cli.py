@@ -24,7 +24,7 @@ _COMMANDS: Final = {
     "report": ("moosproxy.proxy.commands.report.command", "report", "What was spent and saved, from the ledger."),
     "wrap": ("moosproxy.proxy.commands.wrap", "wrap", "Start a tool with its requests through the proxy."),
     "pull": ("moosproxy.proxy.commands.pull", "pull", "Fetch a model for this machine."),
-    "policy": ("moosproxy.policies.cli", "policy", "Check, explain and describe policies."),
+    "policy": ("moosproxy.proxy.commands.policies", "policy", "Check, explain and describe policies."),
     "key": ("moosproxy.policies.key_cli", "key", "Make, list and revoke keys."),
     "compress": ("moosproxy.compressor.commands.compress", "compress", "Compress a file or standard input."),
     "calibrate": (

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from moosproxy.policies.model import Policy, Upstream
+from moosproxy.policies.model import Upstream
 from moosproxy.policies.resolve import Decision
 from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path, splice
 from moosproxy.proxy.cache.store import off_loop
 from moosproxy.proxy.observing.tracing import UNTOLD, Trace
 from moosproxy.proxy.routes.guard import Exchange
-from moosproxy.proxy.upstreams.base import Call, SoftWish
+from moosproxy.proxy.upstreams.base import Call
 from moosproxy.proxy.upstreams.pool import CallFor
+from moosproxy.proxy.upstreams.soft_told import SoftWish
 
 _LONG_BODY = 256 * 1024
 """Bytes of a body that is searched in a thread: with many small messages that takes its time."""
@@ -25,8 +26,12 @@ def calls(
     replacements: Mapping[Path, str],
     parsed: dict[str, Any] | None,
     trace: Trace = UNTOLD,
+    soft: SoftWish | None = None,
 ) -> CallFor:
-    """What each upstream of the route would be sent. trace: is told of each, for calls that are made."""
+    """What each upstream of the route would be sent. trace: is told of each, for calls that are made.
+
+    soft: what is asked of a model that can compress softly.
+    """
     model = parsed.get("model") if parsed is not None else None
     credentials = exchange.caller.forwards_key(decision.policy)
     own_keys = exchange.caller.own_keys
@@ -34,9 +39,6 @@ def calls(
     read = exchange.record.method == "POST"  # what is stored is fetched as it is
     outgoing = headers.outgoing(exchange.scope["headers"], with_credentials=credentials, stays=stays, read=read)
     query = exchange.scope["query_string"].decode("latin-1")
-    soft = wish(decision.policy)
-    if soft is not None and decision.policy.allow_bypass and headers.asked_bypass(exchange.headers):
-        soft = None
 
     async def call_for(upstream: Upstream) -> Call:
         changes = replacements
@@ -51,17 +53,3 @@ def calls(
         return Call(exchange.record.method, exchange.way.path, query, sent, body, name, exchange.caller.team, soft)
 
     return call_for
-
-
-def wish(policy: Policy) -> SoftWish | None:
-    """The policy's soft compression as a local model is told, None where it has none."""
-    soft = policy.soft
-    if soft is None or not policy.enabled or policy.shadow:
-        return None
-    roles = frozenset[str](policy.compress_roles) - policy.protected_roles
-    return SoftWish(soft.method, soft.ratio, soft.min_tokens, roles, policy.on_error == "reject")
-
-
-def is_soft(decision: Decision) -> bool:
-    """Whether the texts are compressed by the model that reads them, and so must reach it whole."""
-    return decision.upstreams[0].kind == "transformers" and wish(decision.policy) is not None

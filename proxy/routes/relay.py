@@ -16,10 +16,11 @@ from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.errors import BadRequest, Forbidden, NotFound, Told
 from moosproxy.proxy.rewriting.control_group import carries_on, side_of
-from moosproxy.proxy.rewriting.outcome import Overrides
+from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten
+from moosproxy.proxy.rewriting.soft.softening import Softening, is_soft
 from moosproxy.proxy.routes import limiting, local
 from moosproxy.proxy.routes.guard import Exchange
-from moosproxy.proxy.routes.outgoing import calls, is_soft
+from moosproxy.proxy.routes.outgoing import calls
 from moosproxy.proxy.routes.reading import parse_json
 from moosproxy.proxy.upstreams.base import Answer, OwnError, UpstreamFault
 from moosproxy.proxy.upstreams.usage import UsageReader
@@ -41,14 +42,18 @@ async def relay(exchange: Exchange) -> None:
     decision, applied = decide(exchange, model)
     _allow(exchange, decision.policy)
     replacements: Mapping[Path, str] = {}
+    softening: Softening | None = None
     if parsed is None or door.texts is None or exchange.way.path not in door.paths:
         exchange.record.unseen = True
-    elif not is_soft(decision):
+    elif is_soft(decision):
+        softening = _softening(exchange, parsed, decision, applied)
+        replacements = await _shorten_first(exchange, parsed, decision, applied, softening)
+    else:
         counted = await local.counted(exchange.services, decision, parsed.get("model"))
         with exchange.trace.compressing():
-            replacements = await _shorten(exchange, parsed, counted, applied)
+            replacements = (await _shorten(exchange, parsed, counted, overrides(applied))).changes
     await limiting.charge(exchange, parsed)
-    answer = await _send(exchange, decision, replacements, parsed)
+    answer = await _send(exchange, decision, replacements, parsed, softening)
     try:
         await _pass_back(exchange, answer)
     finally:
@@ -137,12 +142,34 @@ def overrides(applied: Applied) -> Overrides:
     return Overrides(bypass=applied.bypass, ratio=applied.ratio, alpha=applied.alpha)
 
 
-async def _shorten(
-    exchange: Exchange, body: dict[str, Any], decision: Decision, applied: Applied
+def _softening(exchange: Exchange, body: dict[str, Any], decision: Decision, applied: Applied) -> Softening:
+    record = exchange.record
+
+    def take(rewritten: Rewritten, seconds: float) -> None:
+        record.take(rewritten)
+        record.upstream_s -= seconds  # the model's time, but compression all the same
+
+    ratio = headers.asked_ratio(exchange.headers)
+    return Softening(exchange.way.door.find(body), decision.policy, ratio, take, bypass=applied.bypass)
+
+
+async def _shorten_first(
+    exchange: Exchange, body: dict[str, Any], decision: Decision, applied: Applied, softening: Softening
 ) -> Mapping[Path, str]:
+    """Where the policy shortens the texts that become memory. The request's own ratio is that of the memory."""
+    soft = decision.policy.soft
+    if softening.wish is None or soft is None or not soft.shorten_first:
+        return {}
+    with exchange.trace.compressing():
+        rewritten = await _shorten(exchange, body, decision, overrides(applied)._replace(ratio=None))
+    softening.shortened(rewritten)
+    return rewritten.changes
+
+
+async def _shorten(exchange: Exchange, body: dict[str, Any], decision: Decision, wished: Overrides) -> Rewritten:
     """The texts that changed, by their place in the body."""
     rewriter, team, policy = exchange.services.rewriter, exchange.caller.team, decision.policy
-    asked = met(exchange, body, decision, overrides(applied))
+    asked = met(exchange, body, decision, wished)
     figures = await local.speeds(exchange.services, decision, body.get("model"))
     worth = figures.worth if figures is not None else None
     rewritten = await rewriter.rewrite(body, policy, team, asked, worth, exchange.way.door)
@@ -153,7 +180,7 @@ async def _shorten(
     if rewritten.openings and exchange.way.door.root == "messages":
         exchange.record.marked = _CACHE_MARK in exchange.body
         exchange.record.marked_to_end = exchange.record.marked and _marks_its_end(body)
-    return rewritten.changes
+    return rewritten
 
 
 def _marks_its_end(body: dict[str, Any]) -> bool:
@@ -186,10 +213,15 @@ def met(exchange: Exchange, body: dict[str, Any], decision: Decision, asked: Ove
 
 
 async def _send(
-    exchange: Exchange, decision: Decision, replacements: Mapping[Path, str], parsed: dict[str, Any] | None
+    exchange: Exchange,
+    decision: Decision,
+    replacements: Mapping[Path, str],
+    parsed: dict[str, Any] | None,
+    softening: Softening | None,
 ) -> Answer:
     record = exchange.record
-    call_for = calls(exchange, decision, replacements, parsed, exchange.trace)
+    soft = softening.wish if softening is not None else None
+    call_for = calls(exchange, decision, replacements, parsed, exchange.trace, soft)
     began = perf_counter()
     try:
         answer, record.upstream = await exchange.services.pool.send(decision.upstreams, call_for)
@@ -197,6 +229,8 @@ async def _send(
         record.upstream_s += perf_counter() - began
     if isinstance(answer, OwnError):
         answer.reshape(exchange.shaped(answer.told))
+    elif softening is not None:
+        softening.close()
     return answer
 
 

@@ -143,6 +143,11 @@ const REASONS = {
   protected_kind: "all of it is protected",
   every_word: "what is asked needs every word of it",
   quality_floor: "no ratio keeps the share of answers that the policy asks for",
+  soft_method: "the model has no compressor of the policy's soft method",
+  soft_ratio: "its compressor was not trained for this ratio",
+  soft_too_long: "longer than the model's max_part_tokens",
+  soft_memory: "there was no memory to compress it in",
+  soft_elsewhere: "an upstream without soft compression answered",
   not_worth_it: "less could be saved than the policy's min_savings",
 };
 

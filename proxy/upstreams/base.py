@@ -7,21 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from moosproxy.proxy.errors import Told, envelope
+from moosproxy.proxy.upstreams.soft_told import SoftWish
 
 RawHeader = tuple[bytes, bytes]
 JSON_TYPE: RawHeader = (b"content-type", b"application/json")
 EVENT_STREAM: RawHeader = (b"content-type", b"text/event-stream; charset=utf-8")
-
-
-@dataclass(frozen=True, slots=True)
-class SoftWish:
-    """Texts of these roles and at least `min_tokens` tokens become soft memory. reject: never as text instead."""
-
-    method: str
-    ratio: int
-    min_tokens: int
-    roles: frozenset[str]
-    reject: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from itertools import chain
+from pathlib import Path
 from time import perf_counter
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from moosproxy.proxy.upstreams.llama_cpp.client import LlamaCppClient
 from moosproxy.proxy.upstreams.local.faults import FILE_MISSING
 from moosproxy.proxy.upstreams.relay import RelayClient, RelaySession
 from moosproxy.proxy.upstreams.transformers.client import TransformersClient
+from moosproxy.proxy.upstreams.transformers.embeds_client import PromptEmbedsClient
 
 _KEPT_ERROR = 256 * 1024
 _CLIENTS_HELD = 256
@@ -34,9 +36,11 @@ class Attempts(Protocol):
 class UpstreamPool:
     """Holds the clients: built when an upstream is first used, and anew when its configuration changed."""
 
-    def __init__(self, session: RelaySession, attempts: Attempts) -> None:
+    def __init__(self, session: RelaySession, attempts: Attempts, state: Path | None = None) -> None:
+        """state: the folder of what is kept between starts, where there is another than the user's own."""
         self._session = session
         self._attempts = attempts
+        self._state = state
         self._clients: dict[int, tuple[Upstream, UpstreamClient]] = {}
         self._local: dict[str, list[LlamaCppClient]] = {}
         self._soft: list[TransformersClient] = []
@@ -61,7 +65,12 @@ class UpstreamPool:
         if upstream.kind == "llama_cpp":
             return self._run_here(upstream)
         if upstream.kind == "transformers":
-            self._soft.append(TransformersClient(upstream))
+            remote = upstream.soft_wire is not None
+            self._soft.append(
+                PromptEmbedsClient(upstream, self._session, self._state)
+                if remote
+                else TransformersClient(upstream, self._state)
+            )
             return self._soft[-1]
         return LitellmClient(upstream)
 

@@ -59,3 +59,9 @@ def test_a_check_of_policies_that_cannot_be_served_here_exits_2_with_the_command
 def test_ci_may_check_them_all_the_same(write: Write) -> None:
     done = CliRunner().invoke(policy, ["check", "--unset-ok", str(write(CLAUDE))])
     assert (done.exit_code, done.stdout) == (0, "good: 2 upstreams, 0 teams, 0 keys\n")
+
+
+def test_a_kind_without_a_rule_of_the_makefile_names_the_extra_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "peft", None)
+    fix = "kind transformers needs an extra that is not installed: pip install 'moosproxy[soft]'"
+    assert fix == missing_extra("transformers")

@@ -15,8 +15,9 @@ import torch
 from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.evaluation.cost import COUNTED, SHAPES, Shape
-from moosproxy.compressor.soft.models.base import FrozenModel, load_base
+from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.models.checkpoint import build
+from moosproxy.compressor.soft.weights.loading import load
 
 _CHUNK = 512
 _ROUNDS = 3
@@ -45,7 +46,7 @@ def measure(choice: Choice, say: Callable[[str], None]) -> None:
         name: partial(_random, SHAPES[name], choice.device) for name in choice.shapes
     }
     if choice.base is not None:
-        small = load_base(choice.base, "float32", choice.device)[0]
+        small = load(choice.base, "float32", choice.device)[0]
         shapes = {small.name: Shape.of(small.config), **shapes}
         runnable = {small.name: lambda: small, **runnable}
     counted = {

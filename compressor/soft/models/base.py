@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from moosproxy.compressor.soft.errors import BaseMismatch, SoftError
+from moosproxy.compressor.soft.weights.words import words_print
 
 FAMILIES: Final = ("qwen2", "llama")
 _SAMPLES: Final = 64
@@ -27,7 +28,10 @@ _SHAPE: Final = (
 
 
 class FrozenModel:
-    """A causal language model of Hugging Face form whose weights get no gradient."""
+    """A causal language model of Hugging Face form whose weights get no gradient.
+
+    words: the print of its tokenizer, None where none was loaded with it.
+    """
 
     def __init__(self, model: Any, name: str) -> None:
         if model.config.model_type not in FAMILIES:
@@ -37,6 +41,7 @@ class FrozenModel:
         self.model = model.requires_grad_(False).eval()
         self.config = model.config
         self.fingerprint = fingerprint(model)
+        self.words: str | None = None
 
     @property
     def width(self) -> int:
@@ -126,7 +131,7 @@ def load_base(folder: Path, dtype: str = "auto", device: str = "cpu") -> tuple[F
     logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=dtype)
-        tokenizer = _tokenizer_class(folder).from_pretrained(folder, local_files_only=True)
+        tokenizer = load_tokenizer(folder)
     except (OSError, ValueError) as fault:
         reason = str(fault).splitlines()[0]
         raise SoftError(f"{folder} holds no causal language model in Hugging Face form: {reason}") from None
@@ -134,14 +139,20 @@ def load_base(folder: Path, dtype: str = "auto", device: str = "cpu") -> tuple[F
         raise SoftError(
             f"{folder} holds a tokenizer with more tokens than its model knows: they do not belong together"
         )
-    return FrozenModel(model.to(device), folder.resolve().name), tokenizer
+    base = FrozenModel(model.to(device), folder.resolve().name)
+    base.words = words_print(tokenizer)
+    return base, tokenizer
 
 
-def _tokenizer_class(folder: Path) -> Any:
-    """The family's own class, unless the directory says that its tokenizer.json is all there is to know."""
+def load_tokenizer(folder: Path) -> Any:
+    """By the family's own class, unless the directory says that its tokenizer.json is all there is to know.
+
+    Raises OSError, ValueError.
+    """
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     path = folder / "tokenizer_config.json"
     said = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     plain = said.get("tokenizer_class") in ("TokenizersBackend", "PreTrainedTokenizerFast")
-    return PreTrainedTokenizerFast if plain else AutoTokenizer
+    found = PreTrainedTokenizerFast if plain else AutoTokenizer
+    return found.from_pretrained(folder, local_files_only=True)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from moosproxy.compressor.soft.config import Method, SoftConfig
@@ -41,7 +41,10 @@ def save(compressor: SoftCompressor, folder: Path, training: dict[str, Any] | No
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().contiguous() for name, value in compressor.state_dict().items()}
     save_file(weights, folder / _WEIGHTS)
-    base = {"name": compressor.base.name, "fingerprint": compressor.base.fingerprint}
+    made_for = compressor.base
+    base = {"name": made_for.name, "fingerprint": made_for.fingerprint}
+    if made_for.words is not None:
+        base["words"] = made_for.words
     about = {"base": base, "config": compressor.config.to_json(), "training": training or {}}
     (folder / _ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
@@ -64,6 +67,15 @@ def about(folder: Path) -> dict[str, Any]:
     return value
 
 
+def stored(folder: Path) -> list[str]:
+    """Names of the weights of a directory, none of which is loaded. Raises SoftError where they are damaged."""
+    try:
+        with safe_open(folder / _WEIGHTS, "pt") as opened:
+            return list(opened.keys())
+    except (OSError, SafetensorError) as fault:
+        raise SoftError(f"{folder / _WEIGHTS} is missing or damaged: {str(fault).splitlines()[0]}") from None
+
+
 def load(folder: Path, base: FrozenModel) -> SoftCompressor:
     """The compressor of a directory, for the base it was trained with; raises BaseMismatch for any other."""
     facts = check(folder, base)
@@ -77,10 +89,21 @@ def load(folder: Path, base: FrozenModel) -> SoftCompressor:
 
 def check(folder: Path, base: FrozenModel) -> dict[str, Any]:
     """soft.json of a directory; raises BaseMismatch if it belongs to another base."""
+    return fits(folder, base.name, base.fingerprint, base.words)
+
+
+def fits(folder: Path, name: str, fingerprint: str, words: str | None) -> dict[str, Any]:
+    """The same of a base that is not loaded. words: the print of its tokenizer, None where it is not known."""
     facts = about(folder)
-    if facts["base"]["fingerprint"] != base.fingerprint:
+    trained = facts["base"]
+    if trained["fingerprint"] != fingerprint:
         raise BaseMismatch(
-            f"{folder.name} was trained for {facts['base']['name']} ({facts['base']['fingerprint']}), not for "
-            f"{base.name} ({base.fingerprint}): train one for it with `moos train soft`"
+            f"{folder.name} was trained for {trained['name']} ({trained['fingerprint']}), not for "
+            f"{name} ({fingerprint}): train one for it with `moos train soft`"
+        )
+    known = trained.get("words")  # older ones do not say
+    if known is not None and words is not None and known != words:
+        raise BaseMismatch(
+            f"{folder.name} was trained with another tokenizer than that of {name}: put the model's own back"
         )
     return facts

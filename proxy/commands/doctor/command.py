@@ -18,6 +18,7 @@ import click
 from moosproxy.policies.extras import missing_extra
 from moosproxy.proxy.commands.clients import CLIENTS
 from moosproxy.proxy.commands.doctor.local import local_models
+from moosproxy.proxy.commands.doctor.soft import soft_models
 from moosproxy.proxy.observing.readiness import Check, State
 
 if TYPE_CHECKING:
@@ -71,6 +72,11 @@ def _checks() -> Iterator[tuple[str, Check]]:
         for upstream in in_force.upstreams.values():
             if upstream.kind == "llama_cpp":
                 yield from local_models(settings, upstream)
+            elif upstream.kind == "transformers":
+                yield from soft_models(settings, upstream)
+                if upstream.soft_wire is not None:
+                    server = upstream.model_copy(update={"kind": "openai"})
+                    yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, server))
             else:
                 yield f"upstream {upstream.name}", asyncio.run(_upstream(settings, upstream))
     yield "checkpoint", _guarded(lambda: asyncio.run(_checkpoint(settings)))

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from moosproxy.policies.fields.soft import HfModel
@@ -21,7 +22,8 @@ from moosproxy.proxy.upstreams.local.client import Generated, LocalClient, parse
 from moosproxy.proxy.upstreams.local.faults import ModelFault, unknown_model
 
 if TYPE_CHECKING:
-    from moosproxy.proxy.upstreams.transformers.engine import Engine, Job
+    from moosproxy.proxy.upstreams.transformers.engine import Begun, Engine
+    from moosproxy.proxy.upstreams.transformers.prompt import Job
 
 # What the request parser lets through for llama.cpp and this kind does not do.
 _NOT_SERVED = ("grammar", "response_format", "logprobs")
@@ -40,8 +42,10 @@ class _Place:
 class TransformersClient(LocalClient):
     """Belongs to one event loop."""
 
-    def __init__(self, upstream: Upstream) -> None:
+    def __init__(self, upstream: Upstream, state: Path | None = None) -> None:
+        """state: the folder that keeps what GGUF files hold; the user's cache folder if not given."""
         super().__init__(upstream)
+        self._state = state
         self._places = {
             name: _Place(model, Turns(upstream.limits.max_waiting)) for name, model in upstream.hf_models.items()
         }
@@ -70,6 +74,9 @@ class TransformersClient(LocalClient):
             if asked.message.get(name) is not None:
                 raise ModelFault("request", f"{name} is not served by a model of kind transformers", name)
         form = Form(model=call.model or "", tools=asked.tools, usage=asked.usage)
+        return await self._answer(call, asked, form)
+
+    async def _answer(self, call: Call, asked: request.Asked, form: Form) -> Answer:
         return await self._answered(self._generated(call, asked.message), form, stream=asked.stream)
 
     async def _generated(self, call: Call, message: dict[str, Any]) -> Generated:
@@ -77,8 +84,9 @@ class TransformersClient(LocalClient):
         place = self._place(call.model or "")
         loop = asyncio.get_running_loop()
         async with place.turns.turn(call.team):
-            engine = await loop.run_in_executor(place.thread, _engine, place)
-            from moosproxy.proxy.upstreams.transformers.engine import Job
+            engine = await self._engine(place)
+            from moosproxy.proxy.upstreams.transformers.engine import Begun
+            from moosproxy.proxy.upstreams.transformers.prompt import Job
 
             job = Job(message, call.soft, call.team)
             parts = engine.generate(job)
@@ -94,6 +102,10 @@ class TransformersClient(LocalClient):
                         raise
                     if not more:
                         return
+                    if isinstance(part, Begun):
+                        if call.soft is not None:
+                            call.soft.tell(part.parts, part.seconds)
+                        part = None
                     yield part
             finally:
                 job.stop.set()
@@ -103,8 +115,28 @@ class TransformersClient(LocalClient):
         place = self._place(call.model or "")
         loop = asyncio.get_running_loop()
         async with place.turns.turn(call.team):
-            engine = await loop.run_in_executor(place.thread, _engine, place)
+            engine = await self._engine(place)
             return await loop.run_in_executor(place.thread, engine.count, asked.message)
+
+    async def _engine(self, place: _Place) -> Engine:
+        """Loaded in the model's thread if it is not there. Raises ModelFault."""
+        if place.engine is None:
+            place.engine = await asyncio.get_running_loop().run_in_executor(
+                place.thread, self._loaded, place.model
+            )
+        return place.engine
+
+    def _loaded(self, model: HfModel) -> Engine:
+        try:
+            return self._load(model)
+        except ImportError as missing:
+            text = f"kind transformers needs an extra: pip install 'moosproxy[soft]' ({missing.name} is missing)"
+            raise ModelFault("file", text) from None
+
+    def _load(self, model: HfModel) -> Engine:
+        from moosproxy.proxy.upstreams.transformers.engine import Engine
+
+        return Engine(model, self._state)
 
     def _place(self, name: str) -> _Place:
         if name not in self._places:
@@ -112,19 +144,7 @@ class TransformersClient(LocalClient):
         return self._places[name]
 
 
-def _engine(place: _Place) -> Engine:
-    """In the model's thread. Raises ModelFault."""
-    if place.engine is None:
-        try:
-            from moosproxy.proxy.upstreams.transformers.engine import Engine
-        except ImportError as missing:
-            text = f"kind transformers needs an extra: pip install 'moosproxy[soft]' ({missing.name} is missing)"
-            raise ModelFault("file", text) from None
-        place.engine = Engine(place.model)
-    return place.engine
-
-
-def _next(parts: Iterator[Piece | Ending | None], job: Job) -> tuple[Piece | Ending | None, bool]:
+def _next(parts: Iterator[Piece | Ending | Begun], job: Job) -> tuple[Piece | Ending | Begun | None, bool]:
     """In the model's thread: the next part, and whether there was one."""
     try:
         return next(parts), True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 
@@ -47,7 +48,7 @@ class MemoryStore:
         return found
 
     def put(self, key: Key, memory: Memory) -> None:
-        """Keeps it, as far as there is room."""
+        """Keeps it, as far as there is room; on disk until `prune`."""
         self._hold(key, memory)
         if self._folder is None:
             return
@@ -57,9 +58,15 @@ class MemoryStore:
         try:
             fresh.write_bytes(key.close(save({**memory.tensors(), _COUNTS: counts})))
             fresh.replace(path)
-            self._prune()
         except OSError:
             fresh.unlink(missing_ok=True)  # a full or lost disk costs time only
+
+    def prune(self) -> None:
+        """Takes the directory back to its bound. Looks at every file, so once for all that a text has brought."""
+        if self._folder is None:
+            return
+        with suppress(OSError):  # another process has pruned, or the disk is lost: both cost time only
+            self._prune(self._folder)
 
     def _hold(self, key: Key, memory: Memory) -> None:
         with self._lock:
@@ -86,11 +93,8 @@ class MemoryStore:
         assert self._folder is not None
         return self._folder / f"{key.name.rsplit(b':', 1)[-1].decode()}.memory"
 
-    def _prune(self) -> None:
-        assert self._folder is not None
-        files = [
-            (entry.stat(), entry.path) for entry in os.scandir(self._folder) if entry.name.endswith(".memory")
-        ]
+    def _prune(self, folder: Path) -> None:
+        files = [(entry.stat(), entry.path) for entry in os.scandir(folder) if entry.name.endswith(".memory")]
         size = sum(about.st_size for about, _ in files)
         for about, path in sorted(files, key=lambda file: file[0].st_mtime):
             if size <= self._max_folder_bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,23 @@ def test_a_tokenizer_of_another_model_is_exit_code_2(tmp_path: Path, trained: Pa
 
     assert 2 == result.exit_code
     assert "do not belong together" in result.output
+
+
+def test_a_base_may_be_a_gguf_file_and_a_cut_one_is_told_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hand_made = pytest.importorskip("tests.compressor.soft.weights.hand_made", exc_type=ImportError)
+    monkeypatch.setenv("MOOS_STATE_DIR", str(tmp_path / "state"))
+    file = hand_made.write(tmp_path / "m.gguf", hand_made.model("llama"), "llama", "Q8_0")
+    words = [
+        "train", "compressor", "--base", file, "--method", "sac", "--ratio", "4", "--out", tmp_path / "out",
+        "--chunk", "51", "--rank", "4", "--steps", "1", "--text-steps", "1", "--lengths", "51", "--batch", "51",
+    ]  # fmt: skip
+    made = moos(*words)
+    file.write_bytes(file.read_bytes()[:-900])
+    cut = moos(*words)
+
+    assert 0 == made.exit_code, made.output
+    assert json.loads((tmp_path / "out" / "soft.json").read_text())["base"]["name"].startswith("m-")
+    assert 2 == cut.exit_code
+    assert re.search(r"m\.gguf is cut off \(\d+ of \d+ bytes\): fetch it again\n$", cut.output)

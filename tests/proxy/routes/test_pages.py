@@ -76,6 +76,7 @@ async def test_readiness_of_the_defaults_names_what_is_degraded() -> None:
         "serving": "ok",
         "shared_cache": "off",
         "state": "off",
+        "soft": "off",
         "upstreams": "degraded",
     }
     assert "nothing goes to a model" in answer.json()["checks"]["upstreams"]["detail"]

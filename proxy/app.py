@@ -121,8 +121,7 @@ class _Running:
         reason = keyless(settings, source.current)
         if reason is not None:
             raise RuntimeError(reason)
-        watching = asyncio.create_task(self._lobby.watch())
-        stack.push_async_callback(_ended, watching)
+        await stack.enter_async_context(self._lobby.watched())
         session = RelaySession(trust_env=settings.trust_env, ca_bundle=settings.ca_bundle)
         await stack.enter_async_context(session)
         compression = await open_compression(settings, self._compressor, stack)
@@ -130,6 +129,8 @@ class _Running:
         if compression.store is not None and compression.store.shared is not None:
             shared = compression.store.shared
             shared.on_fault = partial(metrics.shared_cache_fault, shared.layer)
+        if compression.tier is not None:
+            compression.tier.report(metrics.tier_fault, metrics.tier_fallback)
         tracing = open_tracing(__version__, metrics, stack)
         if several_workers() or wanted("METRICS"):
             sharing = asyncio.create_task(metrics.share())

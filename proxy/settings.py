@@ -46,6 +46,12 @@ class Settings(BaseSettings):
     """File that predicts what `quality` in policies keeps; the checkpoint's own where none is given."""
     compressor: Literal["on", "off"] = "on"
     """`off` never loads the compressor: everything goes out as it came."""
+    compressor_url: str | None = None
+    """`http://` or `https://` URLs, with commas, of a compressor tier that is asked instead of an own model."""
+    compressor_key: SecretStr | None = None
+    """What a tier wants to see of its proxies; `moos serve-compressor` listens beyond loopback with one alone."""
+    compressor_fallback: Literal["local", "original"] = "original"
+    """Without an answer of the tier: `local` loads an own model then, `original` sends texts as they came."""
     engine: Literal["auto", "onnxruntime", "openvino", "torch"] = "auto"
     """What runs the encoder; `auto` takes onnxruntime wherever the checkpoint has a graph for it."""
     ui: Literal["on", "off"] = "on"
@@ -123,6 +129,20 @@ class Settings(BaseSettings):
             raise ValueError(text)
         return value
 
+    @field_validator("compressor_url")
+    @classmethod
+    def _urls(cls, value: str | None) -> str | None:
+        if value is not None and not all(_is_bare(url) for url in value.split(",")):
+            raise ValueError(
+                "must be URLs such as http://compressor:8687, with commas, without path, user and key"
+            )
+        return value
+
+    @property
+    def compressor_urls(self) -> list[str]:
+        """Those in `compressor_url`."""
+        return [url.strip().rstrip("/") for url in (self.compressor_url or "").split(",") if url.strip()]
+
     @field_validator("allowed_hosts")
     @classmethod
     def _names(cls, value: str | None) -> str | None:
@@ -139,6 +159,15 @@ class Settings(BaseSettings):
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+
+def _is_bare(url: str) -> bool:
+    try:
+        parts = urlsplit(url.strip())
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    return sound and parts.path in ("", "/") and not parts.query and "@" not in parts.netloc
 
 
 def _listed(names: str) -> frozenset[str]:

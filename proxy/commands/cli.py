@@ -15,6 +15,11 @@ from moosproxy import __version__
 # name -> (module, attribute, one line for the list)
 _COMMANDS: Final = {
     "serve": ("moosproxy.proxy.commands.serve", "serve", "Start the proxy."),
+    "serve-compressor": (
+        "moosproxy.proxy.commands.tier.command",
+        "serve_compressor",
+        "Start a replica of the compressor tier.",
+    ),
     "doctor": ("moosproxy.proxy.commands.doctor.command", "doctor", "Say what works and what is missing."),
     "demo": (
         "moosproxy.proxy.commands.demo",

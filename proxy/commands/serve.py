@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,10 +43,10 @@ def serve(
     settings, in_force = _checked()
     if in_force.has_keys:
         os.environ["MOOS_REQUIRE_KEYS"] = "true"  # a worker that is started anew must not come up without them
-    listening = _bound(settings)
+    listening = bound(settings)
     _announce(settings, in_force, listening.getsockname()[1])
     sys.stderr.flush()
-    _run(settings, listening)
+    run(settings, listening, "moosproxy.proxy.commands.serve:worker_app")
 
 
 def _checked() -> tuple[Settings, PolicySet]:
@@ -59,21 +60,22 @@ def _checked() -> tuple[Settings, PolicySet]:
         in_force = read_policies(settings)
     except ValidationError as fault:
         lines = (f"MOOS_{'_'.join(map(str, error['loc'])).upper()}: {error['msg']}" for error in fault.errors())
-        _give_up("\n".join(lines))
+        give_up("\n".join(lines))
     except PolicyError as fault:
-        _give_up(str(fault))
+        give_up(str(fault))
     reason = objection(settings, in_force)
     if reason is not None:
-        _give_up(reason)
+        give_up(reason)
     return settings, in_force
 
 
-def _give_up(reason: str) -> Any:
-    click.echo(f"moos serve: {reason}", err=True)
+def give_up(reason: str) -> Any:
+    """Ends the program with the status of a wrong use."""
+    click.echo(f"moos {click.get_current_context().info_name}: {reason}", err=True)
     raise SystemExit(_USAGE)
 
 
-def _bound(settings: Settings) -> socket.socket:
+def bound(settings: Settings) -> socket.socket:
     """A socket that has its address and does not listen yet; ends the program where it cannot have it."""
     host, port = settings.host, settings.port
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -84,10 +86,10 @@ def _bound(settings: Settings) -> socket.socket:
     except OSError as fault:
         sock.close()
         if fault.errno == errno.EADDRINUSE:
-            _give_up(f"port {port} on {host} is in use: stop what listens there, or take another with --port")
+            give_up(f"port {port} on {host} is in use: stop what listens there, or take another with --port")
         if fault.errno == errno.EACCES:
-            _give_up(f"port {port} needs more rights than this user has: take one above 1023 with --port")
-        _give_up(f"cannot listen on {host}, port {port} ({fault.strerror}): see --host and --port")
+            give_up(f"port {port} needs more rights than this user has: take one above 1023 with --port")
+        give_up(f"cannot listen on {host}, port {port} ({fault.strerror}): see --host and --port")
     sock.set_inheritable(True)
     return sock
 
@@ -106,7 +108,8 @@ def _announce(settings: Settings, in_force: PolicySet, port: int) -> None:
         click.secho(text, fg="yellow", bold=True, err=True)
 
 
-def _run(settings: Settings, listening: socket.socket) -> None:
+def run(settings: Settings, listening: socket.socket, app: str) -> None:
+    """The server, until it is told to end. app: the place of a worker's application, made anew in each."""
     import uvicorn
 
     from moosproxy.proxy.commands.ending import Workers
@@ -127,7 +130,6 @@ def _run(settings: Settings, listening: socket.socket) -> None:
         "timeout_worker_healthcheck": 15,  # the time to start in, too: on a busy machine the model takes its while
         "factory": True,
     }
-    app = "moosproxy.proxy.commands.serve:worker_app"
     if settings.workers == 1:
         configure_logging(settings.log_level)
         _end_on_hangup()
@@ -165,6 +167,13 @@ def _share(settings: Settings, folder: Path) -> None:
 def worker_app() -> Any:
     """The application of one worker process."""
     from moosproxy.proxy.app import create_app
+
+    settings, started = begin_worker()
+    return create_app(settings, on_started=started)
+
+
+def begin_worker() -> tuple[Settings, Callable[[Lobby], None]]:
+    """What every worker does first, and what it does once everything is loaded."""
     from moosproxy.proxy.commands.ending import end_gracefully
     from moosproxy.proxy.commands.interpreter import freeze, tune_interpreter
     from moosproxy.proxy.connections.lobby import raise_file_limit
@@ -181,4 +190,4 @@ def worker_app() -> Any:
         freeze()
         end_gracefully(lobby, settings.unready_s)
 
-    return create_app(settings, on_started=started)
+    return settings, started

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol
@@ -76,6 +78,16 @@ class Lobby:
                 for guest in guests[at : at + _SLICE]:
                     guest.look(now)
                 await asyncio.sleep(0)
+
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Goes round until the block ends."""
+        watching = asyncio.create_task(self.watch())
+        try:
+            yield
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])
 
 
 def open_lobby(settings: Settings) -> Lobby:

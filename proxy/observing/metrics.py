@@ -79,6 +79,12 @@ class Metrics:
         self._faults = Counter(
             "moos_shared_cache_faults", "Faults of the shared cache.", ["layer", "kind"], registry=registry
         )
+        self._tier_faults = Counter(
+            "moos_tier_faults", "Faults of the compressor tier.", ["kind"], registry=registry
+        )
+        self._fallbacks = Counter(
+            "moos_tier_fallbacks", "Texts that the compressor tier did not take.", ["to"], registry=registry
+        )
         self._limited = Counter(
             "moos_limited", "Requests refused by a limit or a budget.", ["team", "bound"], registry=registry
         )
@@ -132,6 +138,8 @@ class Metrics:
             "tokens": self._tokens,
             "hits": self._hits,
             "faults": self._faults,
+            "tier": self._tier_faults,
+            "fallbacks": self._fallbacks,
             "attempts": self._attempts,
             "provider": self._provider,
             "gone": self._gone,
@@ -152,6 +160,14 @@ class Metrics:
     def shared_cache_fault(self, layer: str, kind: str) -> None:
         """The shared cache did not do what it should; the request went on without it."""
         self._counts["faults", layer, kind] += 1
+
+    def tier_fault(self, kind: str) -> None:
+        """Something is wrong with a replica of the compressor tier, or with the way to it."""
+        self._counts["tier", kind] += 1
+
+    def tier_fallback(self, to: str) -> None:
+        """A text went to the local model, or out as it came, because no replica took it."""
+        self._counts["fallbacks", to] += 1
 
     def limited(self, team: str | None, bound: str) -> None:
         """A request was refused. bound: the field that says how much."""

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
-from moosproxy.compressor.errors import CompressorError
 from moosproxy.proxy.cache.opening import open_store
 from moosproxy.proxy.cache.store import Store
-from moosproxy.proxy.log import LOG
 from moosproxy.proxy.observing.readiness import Check
 from moosproxy.proxy.observing.redis_ping import RedisPing
+from moosproxy.proxy.opening.model import load_compressor, open_service
+from moosproxy.proxy.opening.tier import OpenTier, open_tier
 from moosproxy.proxy.rewriting.rewrite import Rewriter
 from moosproxy.proxy.rewriting.uncompressed import Uncompressed
-from moosproxy.proxy.scheduling.scheduler import CompressionService, CompressorLike
+from moosproxy.proxy.scheduling.scheduler import CompressorLike, ServiceLike
 from moosproxy.proxy.services import RewriterLike
 from moosproxy.proxy.settings import Settings
-
-_FIRST_TEXT = "The import of 2024 stopped at line 17, because the disk was full. Nobody noticed until Monday. " * 8
 
 
 @dataclass(slots=True)
@@ -28,12 +25,13 @@ class Compression:
     rewriter: RewriterLike
     store: Store | None
     checkpoint: Check
-    service: CompressionService | None = None
+    service: ServiceLike | None = None
     redis: RedisPing | None = None
+    tier: OpenTier | None = None
 
     async def checkpoint_check(self) -> Check:
-        """Whether there is a compressor."""
-        return self.checkpoint
+        """Whether there is a compressor, here or in a tier."""
+        return self.checkpoint if self.tier is None else self.tier.check()
 
     async def shared_cache_check(self) -> Check:
         """Whether the shared cache answers."""
@@ -57,13 +55,24 @@ async def open_compression(
     if settings.compressor == "off" and compressor is None:
         off = Check("off", "MOOS_COMPRESSOR=off: nothing is compressed")
         return Compression(Uncompressed(), None, off)
+    store = await _open_store(settings, stack)
     check = Check("ok")
-    if compressor is None:
-        compressor, check = await _load(settings, stack)
-    service = None
-    if compressor is not None:
-        service = CompressionService(compressor, settings.max_queued_tokens)
-        stack.push_async_callback(service.aclose)
+    tier = None
+    service: ServiceLike | None = None
+    if settings.compressor_urls and compressor is None:
+        tier = await open_tier(settings, store.shared, stack)
+        service = tier.service
+    else:
+        if compressor is None:
+            compressor, check = await load_compressor(settings, stack)
+        if compressor is not None:
+            service = open_service(settings, compressor, stack)
+    rewriter = Rewriter(service, store, pin_ttl_s=settings.pin_ttl_s)
+    ping = RedisPing(settings.redis_url.get_secret_value()) if settings.redis_url else None
+    return Compression(rewriter, store, check, service, ping, tier)
+
+
+async def _open_store(settings: Settings, stack: AsyncExitStack) -> Store:
     store = open_store(
         local_bytes=settings.local_cache_bytes,
         redis_url=settings.redis_url.get_secret_value() if settings.redis_url else None,
@@ -75,29 +84,4 @@ async def open_compression(
     stack.push_async_callback(store.aclose)
     if store.shared is not None:
         await store.shared.connect()  # a second at most; else the first requests would miss what others know
-    rewriter = Rewriter(service, store, pin_ttl_s=settings.pin_ttl_s)
-    ping = RedisPing(settings.redis_url.get_secret_value()) if settings.redis_url else None
-    return Compression(rewriter, store, check, service, ping)
-
-
-async def _load(settings: Settings, stack: AsyncExitStack) -> tuple[CompressorLike | None, Check]:
-    try:
-        from moosproxy.compressor import Compressor  # brings the engine's libraries into memory
-
-        def load() -> Compressor:
-            compressor = Compressor.load(
-                settings.checkpoint,
-                engine=settings.engine,
-                threads=settings.compressor_threads or None,
-                calibration=settings.calibration,
-            )
-            compressor.compress(_FIRST_TEXT)  # tables, tokenizer and engine are made ready by the first text
-            return compressor
-
-        compressor = await asyncio.to_thread(load)
-    except (CompressorError, ImportError, OSError) as fault:
-        LOG.error("no compressor: nothing is compressed", extra={"fields": {"reason": str(fault)}})
-        return None, Check("missing", str(fault))
-    stack.callback(compressor.close)
-    engine = f"engine {compressor.engine.name}, {compressor.engine.kernels}"
-    return compressor, Check("ok", f"fingerprint {compressor.fingerprint[:12]}, {engine}")
+    return store

@@ -21,7 +21,7 @@ import orjson
 from moosproxy.compressor import CompressionSettings
 from moosproxy.proxy.log import LOG
 from moosproxy.proxy.machine import load_average, machine
-from moosproxy.proxy.scheduling.scheduler import CompressionService
+from moosproxy.proxy.scheduling.scheduler import ServiceLike
 
 if TYPE_CHECKING:
     from moosproxy.policies.fields.local import GgufModel
@@ -99,7 +99,7 @@ class ReadsPrompts(Protocol):
 class BreakEven:
     """Figures by model, measured when first asked for. Belongs to one event loop."""
 
-    def __init__(self, service: CompressionService | None, folder: Path | None) -> None:
+    def __init__(self, service: ServiceLike | None, folder: Path | None) -> None:
         """service: None where nothing is compressed. folder: None for the user's cache."""
         self._service = service
         self._file = (folder or default_folder()) / FILE
@@ -191,7 +191,7 @@ class BreakEven:
             fields = {"model": model, "reason": type(fault).__name__}
             LOG.warning("break-even not measured", extra={"fields": fields})
 
-    async def _measure(self, service: CompressionService, prefill: Callable[[], Awaitable[float]]) -> Figures:
+    async def _measure(self, service: ServiceLike, prefill: Callable[[], Awaitable[float]]) -> Figures:
         quiet = _is_quiet()  # before: measuring is work
         read_per_s = await prefill()  # first: a model that cannot be loaded says so at once
         if self._compressor is None:
@@ -211,7 +211,7 @@ def _is_quiet() -> bool:
     return load is None or load <= _QUIET * (os.cpu_count() or 1)
 
 
-async def _time(service: CompressionService, tokens: int) -> float:
+async def _time(service: ServiceLike, tokens: int) -> float:
     """Seconds for a text of so many tokens, the better of two: the other one was disturbed."""
     text = "".join(_SENTENCES[at % len(_SENTENCES)] for at in range(tokens * 4 // len(_SENTENCES[0]) + 1))
     took = []

@@ -20,7 +20,7 @@ from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.rewriting.asked import settings_for
 from moosproxy.proxy.rewriting.conversation import asked_before
 from moosproxy.proxy.rewriting.outcome import Overrides, PartOutcome
-from moosproxy.proxy.scheduling.scheduler import CompressionService
+from moosproxy.proxy.scheduling.scheduler import ServiceLike
 
 MOST_CHARS = 200_000
 """Of all texts together: the scores of each word are ten times as long as the word."""
@@ -31,7 +31,7 @@ _SEEN = (None, SkipReason.PROTECTED_KIND, SkipReason.QUALITY_FLOOR, SkipReason.N
 class Explainer:
     """Without a service nothing can be explained."""
 
-    def __init__(self, service: CompressionService | None = None) -> None:
+    def __init__(self, service: ServiceLike | None = None) -> None:
         self._service = service
 
     async def explain(

@@ -31,7 +31,7 @@ from moosproxy.proxy.rewriting.conversation import asked_before
 from moosproxy.proxy.rewriting.left_out import applied
 from moosproxy.proxy.rewriting.money import WorthItsMoney, openings_of
 from moosproxy.proxy.rewriting.outcome import Overrides, PartOutcome, Rewritten, Worth, unseen
-from moosproxy.proxy.scheduling.scheduler import CompressionService, DeadlineMissed, Overloaded
+from moosproxy.proxy.scheduling.scheduler import DeadlineMissed, Overloaded, ServiceLike
 from moosproxy.proxy.scheduling.single_flight import SingleFlight
 
 log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class _Ask:
 class Rewriter:
     """Belongs to one event loop. Without a service every text that is up for compression counts as failed."""
 
-    def __init__(self, service: CompressionService | None, store: Store, *, pin_ttl_s: int = 3600) -> None:
+    def __init__(self, service: ServiceLike | None, store: Store, *, pin_ttl_s: int = 3600) -> None:
         """pin_ttl_s: how long a text that circumstances left whole stays whole; as long as providers keep a
         prompt prefix, and not so long that an often used text stays expensive for a day."""
         self._service = service

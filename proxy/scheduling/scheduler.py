@@ -19,7 +19,7 @@ from moosproxy.proxy.bodies.parts import estimate_tokens
 from moosproxy.proxy.scheduling.admission import Admission, Ticket
 from moosproxy.proxy.scheduling.lane import DeadlineMissed, Lane
 
-__all__ = ["CompressionService", "CompressorLike", "DeadlineMissed", "Late", "Overloaded"]
+__all__ = ["CompressionService", "CompressorLike", "DeadlineMissed", "Late", "Overloaded", "ServiceLike"]
 
 Late = Callable[[CompressionResult], None]
 """Gets a result that came after its deadline."""
@@ -69,6 +69,33 @@ class CompressorLike(Protocol):
 
 class Overloaded(Exception):
     """The text cannot be done by its deadline, or too many tokens are waiting already."""
+
+
+class ServiceLike(Protocol):
+    """The seam between a request and whoever compresses its texts: a model of this process, or a tier of many."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the compressor that answers are kept under."""
+
+    def identity(self, settings: CompressionSettings) -> str:
+        """What stands for the compressor in cache keys under these settings. Raises CheckpointError."""
+
+    @property
+    def queued_tokens(self) -> int:
+        """Estimated tokens of the texts of this process that are under way."""
+
+    async def compress(
+        self,
+        text: str,
+        settings: CompressionSettings,
+        team: str | None,
+        deadline: float,
+        late: Late | None = None,
+        *,
+        words: bool = False,
+    ) -> CompressionResult:
+        """As CompressionService.compress."""
 
 
 class CompressionService:

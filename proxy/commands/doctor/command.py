@@ -24,7 +24,7 @@ from moosproxy.proxy.observing.readiness import Check, State
 if TYPE_CHECKING:
     from moosproxy.policies.model import Upstream
     from moosproxy.policies.resolve import PolicySet
-    from moosproxy.proxy.scheduling.scheduler import CompressionService
+    from moosproxy.proxy.scheduling.scheduler import ServiceLike
     from moosproxy.proxy.settings import Settings
 
 _MARKS: dict[State, tuple[str, str]] = {
@@ -178,7 +178,7 @@ async def _checkpoint(settings: Settings) -> Check:
         return Check("ok", f"{compression.checkpoint.detail}, {pace:,.0f} tokens/s")
 
 
-async def _pace(service: CompressionService) -> float:
+async def _pace(service: ServiceLike) -> float:
     """Tokens of a real document that are compressed a second, here and now."""
     from importlib.resources import files
 

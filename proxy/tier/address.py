@@ -1,0 +1,156 @@
+"""One address of the tier: what it said of itself, and a request to it. Knows no other address."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from moosproxy.proxy.bodies import any_json
+from moosproxy.proxy.tier.wire import BINARY, COMPRESS_PATH, HELLO_PATH, PROTOCOL, PROTOCOL_HEADER, print_of
+
+PROBE_PATIENCE_S = 2.0
+_MOST_HELLO = 64 * 1024
+_MOST_ANSWER = 256 * 1024 * 1024
+
+
+class Fault(Exception):
+    """Why an address cannot be used. kind: as the metric names it. reason: for people, with the fix."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What a replica says of itself. calibration: its digest, None where a quality cannot be asked for."""
+
+    fingerprint: str
+    calibration: str | None
+
+    @property
+    def print(self) -> str:
+        """What decides its results."""
+        return print_of(self.fingerprint, self.calibration)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer of a tier that speaks our version."""
+
+    status: int
+    body: bytes
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Of a handshake, or of an answer that is no result: `error` names it then. Raises Fault."""
+        try:
+            told = any_json.loads(self.body)
+        except (ValueError, RecursionError):
+            told = None
+        if not isinstance(told, dict):
+            raise Fault("garbage", "an answer that is no JSON object")
+        return told
+
+    @property
+    def fault(self) -> Fault:
+        """What a status that is no result says of the address."""
+        match self.status:
+            case 401:
+                return Fault("key", "it refuses the key: set the same MOOS_COMPRESSOR_KEY on both sides")
+            case 503:
+                return Fault("draining", "it is about to end")
+            case 400:
+                return Fault("protocol", "it does not understand this proxy: run one release")
+        return Fault("garbage", f"it answers with status {self.status}")
+
+
+@dataclass(eq=False, slots=True)
+class Address:
+    """url: without a path. host: the name to ask for, where the URL names an address of it."""
+
+    url: str
+    host: str
+    key: str | None = None
+    hello: Hello | None = None
+    """The last one, None before the first."""
+    fault: Fault | None = None
+    """Of the last time that it was asked, None where that went well."""
+    load: int = 0
+    """Estimated tokens that this process waits for."""
+    stalls: int = 0
+    """Probes in a row that it did not answer."""
+    barred_until: float = 0.0
+    """Of time.monotonic(): until then a good probe says nothing about it."""
+    waiting: set[asyncio.Task[Said]] = field(default_factory=set)
+
+    @property
+    def up(self) -> bool:
+        """Whether to ask it."""
+        return self.fault is None and self.hello is not None
+
+    async def greet(self, session: aiohttp.ClientSession) -> None:
+        """The handshake. Raises Fault."""
+        try:
+            async with asyncio.timeout(PROBE_PATIENCE_S):
+                said = await self._send(session, "GET", HELLO_PATH, None, _MOST_HELLO)
+        except TimeoutError:
+            raise Fault("stalled", f"no answer within {PROBE_PATIENCE_S:g} s") from None
+        if said.status != 200:
+            raise said.fault
+        self.hear(said.told)
+
+    def hear(self, told: dict[str, Any]) -> None:
+        """What a replica says of itself. Raises Fault."""
+        fingerprint, calibration = told.get("fingerprint"), told.get("calibration")
+        if not isinstance(fingerprint, str) or not fingerprint or not isinstance(calibration, str | None):
+            raise Fault("garbage", "it names no fingerprint")
+        self.hello = Hello(fingerprint, calibration)
+
+    async def compress(self, session: aiohttp.ClientSession, request: bytes) -> Said:
+        """One text. Raises Fault; cancelling it closes the connection, which ends the work at the tier."""
+        return await self._send(session, "POST", COMPRESS_PATH, request, _MOST_ANSWER)
+
+    async def _send(
+        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, most: int
+    ) -> Said:
+        headers = {"host": self.host, "content-type": BINARY}
+        if self.key is not None:
+            headers["authorization"] = f"Bearer {self.key}"
+        try:
+            async with session.request(
+                method, self.url + path, data=body, headers=headers, allow_redirects=False
+            ) as answer:
+                version = answer.headers.get(PROTOCOL_HEADER)
+                if version is None:
+                    raise _between(answer.status)
+                if version != str(PROTOCOL):
+                    reason = f"it speaks version {version[:20]!r} of the protocol, this proxy {PROTOCOL}"
+                    raise Fault("protocol", f"{reason}: run one release")
+                return Said(answer.status, await _bounded(answer, most))
+        except TimeoutError:
+            raise Fault("stalled", "it takes no connection") from None
+        except (aiohttp.ClientError, OSError, ValueError) as fault:
+            raise Fault("down", f"not reached ({type(fault).__name__})") from None
+
+
+def _between(status: int) -> Fault:
+    """Of an answer without the tier's header: a load balancer's, or something else listens there."""
+    if status >= 500:
+        return Fault("down", f"what stands before it answers with status {status}")
+    return Fault("garbage", f"what answers there is no compressor tier (status {status})")
+
+
+async def _bounded(answer: aiohttp.ClientResponse, most: int) -> bytes:
+    if (answer.content_length or 0) > most:
+        raise Fault("garbage", "an answer larger than any")
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        body += piece
+        if len(body) > most:
+            raise Fault("garbage", "an answer larger than any")
+    return bytes(body)

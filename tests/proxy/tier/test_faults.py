@@ -1,0 +1,267 @@
+"""Whatever a replica does wrong: another one does the work, or the fault is named and no text is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from moosproxy.compressor import CompressionSettings
+from moosproxy.proxy.bench.sides import free_port
+from moosproxy.proxy.opening.tier import OpenTier
+from moosproxy.proxy.scheduling.scheduler import DeadlineMissed, Overloaded
+from moosproxy.proxy.tier.remote import RemoteService, TierFailed, TierUnreachable
+from moosproxy.proxy.tier.wire import PROTOCOL_HEADER
+from tests.proxy.fakes import BOOM, FakeCompressor, prose
+from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
+from tests.proxy.tier.replicas import ReplicaProcess, live, remote
+
+TEXT = prose(200)
+SHORT = " ".join(TEXT.split()[::2])
+HELLO = b'{"fingerprint": "fake-1", "calibration": "calibrated"}'
+VERSION = (PROTOCOL_HEADER, "1")
+
+
+async def ask(service: RemoteService, text: str = TEXT, seconds: float = 5.0) -> str:
+    result = await service.compress(text, CompressionSettings(), "team", time.monotonic() + seconds)
+    return result.text
+
+
+@pytest.fixture
+def tier() -> Iterator[LiveProxy]:
+    with live() as server:
+        yield server
+
+
+@pytest.fixture
+def odd() -> Iterator[ScriptedUpstream]:
+    """Whatever a test scripts, in place of a replica."""
+    with ScriptedUpstream() as server:
+        yield server
+
+
+def url(server: ScriptedUpstream) -> str:
+    return server.url.removesuffix("/v1")
+
+
+async def test_nothing_listens_at_one_of_two(tier: LiveProxy) -> None:
+    dead = f"http://127.0.0.1:{free_port()}"
+    async with remote(dead, tier.url) as service:
+        assert await ask(service) == SHORT
+        check = OpenTier(service, "original").check()
+
+    assert service.faults == {"down": 1}
+    assert check.state == "degraded" and dead in check.detail and "1 of 2" in check.detail
+
+
+async def test_nothing_listens_at_all() -> None:
+    async with remote(f"http://127.0.0.1:{free_port()}") as service:
+        began = time.monotonic()
+        with pytest.raises(TierUnreachable):
+            await ask(service)
+        assert time.monotonic() - began < 4
+        began = time.monotonic()
+        with pytest.raises(TierUnreachable):
+            await ask(service)
+        assert time.monotonic() - began < 0.5, "once it is known to be away, nobody waits"
+        check = OpenTier(service, "original").check()
+
+    assert check.state == "missing" and "out as they came" in check.detail
+
+
+async def _hello_alone(exchange: Exchange) -> None:
+    if exchange.request.target == "/v1/tier":
+        await exchange.reply(200, HELLO, VERSION)
+    else:
+        await exchange.reply(200, b"\0\0\0\2{}" + bytes(16), VERSION)
+
+
+async def _other_version(exchange: Exchange) -> None:
+    await exchange.reply(200, HELLO, (PROTOCOL_HEADER, "2"))
+
+
+async def _a_web_page(exchange: Exchange) -> None:
+    await exchange.reply(200, b"<html>", ("content-type", "text/html"))
+
+
+async def _half_an_answer(exchange: Exchange) -> None:
+    if exchange.request.target == "/v1/tier":
+        await exchange.reply(200, HELLO, VERSION)
+    else:
+        await exchange.head(200, ("content-length", "5000"), VERSION)
+        await exchange.send(b"half")
+        exchange.writer.close()
+
+
+async def _a_broken_gateway(exchange: Exchange) -> None:
+    if exchange.request.target == "/v1/tier":
+        await exchange.reply(200, HELLO, VERSION)
+    else:
+        await exchange.reply(502, b"bad gateway")
+
+
+@pytest.mark.parametrize(
+    ("script", "kind"),
+    [
+        (_hello_alone, "garbage"),
+        (_other_version, "protocol"),
+        (_a_web_page, "garbage"),
+        (_half_an_answer, "down"),
+        (_a_broken_gateway, "down"),
+    ],
+)
+async def test_an_odd_replica_beside_a_good_one(
+    tier: LiveProxy, odd: ScriptedUpstream, script: Any, kind: str
+) -> None:
+    odd.scripts["tier"] = script
+    async with remote(url(odd), tier.url) as service:
+        for _ in range(8):
+            assert await ask(service) == SHORT
+
+    assert set(service.faults) == {kind}
+
+
+async def test_a_replica_of_another_key_is_named(odd: ScriptedUpstream) -> None:
+    with live(compressor_key="right") as keyed:
+        async with remote(keyed.url, key="wrong") as service:
+            check = OpenTier(service, "original").check()
+            assert check.state == "missing" and "MOOS_COMPRESSOR_KEY" in check.detail
+            assert "wrong" not in check.detail
+        async with remote(keyed.url, key="right") as service:
+            assert await ask(service) == SHORT
+
+
+async def test_nonsense_alone_never_shapes_a_text(odd: ScriptedUpstream) -> None:
+    odd.scripts["tier"] = _hello_alone
+    async with remote(url(odd)) as service:
+        with pytest.raises(TierUnreachable):
+            await ask(service, seconds=8)
+        check = OpenTier(service, "original").check()
+
+    assert check.state == "missing" and "an answer that is none" in check.detail
+
+
+async def test_a_replica_that_stalls_misses_the_deadline_and_is_counted(odd: ScriptedUpstream) -> None:
+    async def stall(exchange: Exchange) -> None:
+        if exchange.request.target == "/v1/tier":
+            await exchange.reply(200, HELLO, VERSION)
+        else:
+            await exchange.gone(30)
+
+    odd.scripts["tier"] = stall
+    async with remote(url(odd)) as service:
+        began = time.monotonic()
+        with pytest.raises(DeadlineMissed):
+            await ask(service, seconds=0.5)
+        assert time.monotonic() - began < 1
+        assert service.queued_tokens == 0
+
+    assert service.faults == {"late": 1}
+
+
+@pytest.mark.slow
+async def test_the_texts_of_a_frozen_replica_go_to_another() -> None:
+    with ReplicaProcess(score_s=1.0) as one, ReplicaProcess() as two:
+        async with remote(one.url, two.url) as service:
+            asking = [asyncio.create_task(ask(service, prose(60, f"a{n}"), seconds=20)) for n in range(6)]
+            await asyncio.sleep(0.3)
+            one.freeze()
+            began = time.monotonic()
+            assert [len(text.split()) for text in await asyncio.gather(*asking)] == [30] * 6
+            assert time.monotonic() - began < 8
+            assert await ask(service) == SHORT
+
+    assert "stalled" in service.faults
+
+
+@pytest.mark.slow
+async def test_a_killed_replica_loses_no_text() -> None:
+    with ReplicaProcess(score_s=0.1) as one, ReplicaProcess(score_s=0.1) as two:
+        async with remote(one.url, two.url) as service:
+            asking = [asyncio.create_task(ask(service, prose(60, f"b{n}"), seconds=20)) for n in range(20)]
+            await asyncio.sleep(0.3)
+            one.kill()
+            found = await asyncio.gather(*asking)
+            assert found == [" ".join(prose(60, f"b{n}").split()[::2]) for n in range(20)]
+            one.start()
+            until = time.monotonic() + 5
+            while not all(at.up for at in service.fleet.addresses):
+                assert time.monotonic() < until, "a replica that is back is found again"
+                await asyncio.sleep(0.1)
+
+
+async def test_a_draining_replica_is_left_for_another(tier: LiveProxy) -> None:
+    with live() as ending:
+        async with remote(ending.url, tier.url) as service:
+            ending.app.lobby.draining = True
+            for _ in range(6):
+                assert await ask(service) == SHORT
+
+    assert set(service.faults) <= {"draining"}
+
+
+async def test_a_text_that_breaks_the_compressor_breaks_no_replica(tier: LiveProxy) -> None:
+    async with remote(tier.url) as service:
+        with pytest.raises(TierFailed, match="RuntimeError"):
+            await ask(service, f"{BOOM} {TEXT}")
+        assert await ask(service) == SHORT
+
+    assert not service.faults
+
+
+async def test_a_full_tier_says_so() -> None:
+    with live(max_queued_tokens=10) as full:
+        async with remote(full.url) as service:
+            with pytest.raises(Overloaded):
+                await ask(service)
+    with live(max_queued_tokens=10) as full, live() as free:
+        async with remote(full.url, free.url) as service:
+            for _ in range(6):
+                assert await ask(service) == SHORT
+
+
+async def test_a_proxy_that_leaves_ends_the_work() -> None:
+    compressor = FakeCompressor()
+    compressor.gate.clear()
+    with live(compressor) as tier:
+        async with remote(tier.url) as service:
+            asking = asyncio.create_task(ask(service, prose(6_400), seconds=30))
+            while not compressor.scored:  # noqa: ASYNC110 - it is another thread that scores
+                await asyncio.sleep(0.01)
+            asking.cancel()
+            await asyncio.wait({asking})
+            assert service.queued_tokens == 0
+            until = time.monotonic() + 5
+            while tier.app.tier.queued_tokens:
+                assert time.monotonic() < until
+                await asyncio.sleep(0.01)
+            compressor.gate.set()
+            assert await ask(service) == SHORT
+        assert sum(len(batch) for batch in compressor.scored) < 40, "the rest of its windows was never scored"
+
+
+async def test_the_deadline_counts_at_the_tier() -> None:
+    with live(FakeCompressor(score_s=0.3)) as tier:
+        async with remote(tier.url) as service:
+            began = time.monotonic()
+            with pytest.raises(DeadlineMissed):
+                await ask(service, prose(6_400), seconds=0.5)
+            assert time.monotonic() - began < 0.9
+            with pytest.raises(DeadlineMissed):
+                await ask(service, seconds=-1)
+
+
+async def test_a_name_stands_for_every_address_of_it() -> None:
+    with ExitStack() as stack:
+        tier = stack.enter_context(live())
+        async with remote(f"http://localhost:{tier.port}") as service:
+            assert await ask(service) == SHORT
+            assert [at.url for at in service.fleet.addresses] == [tier.url]
+        async with remote("http://nowhere.invalid:1") as service:
+            check = OpenTier(service, "local").check()
+            assert check.state == "missing" and "its name is not known" in check.detail
+            assert "local model" in check.detail

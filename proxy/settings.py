@@ -13,6 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MEBIBYTE = 1024 * 1024
 _NAME = re.compile(r"[a-z0-9._-]+")
+_HOST = r"(?:[\w.-]+|\[[0-9a-fA-F:.]+\])(?::\d+)?"
+_HOSTS = rf"rediss?\+{{}}://(?:[^:@/]*:[^@/]*@)?{_HOST}(?:,{_HOST})*"
+_SEVERAL = re.compile(f"{_HOSTS.format('cluster')}/?|{_HOSTS.format('sentinel')}/[^/?#]+(?:/\\d+)?")
+"""URLs of several Redis servers; what they say is read in `cache.redis.clients`."""
 
 
 class Settings(BaseSettings):
@@ -37,7 +41,7 @@ class Settings(BaseSettings):
     require_keys: bool = False
     """Never serve without keys, on loopback neither; a `moos serve` that starts with keys sets it for itself."""
     redis_url: SecretStr | None = None
-    """`redis://`, `rediss://` or `unix://` URL of the cache and the limits shared between workers."""
+    """`redis://`, `rediss://`, `unix://`, `redis+cluster://` or `redis+sentinel://` URL of what workers share."""
     cache_dir: Path | None = None
     """Folder on a local disk where workers share a cache file; `--workers` makes one where there is no Redis."""
     checkpoint: Path | None = None
@@ -119,7 +123,12 @@ class Settings(BaseSettings):
         """What redis itself says of a wrong one comes late, and quotes the password."""
         if value is None:
             return value
-        text = "must be a URL such as redis://localhost:6379/0, rediss:// for TLS, or unix:///path"
+        text = (
+            "must be a URL such as redis://localhost:6379/0, rediss:// for TLS, unix:///path, "
+            "redis+cluster://one:6379,two:6379 or redis+sentinel://one:26379,two:26379/NAME-OF-THE-MASTER"
+        )
+        if _SEVERAL.fullmatch(value.get_secret_value()):
+            return value
         try:
             url = urlsplit(value.get_secret_value())
             sound = url.scheme == "unix" or (url.scheme in ("redis", "rediss") and url.port != 0)

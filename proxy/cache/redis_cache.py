@@ -13,8 +13,12 @@ from typing import Any
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
 from moosproxy.proxy.cache.breaker import Breaker
+from moosproxy.proxy.cache.redis.clients import is_cluster
 from moosproxy.proxy.cache.shared import BACKGROUND_S, SharedCache, done_within
 from moosproxy.proxy.cache.wire import Command, Wire
+
+_NOTHING = b"moos:nothing"
+"""A name under which nothing lies: a cluster answers for a key alone, not as a whole."""
 
 
 class RedisCache(SharedCache):
@@ -28,6 +32,8 @@ class RedisCache(SharedCache):
         """timeout_ms: the longest that any call waits. connections: the bound of the pool."""
         super().__init__(timeout_ms, breaker)
         self._wire = Wire(url, connections)
+        self._apart = is_cluster(url)
+        self._ping: Command = ("GET", _NOTHING) if self._apart else ("PING",)
 
     @property
     def degraded(self) -> str | None:
@@ -38,14 +44,17 @@ class RedisCache(SharedCache):
         """Ping, before the first request or for a readiness check."""
         try:
             async with asyncio.timeout(BACKGROUND_S):
-                return not isinstance((await self._wire.send(("PING",)))[0], Exception)
+                return not isinstance((await self._wire.send(self._ping))[0], Exception)
         except Exception:
             return False
 
     async def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
-        """One round trip."""
-        replies = await self._in_time(("MGET", *names))
-        values = replies[0] if replies else None
+        """One round trip; in a cluster one to each server, side by side."""
+        if self._apart:
+            values: Any = await self._in_time(*(("GET", name) for name in names))
+        else:
+            replies = await self._in_time(("MGET", *names))
+            values = replies[0] if replies else None
         if not isinstance(values, list) or len(values) != len(names):
             return [None] * len(names)
         return [value if isinstance(value, bytes) else None for value in values]
@@ -85,7 +94,7 @@ class RedisCache(SharedCache):
 
     async def _works(self) -> bool:
         """Two pings: the first may have to connect, the second must be as fast as a request needs it."""
-        if await self.connect() and await done_within(self._wire.send(("PING",)), self._timeout_s):
+        if await self.connect() and await done_within(self._wire.send(self._ping), self._timeout_s):
             return True
         self._fail("down")
         return False

@@ -10,10 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
+from moosproxy.proxy.cache.redis.clients import close_client, open_client
 from moosproxy.proxy.cache.shared import BACKGROUND_S
 
 Command = tuple[bytes | str | int, ...]
@@ -29,16 +26,8 @@ class Wire:
     """At most `connections` pipelines at a time; what comes meanwhile waits for the next one and shares it."""
 
     def __init__(self, url: str, connections: int) -> None:
-        """url: redis://, rediss:// (TLS) or unix://. Nothing is connected. Raises ValueError if malformed."""
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=BACKGROUND_S,
-            socket_timeout=BACKGROUND_S,
-            socket_connect_timeout=BACKGROUND_S,
-            retry=Retry(NoBackoff(), 1),  # a connection that a restart left stale is opened again at once
-        )
-        self._redis = Redis.from_pool(pool)
+        """url: as in `cache.redis.clients`. Nothing is connected. Raises ValueError if malformed."""
+        self._redis = open_client(url, BACKGROUND_S, connections)
         self._free = connections
         self._waiting: list[_Call] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -57,7 +46,7 @@ class Wire:
         self._waiting.clear()
         if self._tasks:
             await asyncio.wait(self._tasks)
-        await self._redis.aclose()
+        await close_client(self._redis)
 
     def _flush(self) -> None:
         if self._free and self._waiting:
@@ -69,7 +58,7 @@ class Wire:
 
     async def _round_trip(self, calls: list[_Call]) -> None:
         try:
-            pipe = self._redis.pipeline(transaction=False)
+            pipe: Any = self._redis.pipeline(transaction=False)
             for call in calls:
                 for command in call.commands:
                     pipe.execute_command(*command)

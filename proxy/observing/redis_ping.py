@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from time import monotonic
+from typing import Any
 
 _PATIENCE_S = 1.0
 _FRESH_S = 2.0
@@ -29,16 +30,16 @@ class RedisPing:
 
 async def ping(url: str) -> str | None:
     """One round trip over a new connection. What it gives back is as in RedisPing."""
-    from redis.asyncio import Redis
+    from moosproxy.proxy.cache.redis.clients import close_client, open_client
 
-    client = Redis.from_url(url, socket_timeout=_PATIENCE_S, socket_connect_timeout=_PATIENCE_S)
+    client: Any = open_client(url, _PATIENCE_S, connections=1)
     try:
         async with asyncio.timeout(2 * _PATIENCE_S):
             await client.ping()
     except Exception as fault:
         return _reason(fault)
     finally:
-        await client.aclose()
+        await close_client(client)
     return None
 
 

@@ -130,7 +130,7 @@ class _Running:
             shared = compression.store.shared
             shared.on_fault = partial(metrics.shared_cache_fault, shared.layer)
         if compression.tier is not None:
-            compression.tier.report(metrics.tier_fault, metrics.tier_fallback)
+            compression.tier.report(metrics)
         tracing = open_tracing(__version__, metrics, stack)
         if several_workers() or wanted("METRICS"):
             sharing = asyncio.create_task(metrics.share())

@@ -68,6 +68,7 @@ _BENCHES: Final = {
         "bench_fleet",
         "How many proxies and replicas a load needs.",
     ),
+    "tier": ("moosproxy.proxy.bench.tier.command", "bench_tier", "A compressor tier beside an own model."),
     "faults": ("moosproxy.proxy.bench.faults.command", "bench_faults", "What each fault costs, measured."),
     "fuzz": ("moosproxy.proxy.bench.fuzz.command", "bench_fuzz", "Hostile requests over every door."),
     "compress": ("moosproxy.compressor.commands.evaluate", "bench_compress", "The compressor beside llmlingua."),

@@ -110,7 +110,10 @@ class Metrics:
             registry,
             label="upstream",
         )
-        self.timed = (self._compression, self._overhead, self._upstream)
+        self._way = Timed(
+            "moos_tier_way_seconds", "Time of a text to the compressor tier and back.", _FAST, registry
+        )
+        self.timed = (self._compression, self._overhead, self._upstream, self._way)
         self._attempts = Counter(
             "moos_upstream_attempts",
             "Calls to an upstream by outcome.",
@@ -168,6 +171,10 @@ class Metrics:
     def tier_fallback(self, to: str) -> None:
         """A text went to the local model, or out as it came, because no replica took it."""
         self._counts["fallbacks", to] += 1
+
+    def tier_way(self, seconds: float) -> None:
+        """A text went to the compressor tier and back in so much more than its compression took."""
+        self._samples.append((self._way, "", seconds))
 
     def limited(self, team: str | None, bound: str) -> None:
         """A request was refused. bound: the field that says how much."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from moosproxy.proxy.cache.shared import SharedCache
+from moosproxy.proxy.observing.metrics import Metrics
 from moosproxy.proxy.observing.readiness import Check
 from moosproxy.proxy.opening.model import load_compressor, open_service
 from moosproxy.proxy.scheduling.scheduler import CompressionService
@@ -38,11 +38,12 @@ class OpenTier:
             return Check("missing", f"{told}; {wrong}; texts go {self._instead}")
         return Check("degraded", f"{told}; {wrong}") if faults else Check("ok", told)
 
-    def report(self, fault: Callable[[str], None], fallback: Callable[[str], None]) -> None:
-        """Tells both from now on, and the faults of the start first."""
+    def report(self, metrics: Metrics) -> None:
+        """Tells of faults, fallbacks and ways from now on, and of the faults of the start first."""
         for kind in self.service.faults.elements():
-            fault(kind)
-        self.service.on_fault, self.service.on_fallback = fault, fallback
+            metrics.tier_fault(kind)
+        self.service.on_fault, self.service.on_fallback = metrics.tier_fault, metrics.tier_fallback
+        self.service.on_way = metrics.tier_way
 
     @property
     def _instead(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,7 @@ from moosproxy.proxy.tier.wire import BINARY, COMPRESS_PATH, HELLO_PATH, PROTOCO
 PROBE_PATIENCE_S = 2.0
 _MOST_HELLO = 64 * 1024
 _MOST_ANSWER = 256 * 1024 * 1024
+_TOOK = re.compile(r"compress;dur=(\d{1,9}\.\d{3})")
 
 
 class Fault(Exception):
@@ -40,10 +42,11 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer of a tier that speaks our version."""
+    """An answer of a tier that speaks our version. took: seconds of compression, None where it does not say."""
 
     status: int
     body: bytes
+    took: float | None = None
 
     @property
     def told(self) -> dict[str, Any]:
@@ -116,14 +119,14 @@ class Address:
         return await self._send(session, "POST", COMPRESS_PATH, request, _MOST_ANSWER)
 
     async def _send(
-        self, session: aiohttp.ClientSession, method: str, path: str, body: bytes | None, most: int
+        self, session: aiohttp.ClientSession, method: str, path: str, sent: bytes | None, most: int
     ) -> Said:
         headers = {"host": self.host, "content-type": BINARY}
         if self.key is not None:
             headers["authorization"] = f"Bearer {self.key}"
         try:
             async with session.request(
-                method, self.url + path, data=body, headers=headers, allow_redirects=False
+                method, self.url + path, data=sent, headers=headers, allow_redirects=False
             ) as answer:
                 version = answer.headers.get(PROTOCOL_HEADER)
                 if version is None:
@@ -131,7 +134,9 @@ class Address:
                 if version != str(PROTOCOL):
                     reason = f"it speaks version {version[:20]!r} of the protocol, this proxy {PROTOCOL}"
                     raise Fault("protocol", f"{reason}: run one release")
-                return Said(answer.status, await _bounded(answer, most))
+                took = _TOOK.fullmatch(answer.headers.get("server-timing", ""))
+                body = await _bounded(answer, most)
+                return Said(answer.status, body, float(took[1]) / 1000 if took else None)
         except TimeoutError:
             raise Fault("stalled", "it takes no connection") from None
         except (aiohttp.ClientError, OSError, ValueError) as fault:

@@ -65,6 +65,8 @@ class RemoteService:
         """Told the kind of each fault."""
         self.on_fallback: Callable[[str], None] | None = None
         """Told where a text went that the tier did not take: `local` or `original`."""
+        self.on_way: Callable[[float], None] | None = None
+        """Told the seconds that a text was on its way: all but its compression."""
         self.local: Local | None = None
         self.fleet = Fleet(urls, key, self._fault)
         self.lineage = SharedLineage(shared, ttl_s)
@@ -153,12 +155,16 @@ class RemoteService:
             if at is None or at in tries.tried:
                 await self._wait(tries, at)
                 continue
+            began = time.perf_counter()
             ask = replace(ask, of=await self._wanted(at, tries))
             request = ask_bytes(ask)
             try:
                 said = await self.fleet.send(at, request, tokens, fresh=tries.others > 0)
                 if said.status == 200:
-                    return self._read(at, request, ask.text, said)
+                    result = self._read(at, request, ask.text, said)
+                    if self.on_way is not None and said.took is not None:
+                        self.on_way(time.perf_counter() - began - said.took)
+                    return result
                 self._refuse(at, said, tries)
             except Fault:
                 tries.tried.add(at)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import orjson
 
@@ -29,9 +29,11 @@ from moosproxy.proxy.tier.wire import (
     result_bytes,
 )
 
+T = TypeVar("T")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
+TIMING = b"server-timing"
 _LONG_BYTES = 131_072
 """From here on a body is read, and an answer written, in a thread."""
 
@@ -134,14 +136,14 @@ class Tier:
             if self._draining():
                 raise _Said(503, "draining")
             await self._fill(body, receive)
-            answer = await _unless_gone(receive, self._result(bytes(body)))
+            answer, took = await _unless_gone(receive, self._result(bytes(body)))
         except _Said as said:
             self.figures.note(str(said))
             raise
         finally:
             self._bytes -= len(body)
         self.figures.done(time.perf_counter() - began)
-        await _answer(send, 200, answer, BINARY.encode())
+        await _answer(send, 200, answer, BINARY.encode(), (TIMING, f"compress;dur={took * 1000:.3f}".encode()))
 
     async def _fill(self, body: bytearray, receive: Receive) -> None:
         more = True
@@ -158,7 +160,8 @@ class Tier:
             self._bytes += len(part)
             more = message.get("more_body", False)
 
-    async def _result(self, body: bytes) -> bytes:
+    async def _result(self, body: bytes) -> tuple[bytes, float]:
+        """An answer's body, and the seconds that compression took."""
         long = len(body) >= _LONG_BYTES
         try:
             ask = await asyncio.to_thread(read_ask, body) if long else read_ask(body)
@@ -171,10 +174,13 @@ class Tier:
             raise _Said(409, "fingerprint", fingerprint=self._service.fingerprint, calibration=self._calibration)
         return await self._work(ask, body, long)
 
-    async def _work(self, ask: Ask, body: bytes, long: bool) -> bytes:
+    async def _work(self, ask: Ask, body: bytes, long: bool) -> tuple[bytes, float]:
+        began = time.perf_counter()
         try:
             result = await self._service.compress(ask.text, ask.settings, ask.team, ask.deadline, words=ask.words)
-            return await asyncio.to_thread(result_bytes, body, result) if long else result_bytes(body, result)
+            took = time.perf_counter() - began
+            made = await asyncio.to_thread(result_bytes, body, result) if long else result_bytes(body, result)
+            return made, took
         except Overloaded:
             raise _Said(429, "overloaded") from None
         except DeadlineMissed:
@@ -195,7 +201,7 @@ def calibration_of(compressor: Any) -> str | None:
     return str(whole).removeprefix(f"{compressor.fingerprint}-")
 
 
-async def _unless_gone(receive: Receive, work: Any) -> bytes:
+async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
     """Does the work unless the proxy hangs up meanwhile: nobody would read the answer."""
     doing = asyncio.ensure_future(work)
     watching = asyncio.ensure_future(receive())
@@ -203,18 +209,20 @@ async def _unless_gone(receive: Receive, work: Any) -> bytes:
         await asyncio.wait({doing, watching}, return_when=asyncio.FIRST_COMPLETED)
         if not doing.done():
             raise _Gone
-        found: bytes = doing.result()
-        return found
+        return doing.result()
     finally:
         for task in (doing, watching):
             task.cancel()
 
 
-async def _answer(send: Send, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+async def _answer(
+    send: Send, status: int, body: bytes, kind: bytes = b"application/json", *more: tuple[bytes, bytes]
+) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),
         (PROTOCOL_HEADER.encode(), b"%d" % PROTOCOL),
+        *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

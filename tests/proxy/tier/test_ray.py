@@ -1,0 +1,108 @@
+"""The tier on a real Ray cluster of two nodes: a killed replica and a killed node lose no text and no byte."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from moosproxy.compressor import CompressionSettings, Compressor
+from moosproxy.proxy.bench.sides import free_port
+from moosproxy.proxy.opening.on_ray import APPLICATION, ByQueuedTokens, Scale, deploy, withdraw
+from moosproxy.proxy.settings import Settings
+from moosproxy.proxy.tier.remote import RemoteService
+from tests.proxy.fakes import report
+from tests.proxy.tier.replicas import remote
+
+AT_ONCE = 6
+
+
+class Context:
+    """What Ray tells a policy."""
+
+    def __init__(self, queued: dict[str, float] | None) -> None:
+        self.aggregated_metrics = None if queued is None else {"queued_tokens": queued}
+
+
+@pytest.mark.parametrize(
+    ("queued", "replicas"),
+    [(None, 1), ({}, 1), ({"a": 0.0}, 1), ({"a": 999.0}, 1), ({"a": 800.0, "b": 1300.0}, 3), ({"a": 1000.0}, 1)],
+)
+def test_the_number_of_replicas_follows_the_tokens_that_wait(
+    queued: dict[str, float] | None, replicas: int
+) -> None:
+    assert ByQueuedTokens(1000)(Context(queued)) == (replicas, {})
+
+
+def ports() -> dict[str, int]:
+    """Of a node: with these given, it need not wait for its agent, which a busy machine starts late."""
+    names = ("metrics_agent_port", "metrics_export_port", "runtime_env_agent_port", "dashboard_agent_listen_port")
+    return {name: free_port() for name in names}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
+    os.environ |= {"RAY_raylet_start_wait_time_s": "120", "RAY_USAGE_STATS_ENABLED": "0"}
+    made = utils.Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **ports()}
+    )
+    made.second = made.add_node(num_cpus=2, **ports())
+    yield made
+    withdraw()
+    made.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tier(cluster: Any) -> str:
+    """Its URL."""
+    os.environ["MOOS_COMPRESSOR_THREADS"] = "1"
+    port = free_port()
+    deploy(cluster.address, Settings(port=port), Scale(least=2, most=2, cpus=1))
+    return f"http://127.0.0.1:{port}"
+
+
+async def texts(service: RemoteService, first: int, count: int) -> list[str]:
+    """So many texts, some at a time."""
+    turn = asyncio.Semaphore(AT_ONCE)
+
+    async def one(number: int) -> str:
+        async with turn:
+            until = time.monotonic() + 90
+            found = await service.compress(report(30, number), CompressionSettings(), "team", until)
+            return found.text
+
+    return list(await asyncio.gather(*(one(first + number) for number in range(count))))
+
+
+def replicas() -> list[psutil.Process]:
+    """Of this cluster, which is this process's child."""
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if f"ServeReplica:{APPLICATION}" in " ".join(child.cmdline())]
+
+
+def expected(first: int, count: int) -> list[str]:
+    with Compressor.load(threads=1) as compressor:
+        return [compressor.compress(report(30, first + number)).text for number in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_a_killed_replica_and_a_killed_node_lose_no_text(cluster: Any, tier: str) -> None:
+    async with remote(tier) as service:
+        assert await texts(service, 0, 6) == expected(0, 6)
+
+        running = asyncio.create_task(texts(service, 100, 24))
+        await asyncio.sleep(1)
+        replicas()[0].kill()
+        assert await running == expected(100, 24)
+
+        running = asyncio.create_task(texts(service, 200, 24))
+        await asyncio.sleep(1)
+        cluster.remove_node(cluster.second, allow_graceful=False)
+        assert await running == expected(200, 24)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from moosproxy.proxy.opening.serving import TierApp
@@ -93,6 +93,13 @@ def application(scale: Scale, settings: Settings, environment: Mapping[str, str]
     return deployment(serve.ingress()(Replica)).bind(dict(environment))
 
 
+def served(args: Mapping[str, str]) -> Any:
+    """For configurations of Ray: import_path `moosproxy.proxy.opening.on_ray:served`. args: fields of Scale."""
+    kinds = {field.name: type(field.default) for field in fields(Scale)}
+    scale = Scale(**{name: kinds[name](value) for name, value in args.items()})
+    return application(scale, Settings(), _environment())
+
+
 def deploy(address: str | None, settings: Settings, scale: Scale) -> None:
     """Puts it on the cluster at this address, or on one of this machine where None is given. It stays there.
 
@@ -110,8 +117,7 @@ def deploy(address: str | None, settings: Settings, scale: Scale) -> None:
             "keep_alive_timeout_s": int(settings.idle_timeout_s),
         },
     )
-    environment = {name: value for name, value in os.environ.items() if name.startswith("MOOS_")}
-    serve.run(application(scale, settings, environment), name=APPLICATION, route_prefix="/")
+    serve.run(application(scale, settings, _environment()), name=APPLICATION, route_prefix="/")
 
 
 def withdraw() -> None:
@@ -121,3 +127,7 @@ def withdraw() -> None:
 
     serve.shutdown()
     ray.shutdown()
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("MOOS_")}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 from moosproxy.proxy.opening.serving import TierApp
@@ -95,8 +95,13 @@ def application(scale: Scale, settings: Settings, environment: Mapping[str, str]
 
 def served(args: Mapping[str, str]) -> Any:
     """For configurations of Ray: import_path `moosproxy.proxy.opening.on_ray:served`. args: fields of Scale."""
-    kinds = {field.name: type(field.default) for field in fields(Scale)}
-    scale = Scale(**{name: kinds[name](value) for name, value in args.items()})
+    whole: dict[str, Any] = {
+        name: int(value) for name, value in args.items() if name in ("least", "most", "tokens")
+    }
+    parts: dict[str, Any] = {name: float(value) for name, value in args.items() if name in ("cpus", "gpus")}
+    if unknown := args.keys() - whole.keys() - parts.keys():
+        raise ValueError(f"no argument of a compressor tier: {', '.join(sorted(unknown))}")
+    scale = replace(Scale(), **whole, **parts)
     return application(scale, Settings(), _environment())
 
 

@@ -21,7 +21,6 @@ from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.proxy.bench import sides
 from moosproxy.proxy.bench.sides import SideError
 from moosproxy.proxy.bench.texts import Texts
-from moosproxy.proxy.commands.interpreter import tune_interpreter
 from moosproxy.proxy.scheduling.scheduler import CompressionService, ServiceLike
 from moosproxy.proxy.tier.remote import RemoteService
 
@@ -37,7 +36,6 @@ _SETTINGS = CompressionSettings()
 @click.option("--rounds", default=5, show_default=True, help="Rounds after a first one that does not count.")
 def bench_tier(replicas: int, tokens: int, texts: int, at_once: int, rounds: int) -> None:
     """Throughput of a tier against that of an own model, and how long a text is on its way."""
-    tune_interpreter()
     try:
         with ExitStack() as stack:
             urls = [_replica(stack) for _ in range(replicas)]

@@ -13,11 +13,13 @@ import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.proxy.bench.sides import free_port
-from moosproxy.proxy.opening.on_ray import APPLICATION, ByQueuedTokens, Scale, deploy, withdraw
+from moosproxy.proxy.opening.on_ray import APPLICATION, ByQueuedTokens, Scale, deploy, served, withdraw
 from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.tier.remote import RemoteService
 from tests.proxy.fakes import report
 from tests.proxy.tier.replicas import remote
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray warns of itself, at its import and at its end
 
 AT_ONCE = 6
 
@@ -37,6 +39,14 @@ def test_the_number_of_replicas_follows_the_tokens_that_wait(
     queued: dict[str, float] | None, replicas: int
 ) -> None:
     assert ByQueuedTokens(1000)(Context(queued)) == (replicas, {})
+
+
+def test_a_configuration_of_ray_names_replicas() -> None:
+    pytest.importorskip("ray.serve", reason="Ray is not installed")
+
+    assert served({"least": "2", "most": "5", "gpus": "0.5"}) is not None
+    with pytest.raises(ValueError, match="threads"):
+        served({"threads": "2"})
 
 
 def ports() -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -83,9 +83,14 @@ def test_a_result_keeps_all_its_fields() -> None:
         timings={"plan": 0.25},
         floor=Floor(0.9, None, 1.0, "logs", False),
         alone=True,
+        every_word=True,
         eased=True,
     )
 
+    plain = compressor.finish(plan, [50])
+    same = {field.name for field in fields(result) if getattr(result, field.name) == getattr(plain, field.name)}
+    assert same == {"text", "kept", "tokens_before", "tokens_after", "tokenizer", "asked_ratio", "target_ratio",
+                    "fingerprint"}, "a new field of results must travel, and stand above"  # fmt: skip
     assert read_result(b"request", TEXT, result_bytes(b"request", result)) == result
 
 

@@ -91,14 +91,28 @@ def base_command(out: Path, data: Path | None, threads: int | None, batch: int, 
 )
 @click.option("--rank", type=click.IntRange(1), default=128, show_default=True, help="LoRA rank; its scale is 2.")
 @click.option("--anchor-table", is_flag=True, help="SAC: a vector for each anchor instead of one for all.")
+@click.option(
+    "--form",
+    type=click.Choice(["best", "published"]),
+    default="best",
+    show_default=True,
+    help="Where memory tokens stand and how they begin; --positions and --start change either.",
+)
+@click.option("--positions", type=click.Choice(["appended", "spread", "moving"]), help="Of memory tokens.")
+@click.option("--start", type=click.Choice(["zero", "small", "normal", "pooled"]), help="Of memory tokens.")
 @click.option("--steps", type=click.IntRange(1), default=20_000, show_default=True, help="On questions.")
 @click.option("--text-steps", type=click.IntRange(0), default=20_000, show_default=True, help="On text, before.")
 @click.option("--lengths", default="510,1020", show_default=True, callback=_whole_numbers, help="Of contexts.")
 @click.option("--batch", type=click.IntRange(1), default=8192, show_default=True, help="Context tokens a step.")
 @click.option("--asked", type=click.IntRange(1), default=8, show_default=True, help="Questions a context.")
-@click.option("--lr", type=float, default=1e-4, show_default=True)
 @click.option(
-    "--muon", type=float, default=0.0, show_default=True, help="Rate of Muon for matrices; 0: AdamW alone."
+    "--repeat",
+    type=click.FloatRange(0, 1),
+    help="Share of the text steps that say the context again instead of going on; default as published.",
+)
+@click.option("--lr", type=float, help="Default 1e-4 as published; 1e-3 for IC-Former in its best form.")
+@click.option(
+    "--muon", type=float, help="Rate of Muon for matrices; 0: AdamW alone. Default 0.007 where --lr is 1e-3."
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
@@ -118,16 +132,33 @@ def compressor_command(
     chunk: int,
     rank: int,
     anchor_table: bool,
+    form: Any,
+    positions: Any,
+    start: Any,
     batch: int,
+    lr: float | None,
+    muon: float | None,
     **chosen: Any,
 ) -> None:
     """Train one compressor for a frozen model, at all the given ratios together."""
     from moosproxy.compressor.soft import session
-    from moosproxy.compressor.soft.config import SoftConfig
-    from moosproxy.compressor.soft.training.train import SoftTraining, train
+    from moosproxy.compressor.soft.config import PUBLISHED, SoftConfig
+    from moosproxy.compressor.soft.training.train import SoftTraining, rates, train
 
     _torch(threads)
-    config = SoftConfig(method, ratios, chunk, rank, 2 * rank, anchor_table=anchor_table)
+    wanted = PUBLISHED.get(method) if form == "published" else None
+    config = SoftConfig(
+        method,
+        ratios,
+        chunk,
+        rank,
+        2 * rank,
+        anchor_table=anchor_table,
+        positions=positions or (wanted and wanted.positions),
+        start=start or (wanted and wanted.start),
+    )
+    own = rates(config)
+    chosen |= {"lr": own[0] if lr is None else lr, "muon": own[1] if muon is None else muon}
     model, tokenizer = session.base(base, dtype, device)
     sources = session.training_sources(tokenizer, data)
     with _Bar() as bar:

@@ -1,4 +1,4 @@
-"""ICAE, a method like the 500xCompressor, and EPL, for comparison: tokens appended to the context collect it.
+"""ICAE, a method like the 500xCompressor, and EPL, for comparison: tokens behind the context collect it.
 
 All run the language model with LoRA over [context ; memory tokens], causally. ICAE hands on the final states of
 the memory tokens as input embeddings, the 500xCompressor their keys and values of every layer. EPL is the latter
@@ -15,7 +15,7 @@ from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask
 from moosproxy.compressor.soft.models.lora import Adapter
 from moosproxy.compressor.soft.models.memory import Memory
 from moosproxy.compressor.soft.models.methods import SoftCompressor
-from moosproxy.compressor.soft.models.positions import anchors, slots
+from moosproxy.compressor.soft.models.positions import slots
 from moosproxy.compressor.soft.models.sac import encoded
 
 
@@ -24,17 +24,17 @@ class Appended(SoftCompressor):
 
     def __init__(self, base: FrozenModel, config: SoftConfig) -> None:
         super().__init__(base, config)
-        self.memory = nn.Parameter(torch.randn(slots(config.chunk, min(config.ratios)), base.width) * 0.02)
+        deviation = 1.0 if config.form.start == "normal" else 0.02
+        self.memory = nn.Parameter(torch.randn(slots(config.chunk, min(config.ratios)), base.width) * deviation)
         self._adapter = Adapter(base, config.rank, config.alpha) if config.rank else None
         self.lora = nn.ParameterDict(self._adapter.weights if self._adapter else {})
 
     def encode(self, ids: Tensor, ratio: int) -> Memory:
-        count = slots(ids.shape[1], ratio)
-        memory = self.memory[:count].to(self.base.dtype).expand(ids.shape[0], -1, -1)
-        embeddings = torch.cat([self.base.embed(ids), memory], dim=1)
+        length, count = ids.shape[1], slots(ids.shape[1], ratio)
+        context = self.base.embed(ids)
+        embeddings = torch.cat([context, self.started(self.memory[:count], context, ratio)], dim=1)
         mask = causal_mask(embeddings.shape[1], 0, embeddings)
-        length = ids.shape[1]
-        places = anchors(length, ratio) if self.config.method == "epl" else range(length, length + count)
+        places = self.places(length, ratio)
         positions = torch.tensor([*range(length), *places], device=ids.device)
         states, cache = encoded(self.base, self._adapter, embeddings, mask, positions)
         if self.config.method == "icae":

@@ -32,6 +32,9 @@ class Adapter:
             for name, weight in base.model.model.named_parameters()
             if f".{self._name}." in name
         }
+        for weight in self.weights.values():
+            # Whatever the model's precision: in bfloat16 most steps of an optimiser would round to nothing.
+            weight.data = weight.data.float()
         self._switch(False)
 
     @contextmanager

@@ -82,6 +82,14 @@ class Memory:
         return replace(self, keys=tuple(map(change, self.keys)), values=tuple(map(change, self.values)))
 
 
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A learned vector (1, 1, d) that follows a memory. back: positions before the next one that it stands."""
+
+    vector: Tensor
+    back: int = 0
+
+
 def joined(parts: Sequence[Memory], base: FrozenModel) -> Memory:
     """Memories of consecutive chunks as one: in order, positions continuing over the chunks."""
     if len(parts) == 1:

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.models.base import FrozenModel
-from moosproxy.compressor.soft.models.memory import Memory, joined
-from moosproxy.compressor.soft.models.positions import fixed_chunks
+from moosproxy.compressor.soft.models.memory import Marker, Memory, joined
+from moosproxy.compressor.soft.models.positions import fixed_chunks, places
 
 Task = Literal["repeat", "go_on"]
 _ROW: Final[dict[Task, int]] = {"repeat": 0, "go_on": 1}
@@ -24,7 +24,10 @@ class SoftCompressor(nn.Module, ABC):
     """Contexts in, memory out. Its parameters are all that training changes.
 
     markers (2, d): the learned vectors behind a memory, `repeat` ([AE]) and `go_on` ([LM], IC-Former's [FT]).
+    moved: how far memory tokens whose positions move have come, 0 (spread) to 1 (appended); training sets it.
     """
+
+    moved = 1.0
 
     def __init__(self, base: FrozenModel, config: SoftConfig) -> None:
         super().__init__()
@@ -57,9 +60,40 @@ class SoftCompressor(nn.Module, ABC):
                 parts += _unstacked(self.encode(stacked, ratio), len(run), rows)
         return joined(parts, self.base)
 
-    def marker(self, task: Task) -> Tensor:
-        """(1, 1, d): what follows the memory."""
-        return self.markers[_ROW[task]][None, None].to(self.base.dtype)
+    def places(self, length: int, ratio: int) -> list[int]:
+        """The positions of the memory tokens of a chunk."""
+        wanted = self.config.form.positions
+        return places(length, ratio, {"spread": 0.0, "appended": 1.0, "moving": self.moved}[wanted])
+
+    def started(self, tokens: Tensor, embeddings: Tensor, ratio: int) -> Tensor:
+        """Learned tokens (k, d) and the embeddings of a chunk (B, n, d) -> what its memory tokens begin as."""
+        if self.config.form.start != "pooled":
+            return tokens.to(embeddings.dtype).expand(embeddings.shape[0], -1, -1)
+        return pooled(embeddings, len(tokens), ratio) + tokens.to(embeddings.dtype)
+
+    def marker(self, task: Task) -> Marker:
+        """What follows the memory.
+
+        Behind keys and values that stand where the context stood it takes the last token's place, as published, so
+        that what comes next stands where it would behind the text.
+        """
+        vector = self.markers[_ROW[task]][None, None].to(self.base.dtype)
+        beside = self.config.marker_beside and self.config.method in ("sac", "epl")
+        return Marker(vector, back=1 if beside else 0)
+
+
+def pooled(embeddings: Tensor, count: int, ratio: int) -> Tensor:
+    """(B, n, d) -> (B, count, d): means of runs of `ratio` tokens, the last of all that are left."""
+    rows, _, width = embeddings.shape
+    border = (count - 1) * ratio
+    whole = embeddings[:, :border].reshape(rows, count - 1, ratio, width).mean(2)
+    return torch.cat([whole, embeddings[:, border:].mean(1, keepdim=True)], dim=1)
+
+
+def spread(base: FrozenModel) -> float:
+    """Root mean square of the base's input embeddings: what the reading model is used to."""
+    table: Tensor = base.model.get_input_embeddings().weight
+    return float(table[: 4096].float().square().mean().sqrt())
 
 
 def _unstacked(memory: Memory, chunks: int, rows: int) -> list[Memory]:

@@ -32,3 +32,9 @@ def anchors(length: int, ratio: int) -> list[int]:
 def slots(length: int, ratio: int) -> int:
     """How many vectors a chunk becomes: the same number for every method, so that they spend the same budget."""
     return len(anchors(length, ratio))
+
+
+def places(length: int, ratio: int, moved: float) -> list[int]:
+    """Where memory tokens stand: at the anchors (moved 0), behind the context (moved 1), or on the way."""
+    pairs = zip(anchors(length, ratio), range(length, 2 * length), strict=False)
+    return [round(start + moved * (end - start)) for start, end in pairs]

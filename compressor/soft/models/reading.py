@@ -11,10 +11,10 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask
-from moosproxy.compressor.soft.models.memory import Memory
+from moosproxy.compressor.soft.models.memory import Marker, Memory
 
-Piece = Tensor | Memory
-"""Token ids (B, t) of whole numbers, embeddings (B, t, d), or memory of B contexts."""
+Piece = Tensor | Memory | Marker
+"""Token ids (B, t) of whole numbers, embeddings (B, t, d), memory of B contexts, or the marker behind it."""
 
 _BLOCK = 1024
 
@@ -36,8 +36,10 @@ class Reading:
                 self._flush(pending)
                 pending = []
                 self._insert(piece)
-            else:
-                pending.append(self._embedded(piece))
+                continue
+            if isinstance(piece, Marker) and not pending:
+                self.position -= piece.back
+            pending.append(self._embedded(piece))
         states = self._flush(pending)
         if states is None:
             raise ValueError("nothing to predict from: memory must be followed by a marker or text")
@@ -47,6 +49,8 @@ class Reading:
         if isinstance(piece, Memory):
             assert piece.embeddings is not None
             return piece.embeddings
+        if isinstance(piece, Marker):
+            return piece.vector
         return piece if piece.is_floating_point() else self.base.embed(piece)
 
     def _flush(self, pending: list[Tensor]) -> Tensor | None:

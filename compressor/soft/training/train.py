@@ -20,9 +20,9 @@ from moosproxy.compressor.soft.models.reading import Reading
 from moosproxy.compressor.soft.training.batches import IGNORED, Batch, Source
 from moosproxy.compressor.soft.training.muon import Muon
 
-# What each method is trained on before questions, and how often: SAC goes without autoencoding, as published; ICAE
-# mixes in continuation with probability 0.4; IC-Former, the 500xCompressor and EPL autoencode.
-_FIRST: Final[dict[Method, float]] = {"sac": 1.0, "icae": 0.4, "icformer": 0.0, "500x": 0.0, "epl": 0.0}
+# How much of what each method is trained on before questions is autoencoding: SAC goes without it, as published;
+# ICAE mixes in continuation with probability 0.4; IC-Former, the 500xCompressor and EPL do nothing else.
+_REPEAT: Final[dict[Method, float]] = {"sac": 0.0, "icae": 0.6, "icformer": 1.0, "500x": 1.0, "epl": 1.0}
 _EVERY: Final = 50
 
 
@@ -32,7 +32,8 @@ class SoftTraining:
 
     lengths: tokens of a context, drawn for each step like the ratio. tokens: of a step's contexts. asked:
     questions a context. lr: peak rate of AdamW; muon: that of Muon for the matrices, 0 for AdamW alone. Both rise
-    over `warmup` steps and fall over the last third.
+    over `warmup` steps and fall over the last third. repeat: share of the steps on text that are autoencoding,
+    None for what was published of the method.
     """
 
     steps: int = 500
@@ -42,6 +43,7 @@ class SoftTraining:
     asked: int = 8
     lr: float = 1e-4
     muon: float = 0.0
+    repeat: float | None = None
     warmup: int = 20
     clip: float = 2.0
     seed: int = 0
@@ -96,6 +98,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     for step in range(first, total):
         batch, ratio, task = _draw(base, sources, config, training, step)
+        # Positions that move have arrived when half of the run is over.
+        compressor.moved = min(1.0, 2 * step / total)
         loss, right = loss_of(compressor, batch, ratio, task)
         loss.backward()  # type: ignore[no-untyped-call]
         utils.clip_grad_norm_(compressor.parameters(), training.clip)
@@ -110,9 +114,18 @@ def train(
             states = [each.state_dict() for each, _ in optimizers]
             state = {"step": step + 1, "weights": compressor.state_dict(), "optimizers": states}
             torch.save(state, out / "state.pt")
+    compressor.moved = 1.0
     save(compressor, out, {**asdict(training), "lengths": list(training.lengths)})
     (out / "state.pt").unlink(missing_ok=True)
     return compressor
+
+
+def rates(config: SoftConfig) -> tuple[float, float]:
+    """Peak rates of AdamW and of Muon for the matrices (0: AdamW for all) where none are given.
+
+    The published one, and for IC-Former with pooled starts those with which it learned on the small model.
+    """
+    return (1e-3, 0.007) if config.method == "icformer" and config.form.start == "pooled" else (1e-4, 0.0)
 
 
 Optimizers = list[tuple[torch.optim.Optimizer, float]]
@@ -154,7 +167,8 @@ def _draw(
     ratio = rng.choices(known, [each**-0.5 for each in known])[0]
     length, source = rng.choice(training.lengths), rng.choice(sources)
     size = max(1, training.tokens // length)
-    goes_on = rng.random() < _FIRST[config.method]
+    repeats = _REPEAT[config.method] if training.repeat is None else training.repeat
+    goes_on = rng.random() < 1 - repeats
     if step >= training.text_steps:
         return _on(source.questions(size, length, training.asked, rng), base), ratio, "go_on"
     batch = source.continuation(size, length, rng)

@@ -10,7 +10,7 @@ from moosproxy.compressor.soft.errors import RatioNotTrained, SoftError
 Method = Literal["sac", "icformer", "icae", "500x", "epl"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 Positions = Literal["appended", "spread", "moving"]
-"""Where memory tokens stand: behind the context, over it where SAC's anchors stand, or first so and then behind."""
+"""Where memory tokens stand: behind the context, at the anchors of SAC, or first so and then behind."""
 Start = Literal["zero", "small", "normal", "pooled"]
 """How they begin: as zero, as N(0, 0.02), as N(0, 1), or as the mean embedding of the run that they stand for."""
 
@@ -69,7 +69,9 @@ class SoftConfig:
         if self.method == "sac" and (self.positions or self.start):
             raise SoftError("sac has no memory tokens to place: its anchors are tokens of the context")
         if self.start == "zero" and self.method != "icformer":
-            raise SoftError("memory tokens that all begin as zero stay alike: start them as small, normal or pooled")
+            raise SoftError(
+                "memory tokens that all begin as zero stay alike: start them as small, normal or pooled"
+            )
 
     @property
     def form(self) -> Form:
@@ -83,7 +85,7 @@ class SoftConfig:
         if self.form == BEST.get(self.method, _NO_FORM):
             return self.method
         published = self.form == PUBLISHED.get(self.method)
-        return f"{self.method} {'published' if published else ' '.join(self.form)}"
+        return f"{self.method} {'published form' if published else ', '.join(self.form)}"
 
     def check(self, ratio: int) -> None:
         """Raises RatioNotTrained."""

@@ -38,8 +38,9 @@ class Shape:
         )
 
 
-# Published configurations of Qwen2.5-0.5B, Qwen2.5-7B and Llama-2-7B; IC-Former's paper uses the last.
+# Published configurations of these models; IC-Former's paper uses the last.
 SHAPES: Final = {
+    "smollm2-135m": Shape(576, 1536, 30, 9, 3, 49_152),
     "qwen2.5-0.5b": Shape(896, 4864, 24, 14, 2, 151_936),
     "qwen2.5-7b": Shape(3584, 18_944, 28, 28, 4, 152_064),
     "llama-2-7b": Shape(4096, 11_008, 32, 32, 32, 32_000),

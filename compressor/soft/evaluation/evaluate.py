@@ -9,11 +9,15 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from torch import Tensor
+
+from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.evaluation.answering import Asked, Prefix, answers, exact, f1
 from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.models.checkpoint import about, check, load
 from moosproxy.compressor.soft.models.memory import Memory
 from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.reading import Piece
 from moosproxy.compressor.soft.training.batches import IGNORED, Source, WorldSource
 from moosproxy.compressor.soft.training.world import World
 
@@ -103,9 +107,7 @@ class Bench:
 
         def counted(contexts: Any) -> Sequence[Any]:
             pieces = prefix(contexts)
-            first = pieces[0] if pieces else None
-            tokens = first.tokens if isinstance(first, Memory) else 0 if first is None else first.shape[1]
-            read.extend([tokens] * contexts.shape[0])
+            read.extend([_length(pieces)] * contexts.shape[0])
             return pieces
 
         given = self.questions[part]
@@ -151,7 +153,7 @@ def run(
 
 def _trained(bench: Bench, folder: Path, ratios: Sequence[int], results: Results) -> Iterator[Cell]:
     facts = about(folder)
-    method, seed = str(facts["config"]["method"]), int(facts["training"].get("seed", 0))
+    method, seed = name(facts), int(facts["training"].get("seed", 0))
     results.facts.setdefault("training", {})[method] = facts["training"] | {"config": facts["config"]}
     wanted = [
         (part, ratio)
@@ -163,6 +165,19 @@ def _trained(bench: Bench, folder: Path, ratios: Sequence[int], results: Results
         compressor = load(folder, bench.base)
         for part, ratio in wanted:
             yield bench.measure(part, method, ratio, seed, soft_prefix(compressor, ratio))
+
+
+def _length(pieces: Sequence[Piece]) -> int:
+    """Tokens or vectors of what stands in the context's place."""
+    first = pieces[0] if pieces else None
+    return first.tokens if isinstance(first, Memory) else first.shape[1] if isinstance(first, Tensor) else 0
+
+
+def name(facts: dict[str, Any]) -> str:
+    """What a compressor's results are filed under: its method, form, and text task where that was chosen."""
+    repeat = facts["training"].get("repeat")
+    task = "" if repeat is None else " with autoencoding" if repeat else " without autoencoding"
+    return SoftConfig.from_json(facts["config"]).name + task
 
 
 def line(cell: Cell) -> str:

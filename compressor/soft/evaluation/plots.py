@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from moosproxy.compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
-from moosproxy.compressor.soft.evaluation.statistics import Scores, mean
+from moosproxy.compressor.soft.evaluation.statistics import mean, scores
 
 _STYLES: Final = {
     "sac": ("SAC", "#c2410c", "o"),
@@ -17,10 +16,9 @@ _STYLES: Final = {
     "icformer": ("IC-Former", "#9333ea", "d"),
     HARD: ("hard compression", "#6b7280", "x"),
 }
-Found = Callable[[Results, str, str, int], Scores | None]
 
 
-def draw(results: Results, cost: dict[str, Any] | None, folder: Path, scores: Found) -> list[str]:
+def draw(results: Results, cost: dict[str, Any] | None, folder: Path) -> list[str]:
     """Writes SVG files that do not change when the figures do not. Returns their names."""
     import matplotlib as mpl
 
@@ -29,13 +27,13 @@ def draw(results: Results, cost: dict[str, Any] | None, folder: Path, scores: Fo
         {"svg.hashsalt": "moosproxy", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
     )
     folder.mkdir(parents=True, exist_ok=True)
-    names = [_quality(results, folder / "soft-quality.svg", scores)]
+    names = [_quality(results, folder / "soft-quality.svg")]
     if cost:
         names.append(_cost(cost, folder / "soft-cost.svg"))
     return names
 
 
-def _quality(results: Results, path: Path, scores: Found) -> str:
+def _quality(results: Results, path: Path) -> str:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(5.6, 3.8))

@@ -5,24 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
-
-from moosproxy.compressor.evaluation.measures.statistics import Estimate
+from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.evaluation import plots
 from moosproxy.compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
-from moosproxy.compressor.soft.evaluation.statistics import Scores, lead, mean, share
-
-LABELS: Final = {
-    "sac": "SAC",
-    "epl": "EPL",
-    "500x": "500x-like",
-    "icae": "ICAE",
-    "icformer": "IC-Former",
-    HARD: HARD,
-}
+from moosproxy.compressor.soft.evaluation.naming import filed, label
+from moosproxy.compressor.soft.evaluation.statistics import mean, percent, scores
+from moosproxy.compressor.soft.evaluation.targets import order, targets
 
 _PREFACE = """Written by `moos eval soft run`, `moos eval soft cost` and `moos eval soft report`. Percentages with
 95% intervals; questions and seeds are both drawn again (1,000 draws, paired by question)."""
@@ -35,17 +26,9 @@ def write(out: Path, docs: Path, note: str = "") -> str:
         raise SoftError(f"{out / 'results.json'} holds nothing: run `moos eval soft run` first")
     path = out / "cost.json"
     cost = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    names = plots.draw(results, cost, docs / "plots", scores)
+    names = plots.draw(results, cost, docs / "plots")
     (docs / "results-soft.md").write_text("\n".join(_page(results, cost, names, note)), encoding="utf-8")
     return f"{docs / 'results-soft.md'} and {len(names)} plots"
-
-
-def scores(results: Results, part: str, method: str, ratio: int, measure: str = "exact") -> Scores | None:
-    """(seeds, questions), or None if it was not measured."""
-    rows = [
-        getattr(cell, measure) for key, cell in sorted(results.cells.items()) if key[:3] == (part, method, ratio)
-    ]
-    return np.array(rows, dtype=np.float64) if rows else None
 
 
 def _page(results: Results, cost: dict[str, Any] | None, names: list[str], note: str) -> Iterator[str]:
@@ -54,7 +37,8 @@ def _page(results: Results, cost: dict[str, Any] | None, names: list[str], note:
     yield from _setting(results)
     if note:
         yield note + "\n"
-    yield from _targets(results, cost)
+    yield from targets(results, cost)
+    yield from order(results)
     for name in names:
         yield f"![{name.removesuffix('.svg')}](plots/{name})\n"
     for part in dict.fromkeys(key[0] for key in results.cells):
@@ -72,45 +56,23 @@ def _setting(results: Results) -> Iterator[str]:
         f"frozen. {facts['questions']} questions a part, each about its own context of {facts['length']} tokens; "
         "no name, no value and, in the second part, no wording of it occurs in any training text.\n"
     )
-    for method, run in sorted(facts.get("training", {}).items()):
+    trained = facts.get("training", {})
+    for method, run in ((each, trained[each]) for each in filed(trained)):
         config = run["config"]
+        ratios = ", ".join(map(str, config["ratios"]))
         yield (
-            f"- {LABELS[method]}: ratios {', '.join(map(str, config['ratios']))} in one run, chunks of "
-            f"{config['chunk']} tokens, {run['text_steps']} steps on text and {run['steps']} on questions, "
-            f"{run['tokens']} context tokens and up to {run['asked']} questions a context a step, lr {run['lr']:g}"
+            f"- {label(method)}{_form(config)}: ratios {ratios} in one run, chunks of {config['chunk']} tokens, "
+            f"{run['text_steps']} steps on text and {run['steps']} on questions, {run['tokens']} context tokens "
+            f"and up to {run['asked']} questions a context a step, AdamW {run['lr']:g}"
+            + (f", Muon {run['muon']:g} for matrices" if run["muon"] else "")
         )
     yield ""
 
 
-def _targets(results: Results, cost: dict[str, Any] | None) -> Iterator[str]:
-    """The targets beside what was measured, met or not."""
-    yield "## Targets\n"
-    full, sac5 = scores(results, NAMES, FULL, 1), scores(results, NAMES, "sac", 5)
-    if full is not None and sac5 is not None:
-        kept = share(sac5, full)
-        yield f"- SAC at 5x keeps {_percent(kept)} of the full context's exact match (target: at least 90)."
-    for rival in ("icae", "500x", "epl"):
-        leads = []
-        for ratio in (5, 15, 51):
-            pair = scores(results, NAMES, "sac", ratio), scores(results, NAMES, rival, ratio)
-            if pair[0] is not None and pair[1] is not None:
-                leads.append(f"{ratio}x {_percent(lead(pair[0], pair[1]))}")
-        if leads:
-            yield (
-                f"- SAC's lead over {LABELS[rival]} in points of exact match"
-                f"{'' if rival == 'epl' else ' (target: positive and growing)'}: " + (", ".join(leads) + ".")
-            )
-    former, icae = scores(results, NAMES, "icformer", 4), scores(results, NAMES, "icae", 4)
-    if former is not None and icae is not None and not icae.any():
-        yield "- IC-Former at 4x against ICAE: no share, ICAE answered no question exactly (target: at least 90)."
-    elif former is not None and icae is not None:
-        yield f"- IC-Former at 4x has {_percent(share(former, icae))} of ICAE's exact match (target: at least 90)."
-    if cost:
-        counted = cost["counted"]["llama-2-7b"]
-        first = next(iter(counted["icae"]))
-        times = counted["icae"][first] / counted["icformer"][first]
-        yield f"- IC-Former's counted arithmetic at the 7B shape is 1/{times:.1f} of ICAE's (target: 1/20)."
-    yield ""
+def _form(config: dict[str, Any]) -> str:
+    """Where memory tokens stand and how they begin, in brackets."""
+    form = SoftConfig.from_json(config).form
+    return "" if config["method"] == "sac" else f" (positions {form.positions}, start {form.start})"
 
 
 def _table(results: Results, part: str) -> Iterator[str]:
@@ -118,10 +80,10 @@ def _table(results: Results, part: str) -> Iterator[str]:
     yield f"## {part[0].upper()}{part[1:]}\n"
     yield "| exact match / F1 | " + " | ".join(f"{ratio}x" for ratio in ratios) + " |"
     yield "|---" * (len(ratios) + 1) + "|"
-    for method, label in LABELS.items():
+    for method in filed(key[1] for key in results.cells):
         cells = [_cell(results, part, method, ratio) for ratio in ratios]
         if any(cells):
-            yield f"| {label} | " + " | ".join(cells) + " |"
+            yield f"| {label(method)} | " + " | ".join(cells) + " |"
     for method in (FULL, NONE):
         yield f"| {method} | {_cell(results, part, method, 1)} |" + " |" * (len(ratios) - 1)
     realised = [
@@ -136,20 +98,20 @@ def _cell(results: Results, part: str, method: str, ratio: int) -> str:
     right, words = (scores(results, part, method, ratio, measure) for measure in ("exact", "f1"))
     if right is None or words is None:
         return ""
-    return f"{_percent(mean(right))} / {100 * words.mean():.1f}"
+    return f"{percent(mean(right))} / {100 * words.mean():.1f}"
 
 
 def _spread(results: Results) -> Iterator[str]:
     yield "## Seeds\n"
     yield "Exact match of each seed, new names and values.\n"
-    for method, label in LABELS.items():
+    for method in filed(key[1] for key in results.cells):
         shown = []
         for ratio in sorted({key[2] for key in results.cells if key[1] == method}):
             found = scores(results, NAMES, method, ratio)
             if found is not None and len(found) > 1:
                 shown.append(f"{ratio}x " + "/".join(f"{100 * each:.1f}" for each in found.mean(axis=1)))
         if shown:
-            yield f"- {label}: {', '.join(shown)}"
+            yield f"- {label(method)}: {', '.join(shown)}"
     yield ""
 
 
@@ -175,7 +137,15 @@ def _cost(cost: dict[str, Any]) -> Iterator[str]:
                 row += " not run | not run | |"
             yield row
         yield ""
+    if "long" in cost:
+        yield from _long(cost["long"])
 
 
-def _percent(value: Estimate) -> str:
-    return f"{100 * value.value:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
+def _long(found: dict[str, dict[str, float]]) -> Iterator[str]:
+    """Chunk after chunk: time grows with the length, memory hardly."""
+    yield "**Long contexts in chunks of 512, small model, in this order in one process**\n"
+    yield "| method and tokens | s | growth of the process's peak, MiB |"
+    yield "|---|---|---|"
+    for name, each in found.items():
+        yield f"| {name} | {each['seconds']:.2f} | {each['grown']:.0f} |"
+    yield ""

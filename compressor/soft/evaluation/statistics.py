@@ -6,9 +6,23 @@ import numpy as np
 import numpy.typing as npt
 
 from moosproxy.compressor.evaluation.measures.statistics import DRAWS, Estimate
+from moosproxy.compressor.soft.evaluation.evaluate import Results
 
 Scores = npt.NDArray[np.float64]
 """(seeds, questions), each in [0, 1]; the same questions in the same order for every method."""
+
+
+def scores(results: Results, part: str, method: str, ratio: int, measure: str = "exact") -> Scores | None:
+    """(seeds, questions), or None if it was not measured."""
+    rows = [
+        getattr(cell, measure) for key, cell in sorted(results.cells.items()) if key[:3] == (part, method, ratio)
+    ]
+    return np.array(rows, dtype=np.float64) if rows else None
+
+
+def percent(value: Estimate) -> str:
+    """With its interval, in percent."""
+    return f"{100 * value.value:.1f} [{100 * value.low:.1f}, {100 * value.high:.1f}]"
 
 
 def mean(scores: Scores) -> Estimate:

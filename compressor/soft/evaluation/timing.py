@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
+from typing import Any, Final
 
 import torch
 
-from moosproxy.compressor.soft.config import SoftConfig
+from moosproxy.compressor.soft.config import Method, SoftConfig
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.evaluation.cost import COUNTED, SHAPES, Shape
 from moosproxy.compressor.soft.models.base import FrozenModel
@@ -20,6 +21,9 @@ from moosproxy.compressor.soft.models.checkpoint import build
 from moosproxy.compressor.soft.weights.loading import load
 
 _CHUNK = 512
+_METHODS: Final[tuple[Method, ...]] = ("icformer", "icae")
+# The first warms up: what it takes is the arithmetic's own room, whatever the length.
+_LONG: Final = (4096, 8192, 32_768)
 _ROUNDS = 3
 
 
@@ -61,7 +65,9 @@ def measure(choice: Choice, say: Callable[[str], None]) -> None:
         lengths = [length for length in choice.lengths if name not in SHAPES or length <= choice.up_to]
         measured[name] = _times(made(), name, lengths, choice.ratio, say)
     choice.out.mkdir(parents=True, exist_ok=True)
-    about = {"ratio": choice.ratio, "device": choice.device, "threads": torch.get_num_threads()}
+    about: dict[str, Any] = {"ratio": choice.ratio, "device": choice.device, "threads": torch.get_num_threads()}
+    if choice.base is not None and sys.platform != "win32":
+        about["long"] = _long(small, choice.ratio, say)
     text = json.dumps({**about, "counted": counted, "measured": measured}, indent=1)
     (choice.out / "cost.json").write_text(text + "\n", encoding="utf-8")
 
@@ -89,7 +95,7 @@ def _times(
     """Seconds of each method at each length: the best of three alternating rounds."""
     methods = {
         name: build(base, SoftConfig(name, (ratio,), _CHUNK, rank=min(128, base.width // 4), alpha=256))
-        for name in ("icformer", "icae")
+        for name in _METHODS
     }
     times: dict[str, dict[str, float]] = {name: {} for name in methods}
     for length in lengths:
@@ -101,6 +107,29 @@ def _times(
         shown = ", ".join(f"{name} {1000 * each[str(length)]:.1f} ms" for name, each in times.items())
         say(f"{shape}, {length} tokens: {shown}")
     return times
+
+
+@torch.inference_mode()
+def _long(base: FrozenModel, ratio: int, say: Callable[[str], None]) -> dict[str, dict[str, float]]:
+    """Contexts of chunks upon chunks, by method and length: seconds, and MiB by which the process's peak grew."""
+    found: dict[str, dict[str, float]] = {}
+    for name in _METHODS:
+        compressor = build(base, SoftConfig(name, (ratio,), _CHUNK, rank=min(128, base.width // 4), alpha=256))
+        for length in _LONG:
+            ids = torch.randint(0, 1000, (1, length), device=base.device) % base.config.vocab_size
+            before = _peak()
+            seconds = _seconds(partial(compressor.compress, ids, ratio), base)
+            found[f"{name} {length}"] = {"seconds": seconds, "grown": _peak() - before}
+            say(f"{name}, {length} tokens: {seconds:.2f} s, {_peak() - before:.0f} MiB more at the peak")
+    return found
+
+
+def _peak() -> float:
+    """The most memory that the process ever held, in MiB."""
+    import resource  # not on Windows, where this command has no long contexts to show
+
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def _seconds(work: Callable[[], Any], base: FrozenModel) -> float:

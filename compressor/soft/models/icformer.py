@@ -2,8 +2,8 @@
 
 No layer of the language model runs. Cost: O(kn + k^2) for k digests of n tokens.
 
-Beside the published form there is one that learns many times sooner: digests stand where SAC's anchors do, begin as
-the mean embedding of the run they stand for, and leave at the scale of the base's own embeddings.
+Beside the published form there is one that learns many times sooner: digests stand where SAC's anchors do, begin
+as the mean embedding of the run they stand for, and leave at the scale of the base's own embeddings.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _THETA = 10_000.0
 
 
 class IcFormer(SoftCompressor):
-    """Digests are learned from zero, or learned vectors that are added to means; a shorter memory uses the first."""
+    """Digests are trained from zero, and added to means in the pooled form; a shorter memory uses the first."""
 
     scale: Tensor | None
 

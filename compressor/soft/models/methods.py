@@ -93,7 +93,7 @@ def pooled(embeddings: Tensor, count: int, ratio: int) -> Tensor:
 def spread(base: FrozenModel) -> float:
     """Root mean square of the base's input embeddings: what the reading model is used to."""
     table: Tensor = base.model.get_input_embeddings().weight
-    return float(table[: 4096].float().square().mean().sqrt())
+    return float(table[:4096].float().square().mean().sqrt())
 
 
 def _unstacked(memory: Memory, chunks: int, rows: int) -> list[Memory]:

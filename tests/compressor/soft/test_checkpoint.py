@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from moosproxy.compressor.soft.config import METHODS, Method
+from moosproxy.compressor.soft.config import METHODS, Method, Positions, SoftConfig, Start
 from moosproxy.compressor.soft.errors import BaseMismatch, SoftError
 from moosproxy.compressor.soft.models.base import fingerprint
 from moosproxy.compressor.soft.models.checkpoint import load, save
@@ -30,6 +30,28 @@ def test_the_configuration_names_base_method_and_ratio(tmp_path: Path) -> None:
 
     assert {"name": "tiny-qwen2", "fingerprint": tiny().fingerprint} == about["base"]
     assert ("sac", [4]) == (about["config"]["method"], about["config"]["ratios"])
+
+
+@pytest.mark.parametrize(
+    ("method", "positions", "start"), [("icformer", "appended", "zero"), ("epl", "spread", "small")]
+)
+def test_a_checkpoint_from_before_there_were_forms_has_the_one_of_its_time(
+    method: Method, positions: Positions, start: Start
+) -> None:
+    written = SoftConfig(method, (4,)).to_json()
+    for name in ("positions", "start", "marker_beside"):
+        del written[name]
+    read = SoftConfig.from_json(written)
+
+    assert ((positions, start), False) == (read.form, read.marker_beside)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_configuration_survives_its_file(method: Method) -> None:
+    config = SoftConfig(method, (4, 5))
+
+    assert config.form == SoftConfig.from_json(config.to_json()).form
+    assert config.name == SoftConfig.from_json(config.to_json()).name == method
 
 
 def test_loading_for_another_base_model_says_which_it_was_trained_for(tmp_path: Path) -> None:

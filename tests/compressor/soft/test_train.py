@@ -115,3 +115,29 @@ def test_every_method_learns_from_the_same_questions(small: tuple[FrozenModel, A
     drawn = [training._draw(base, sources, SoftConfig(method), settings, 3)[0].context for method in METHODS]
 
     assert all(torch.equal(drawn[0], each) for each in drawn)
+
+
+def test_the_share_of_autoencoding_can_be_chosen(small: tuple[FrozenModel, Any]) -> None:
+    base, tokenizer = small
+    sources = [WorldSource(tokenizer, World())]
+    for repeat, expected in ((0.0, {"go_on"}), (0.5, {"go_on", "repeat"}), (1.0, {"repeat"})):
+        settings = SoftTraining(text_steps=20, lengths=(51,), tokens=51, repeat=repeat)
+        for method in ("sac", "epl"):
+            config = SoftConfig(method)  # type: ignore[arg-type]
+            assert expected == {training._draw(base, sources, config, settings, step)[2] for step in range(20)}
+
+
+def test_positions_that_move_have_arrived_at_the_end(
+    small: tuple[FrozenModel, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, tokenizer = small
+    seen = []
+    monkeypatch.setattr(
+        training, "loss_of", lambda compressor, *rest: seen.append(compressor.moved) or loss_of(compressor, *rest)
+    )
+    config = SoftConfig("500x", (5,), chunk=51, rank=4, alpha=8, positions="moving")
+    settings = SoftTraining(steps=6, text_steps=2, lengths=(51,), tokens=102)
+    made = train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path, lambda step: None)
+
+    assert [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0] == seen
+    assert 1.0 == made.moved

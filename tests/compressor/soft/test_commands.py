@@ -29,20 +29,39 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("soft")
     made = moos("train", "base", "--out", folder / "lm", "--steps", "2", "--batch", "256", "--width", "32")
     assert 0 == made.exit_code, made.output
-    for method in ("sac", "icformer"):
+    for name, *words in (
+        ("sac", "--method", "sac"),
+        ("sac-again", "--method", "sac", "--repeat", "0.5"),
+        ("icformer", "--method", "icformer"),
+        ("icformer-published", "--method", "icformer", "--form", "published"),
+    ):
         made = moos(
-            "train", "compressor", "--base", folder / "lm", "--method", method, "--ratio", "4,5", "--out",
-            folder / method, "--chunk", "51", "--rank", "4", "--steps", "2", "--text-steps", "1",
+            "train", "compressor", "--base", folder / "lm", *words, "--ratio", "4,5", "--out",
+            folder / name, "--chunk", "51", "--rank", "4", "--steps", "2", "--text-steps", "1",
             "--lengths", "51", "--batch", "102",
         )  # fmt: skip
         assert 0 == made.exit_code, made.output
     return folder
 
 
+@pytest.mark.slow
+def test_a_run_says_which_form_and_rates_it_had(trained: Path) -> None:
+    """IC-Former's default has rates of its own, its published form the published rate."""
+    facts = {
+        name: json.loads((trained / name / "soft.json").read_text()) for name in ("icformer", "icformer-published")
+    }
+    forms = {name: (each["config"]["positions"], each["config"]["start"]) for name, each in facts.items()}
+    rates = {name: (each["training"]["lr"], each["training"]["muon"]) for name, each in facts.items()}
+
+    assert {"icformer": ("spread", "pooled"), "icformer-published": ("appended", "zero")} == forms
+    assert {"icformer": (1e-3, 0.007), "icformer-published": (1e-4, 0.0)} == rates
+
+
 def measured(folder: Path, out: Path) -> Result:
+    names = ("sac", "sac-again", "icformer", "icformer-published")
     return moos(
         "eval", "run", "--base", folder / "lm",
-        "--compressor", folder / "sac", "--compressor", folder / "icformer",
+        *(word for name in names for word in ("--compressor", folder / name)),
         "--questions", "6", "--length", "102", "--no-hard", "--out", out,
     )  # fmt: skip
 
@@ -59,7 +78,11 @@ def test_results_are_written_kept_and_reported(trained: Path, tmp_path: Path) ->
     assert "sac 5x seed 0: EM" in first.output
     assert "" == again.output
     page = (tmp_path / "docs" / "results-soft.md").read_text()
-    assert "| SAC |" in page
+    rows = [row.split(" |")[0] for row in page.splitlines() if row.startswith(("| SAC", "| IC-"))]
+    assert ["| SAC", "| SAC, with autoencoding", "| IC-Former", "| IC-Former, published form"] == rows[:4]
+    assert "the full context's exact match" in page
+    assert "Published at 15x" in page
+    assert "| icformer 32768 |" in page
     assert "plots/soft-quality.svg" in page
     assert (tmp_path / "docs" / "plots" / "soft-cost.svg").stat().st_size > 1000
 

@@ -18,12 +18,19 @@ IGNORED = -100
 class Batch:
     """context (B, n) token ids, all of them real. tail (B, t): ids read after the context, padded on the right.
     labels (B, t): what each tail position should *be*, IGNORED where nothing is asked. references: the answers in
-    words where each tail is one question."""
+    words where each tail is one question. before (1, h): ids read ahead of every context, if any."""
 
     context: Tensor
     tail: Tensor
     labels: Tensor
     references: tuple[str, ...] = ()
+    before: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device."""
+        before = None if self.before is None else self.before.to(device)
+        tensors = (each.to(device) for each in (self.context, self.tail, self.labels))
+        return Batch(*tensors, self.references, before)
 
 
 class Source(Protocol):

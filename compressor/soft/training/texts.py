@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
+
+import torch
 
 from moosproxy.compressor.errors import CompressorError
 from moosproxy.compressor.records import Record, held_out, read
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.training.batches import IGNORED, Batch, batch_of
+from moosproxy.compressor.soft.training.exchange import Exchange
 
 _SHARE, _SEED = 0.1, 0
 _ENOUGH = 200
@@ -58,12 +61,15 @@ class TextSource:
     def __init__(self, tokenizer: Any, texts: Sequence[Paragraph]) -> None:
         self._tokenizer = tokenizer
         self._texts = texts
+        self._exchange = Exchange.of(tokenizer)
 
     def questions(self, size: int, length: int, asked: int, rng: Random) -> Batch:
         rows = [self._asked(length, asked, rng) for _ in range(size)]
         contexts, tails, labels, references = zip(*rows, strict=True)
         said = tuple(each[0] for each in references) if asked == 1 else ()
-        return batch_of(self._tokenizer, list(contexts), list(tails), list(labels), said)
+        batch = batch_of(self._tokenizer, list(contexts), list(tails), list(labels), said)
+        before = self._exchange.before
+        return replace(batch, before=torch.tensor([before])) if before else batch
 
     def continuation(self, size: int, length: int, rng: Random) -> Batch:
         rows = [self._joined(length + length // 2, rng)[0] for _ in range(size)]
@@ -81,8 +87,8 @@ class TextSource:
         labels: list[int] = []
         chosen = rng.sample(known, min(asked, len(known)))
         for each in chosen:
-            question = self._encode(f"\nQ: {each.question}")
-            answer = [*self._encode(" " + each.answer), self._tokenizer.eos_token_id]
+            question = self._exchange.ask(each.question, first=not tail)
+            answer = self._exchange.answer(each.answer)
             tail += question + answer
             labels += [IGNORED] * len(question) + answer
         return context, tail, labels, [each.answer for each in chosen]
@@ -99,7 +105,3 @@ class TextSource:
             known += [each for each in text.questions if each.end <= reach]
             ids += coded["input_ids"][:room]
         return ids, known
-
-    def _encode(self, text: str) -> list[int]:
-        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
-        return ids

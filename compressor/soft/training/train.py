@@ -66,7 +66,8 @@ def loss_of(compressor: SoftCompressor, batch: Batch, ratio: int, task: Task) ->
     of labels guessed right."""
     base = compressor.base
     memory = compressor.compress(batch.context, ratio)
-    states = Reading(base).read([memory, compressor.marker(task), batch.tail])
+    before = [] if batch.before is None else [batch.before]
+    states = Reading(base).read([*before, memory, compressor.marker(task), batch.tail])
     asked = batch.labels != IGNORED
     # The state before a token predicts it; the marker's predicts the first.
     logits = base.head(states[:, -batch.tail.shape[1] - 1 : -1][asked]).float()
@@ -170,13 +171,8 @@ def _draw(
     repeats = _REPEAT[config.method] if training.repeat is None else training.repeat
     goes_on = rng.random() < 1 - repeats
     if step >= training.text_steps:
-        return _on(source.questions(size, length, training.asked, rng), base), ratio, "go_on"
+        return source.questions(size, length, training.asked, rng).to(base.device), ratio, "go_on"
     batch = source.continuation(size, length, rng)
     if goes_on:
-        return _on(batch, base), ratio, "go_on"
-    return _on(autoencoding(batch.context, base.config.eos_token_id), base), ratio, "repeat"
-
-
-def _on(batch: Batch, base: FrozenModel) -> Batch:
-    device = base.device
-    return Batch(batch.context.to(device), batch.tail.to(device), batch.labels.to(device), batch.references)
+        return batch.to(base.device), ratio, "go_on"
+    return autoencoding(batch.context, base.config.eos_token_id).to(base.device), ratio, "repeat"

@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.training.batches import IGNORED, WorldSource
@@ -99,3 +100,48 @@ def test_training_and_held_out_paragraphs_share_no_title(data: Path) -> None:
 def test_missing_data_is_a_clear_error(tmp_path: Path) -> None:
     with pytest.raises(SoftError, match=r"qa_spans\.jsonl\.gz is missing"):
         paragraphs(tmp_path, held=True)
+
+
+CHATML = (
+    "{% for m in messages %}{% if loop.first %}<|im_start|>system\nBe of use.<|im_end|>\n{% endif %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="module")
+def chatting() -> PreTrainedTokenizerFast:
+    """A tokenizer of a model of conversations."""
+    tokenizer = tokenizer_for(corpus(50, 0), 1024)
+    tokenizer.add_special_tokens({"eos_token": "<|im_end|>", "additional_special_tokens": ["<|im_start|>"]})
+    tokenizer.chat_template = CHATML
+    return tokenizer
+
+
+def test_a_model_of_conversations_is_asked_in_its_own_template(
+    data: Path, chatting: PreTrainedTokenizerFast
+) -> None:
+    """Put together, head, text and tail are what the template makes of the whole conversation."""
+    batch = TextSource(chatting, paragraphs(data, held=False)).questions(1, 60, 2, Random(0))
+    assert batch.before is not None
+    told = chatting.decode(torch.cat([batch.before[0], batch.context[0], batch.tail[0]]))
+    context = chatting.decode(batch.context[0])
+    orders = told.split("<|im_start|>user\n")
+    questions = [each.split("<|im_end|>")[0].split("\n")[-1] for each in orders[1:]]
+    given = [each.split("<|im_start|>assistant\n")[1].split("<|im_end|>")[0] for each in orders[1:]]
+    turns = []
+    for question, answer in zip(questions, given, strict=True):
+        turns += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    turns[0]["content"] = f"{context}\n\nAnswer in a few words, as the text says it.\n{questions[0]}"
+
+    assert told + "\n" == chatting.apply_chat_template(turns, tokenize=False)
+    answers = chatting.decode(batch.labels[batch.labels != IGNORED]).split("<|im_end|>")
+    assert given == answers[:-1]
+    assert 2 == len(questions)
+
+
+def test_the_small_model_is_asked_in_plain_lines(data: Path) -> None:
+    batch = TextSource(TOKENIZER, paragraphs(data, held=False)).questions(1, 60, 1, Random(0))
+
+    assert batch.before is None
+    assert TOKENIZER.decode(batch.tail[0]).startswith("\nQ: ")

@@ -160,9 +160,9 @@ def compressor_command(
     own = rates(config)
     chosen |= {"lr": own[0] if lr is None else lr, "muon": own[1] if muon is None else muon}
     model, tokenizer = session.base(base, dtype, device)
-    sources = session.training_sources(tokenizer, data)
+    sources, held = session.training_sources(tokenizer, data), session.held_out_sources(tokenizer, data)
     with _Bar() as bar:
-        train(model, sources, config, SoftTraining(tokens=batch, **chosen), out, bar.compressor)
+        train(model, sources, config, SoftTraining(tokens=batch, **chosen), out, bar.compressor, held)
 
 
 @click.group("soft")

@@ -28,7 +28,12 @@ PUBLISHED: Final[dict[Method, Form]] = {
     "500x": Form("appended", "normal"),
     "epl": Form("spread", "normal"),
 }
-BEST: Final[dict[Method, Form]] = {**PUBLISHED, "icformer": Form("spread", "pooled")}
+BEST: Final[dict[Method, Form]] = {
+    "icformer": Form("spread", "pooled"),
+    "icae": Form("spread", "pooled"),
+    "500x": Form("moving", "small"),
+    "epl": Form("spread", "small"),
+}
 # What checkpoints are that say nothing of a form: they were trained before there was a choice.
 _FORMER: Final[dict[Method, Form]] = {
     "icformer": Form("appended", "zero"),

@@ -48,6 +48,12 @@ def training_sources(tokenizer: Any, data: Path | None) -> list[Source]:
     return world if data is None else [*world, TextSource(tokenizer, paragraphs(data, held=False))]
 
 
+def held_out_sources(tokenizer: Any, data: Path | None) -> list[Source]:
+    """The same kinds of questions about names, values and titles that training leaves out."""
+    world: list[Source] = [WorldSource(tokenizer, World("held_out", "train"))]
+    return world if data is None else [*world, TextSource(tokenizer, paragraphs(data, held=True))]
+
+
 def evaluate(choice: Choice, say: Callable[[str], None]) -> None:
     """Measures what is not measured yet."""
     model, tokenizer = base(choice.base, "float32", choice.device)

@@ -9,15 +9,15 @@ from random import Random
 from typing import Final
 
 import torch
-from torch import Tensor
-from torch.nn import functional, utils
+from torch.nn import utils
 
 from moosproxy.compressor.soft.config import Method, SoftConfig
 from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.models.checkpoint import build, save
 from moosproxy.compressor.soft.models.methods import SoftCompressor, Task
-from moosproxy.compressor.soft.models.reading import Reading
-from moosproxy.compressor.soft.training.batches import IGNORED, Batch, Source
+from moosproxy.compressor.soft.training.batches import Batch, Source
+from moosproxy.compressor.soft.training.journal import Journal
+from moosproxy.compressor.soft.training.learning import autoencoding, loss_of
 from moosproxy.compressor.soft.training.muon import Muon
 
 # How much of what each method is trained on before questions is autoencoding: SAC goes without it, as published;
@@ -61,27 +61,6 @@ class SoftStep:
     right: float
 
 
-def loss_of(compressor: SoftCompressor, batch: Batch, ratio: int, task: Task) -> tuple[Tensor, float]:
-    """Cross-entropy of the tail's labels, mean over tokens, read behind the memory of the context; and the share
-    of labels guessed right."""
-    base = compressor.base
-    memory = compressor.compress(batch.context, ratio)
-    before = [] if batch.before is None else [batch.before]
-    states = Reading(base).read([*before, memory, compressor.marker(task), batch.tail])
-    asked = batch.labels != IGNORED
-    # The state before a token predicts it; the marker's predicts the first.
-    logits = base.head(states[:, -batch.tail.shape[1] - 1 : -1][asked]).float()
-    wanted = batch.labels[asked]
-    right = (logits.argmax(-1) == wanted).float().mean().item()
-    return functional.cross_entropy(logits, wanted), right
-
-
-def autoencoding(context: Tensor, end: int) -> Batch:
-    """The context is to be said again, to its end."""
-    tail = torch.cat([context, torch.full_like(context[:, :1], end)], dim=1)
-    return Batch(context, tail, tail)
-
-
 def train(
     base: FrozenModel,
     sources: Sequence[Source],
@@ -89,14 +68,19 @@ def train(
     training: SoftTraining,
     out: Path,
     report: Callable[[SoftStep], None],
+    held: Sequence[Source] = (),
 ) -> SoftCompressor:
-    """Trains a compressor and saves it to `out`. An unfinished run found there goes on where it was."""
+    """Trains a compressor and saves it to `out`. An unfinished run found there goes on where it was.
+
+    held: sources of questions that are no part of the training, asked now and then for steps.jsonl.
+    """
     torch.manual_seed(training.seed)
     compressor = build(base, config)
     optimizers = _optimizers(compressor, training)
     total = training.text_steps + training.steps
     first = _resume(out / "state.pt", compressor, optimizers)
     out.mkdir(parents=True, exist_ok=True)
+    journal = Journal(out / "steps.jsonl", held, training.lengths[0], training.asked)
     for step in range(first, total):
         batch, ratio, task = _draw(base, sources, config, training, step)
         # Positions that move have arrived when half of the run is over.
@@ -110,11 +94,13 @@ def train(
                 group["lr"] = rate * scale
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        report(SoftStep(step + 1, total, task, ratio, loss.item(), right))
+        seen = SoftStep(step + 1, total, task, ratio, loss.item(), right)
+        report(seen)
         if (step + 1) % _EVERY == 0:
             states = [each.state_dict() for each, _ in optimizers]
             state = {"step": step + 1, "weights": compressor.state_dict(), "optimizers": states}
             torch.save(state, out / "state.pt")
+            journal.write(compressor, asdict(seen))
     compressor.moved = 1.0
     save(compressor, out, {**asdict(training), "lengths": list(training.lengths)})
     (out / "state.pt").unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from moosproxy.compressor.soft.models.base import FrozenModel, load_base
 from moosproxy.compressor.soft.models.checkpoint import build
 from moosproxy.compressor.soft.training import train as training
 from moosproxy.compressor.soft.training.batches import WorldSource
+from moosproxy.compressor.soft.training.learning import autoencoding, loss_of
 from moosproxy.compressor.soft.training.small_lm import SmallConfig
 from moosproxy.compressor.soft.training.small_lm import train as train_base
-from moosproxy.compressor.soft.training.train import SoftStep, SoftTraining, autoencoding, loss_of, train
+from moosproxy.compressor.soft.training.train import SoftStep, SoftTraining, train
 from moosproxy.compressor.soft.training.world import World
 from tests.compressor.soft.conftest import ids, tiny
 
@@ -141,3 +143,20 @@ def test_positions_that_move_have_arrived_at_the_end(
 
     assert [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0] == seen
     assert 1.0 == made.moved
+
+
+def test_steps_are_told_with_the_loss_on_what_training_leaves_out(
+    small: tuple[FrozenModel, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_EVERY", 2)
+    base, tokenizer = small
+    config = SoftConfig("sac", (5, 15), chunk=51, rank=4, alpha=8)
+    settings = SoftTraining(steps=3, text_steps=1, lengths=(51,), tokens=102)
+    held = [WorldSource(tokenizer, World("held_out"))]
+    train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path, lambda step: None, held)
+    lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
+
+    assert [2, 4] == [line["step"] for line in lines]
+    assert all({"5", "15"} == line["held"].keys() for line in lines)
+    assert lines[0]["held"]["5"]["loss"] != lines[1]["held"]["5"]["loss"]
+    assert all(0 <= line["held"]["15"]["right"] <= 1 for line in lines)

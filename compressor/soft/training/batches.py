@@ -29,8 +29,8 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         before = None if self.before is None else self.before.to(device)
-        tensors = (each.to(device) for each in (self.context, self.tail, self.labels))
-        return Batch(*tensors, self.references, before)
+        tail, labels = self.tail.to(device), self.labels.to(device)
+        return Batch(self.context.to(device), tail, labels, self.references, before)
 
 
 class Source(Protocol):

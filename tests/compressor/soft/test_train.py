@@ -12,6 +12,7 @@ import torch
 from moosproxy.compressor.soft.config import METHODS, Method, SoftConfig
 from moosproxy.compressor.soft.models.base import FrozenModel, load_base
 from moosproxy.compressor.soft.models.checkpoint import build
+from moosproxy.compressor.soft.models.methods import SoftCompressor
 from moosproxy.compressor.soft.training import train as training
 from moosproxy.compressor.soft.training.batches import WorldSource
 from moosproxy.compressor.soft.training.learning import autoencoding, loss_of
@@ -124,8 +125,7 @@ def test_the_share_of_autoencoding_can_be_chosen(small: tuple[FrozenModel, Any])
     sources = [WorldSource(tokenizer, World())]
     for repeat, expected in ((0.0, {"go_on"}), (0.5, {"go_on", "repeat"}), (1.0, {"repeat"})):
         settings = SoftTraining(text_steps=20, lengths=(51,), tokens=51, repeat=repeat)
-        for method in ("sac", "epl"):
-            config = SoftConfig(method)  # type: ignore[arg-type]
+        for config in (SoftConfig("sac"), SoftConfig("epl")):
             assert expected == {training._draw(base, sources, config, settings, step)[2] for step in range(20)}
 
 
@@ -134,9 +134,12 @@ def test_positions_that_move_have_arrived_at_the_end(
 ) -> None:
     base, tokenizer = small
     seen = []
-    monkeypatch.setattr(
-        training, "loss_of", lambda compressor, *rest: seen.append(compressor.moved) or loss_of(compressor, *rest)
-    )
+
+    def watched(compressor: SoftCompressor, *rest: Any) -> tuple[torch.Tensor, float]:
+        seen.append(compressor.moved)
+        return loss_of(compressor, *rest)
+
+    monkeypatch.setattr(training, "loss_of", watched)
     config = SoftConfig("500x", (5,), chunk=51, rank=4, alpha=8, positions="moving")
     settings = SoftTraining(steps=6, text_steps=2, lengths=(51,), tokens=102)
     made = train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path, lambda step: None)

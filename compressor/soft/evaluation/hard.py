@@ -11,8 +11,9 @@ from moosproxy.compressor.soft.evaluation.evaluate import HARD, Bench, Cell
 
 
 def measure(bench: Bench, part: str, ratio: int, compressor: Compressor) -> Cell:
-    """Nothing is protected and the question is known: the kindest setting.
+    """Nothing is protected and the question is known: the kindest setting. Words are left out without marks.
 
+    Whole sentences and marks for what is missing, the compressor's default, cannot reach 15x on a hundred tokens.
     The selection aims at the ratio in pieces of its own tokenizer; the realised one is in tokens of the model.
     """
     shortened = [_shortened(bench, each, ratio, compressor) for each in bench.questions[part]]
@@ -29,7 +30,7 @@ def replace_questions(bench: Bench, part: str, asked: Sequence[Asked]) -> Bench:
 def _shortened(bench: Bench, each: Asked, ratio: int, compressor: Compressor) -> Asked:
     text, question = bench.tokenizer.decode(each.context), bench.tokenizer.decode(each.question)
     question = question.removeprefix("\nQ:").strip()
-    settings = CompressionSettings(ratio=ratio, protect=frozenset(), question=question)
+    settings = CompressionSettings(ratio=ratio, protect=frozenset(), question=question, unit="word", marks=False)
     kept = compressor.compress(text, settings).text.strip()
     ids = bench.tokenizer.encode(" " + kept, add_special_tokens=False)
     return replace(each, context=tuple(ids))

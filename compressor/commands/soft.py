@@ -92,6 +92,13 @@ def base_command(out: Path, data: Path | None, threads: int | None, batch: int, 
 @click.option("--rank", type=click.IntRange(1), default=128, show_default=True, help="LoRA rank; its scale is 2.")
 @click.option("--anchor-table", is_flag=True, help="SAC: a vector for each anchor instead of one for all.")
 @click.option(
+    "--mask",
+    type=click.Choice(["open", "anchors", "causal"]),
+    default="open",
+    show_default=True,
+    help="SAC: what sees ahead in the encoder: all tokens, anchors alone, nothing.",
+)
+@click.option(
     "--form",
     type=click.Choice(["best", "published"]),
     default="best",
@@ -132,6 +139,7 @@ def compressor_command(
     chunk: int,
     rank: int,
     anchor_table: bool,
+    mask: Any,
     form: Any,
     positions: Any,
     start: Any,
@@ -154,6 +162,7 @@ def compressor_command(
         rank,
         2 * rank,
         anchor_table=anchor_table,
+        mask=mask,
         positions=positions or (wanted and wanted.positions),
         start=start or (wanted and wanted.start),
     )

@@ -14,6 +14,10 @@ Positions = Literal["appended", "spread", "moving"]
 Start = Literal["zero", "small", "normal", "pooled"]
 """How they begin: as zero, as N(0, 0.02), as N(0, 1), or as the mean embedding of the run that they stand for."""
 
+Mask = Literal["open", "anchors", "causal"]
+"""What sees the whole chunk in SAC's encoder: every token as published, anchors alone, or nothing."""
+MASKS: Final[tuple[Mask, ...]] = get_args(Mask)
+
 
 class Form(NamedTuple):
     """Where memory tokens stand and how they begin. SAC has none: its anchors are tokens of the context."""
@@ -50,7 +54,7 @@ class SoftConfig:
 
     ratios: those it is trained for. chunk: tokens that are compressed together. rank, alpha: of LoRA. blocks:
     cross-attention blocks of IC-Former. anchor_table: a vector for each anchor of a chunk instead of one for all
-    (SAC's code against its paper). bidirectional: whether SAC's encoder sees ahead. positions, start: the form,
+    (SAC's code against its paper). mask: what sees ahead in SAC's encoder. positions, start: the form,
     that which was found best if not given. marker_beside: whether the marker takes the last token's place.
     """
 
@@ -61,7 +65,7 @@ class SoftConfig:
     alpha: int = 256
     blocks: int = 3
     anchor_table: bool = False
-    bidirectional: bool = True
+    mask: Mask = "open"
     positions: Positions | None = None
     start: Start | None = None
     marker_beside: bool = True
@@ -87,6 +91,8 @@ class SoftConfig:
     @property
     def name(self) -> str:
         """The method, and its form where that is not the default: what results are filed under."""
+        if self.mask != "open":
+            return f"{self.method} with a {self.mask} mask"
         if self.form == BEST.get(self.method, _NO_FORM):
             return self.method
         published = self.form == PUBLISHED.get(self.method)
@@ -108,6 +114,12 @@ class SoftConfig:
         """The inverse; raises SoftError for anything else."""
         try:
             form = _FORMER[value["method"]]._asdict() if value["method"] in _FORMER else {}
-            return cls(**{**form, "marker_beside": False, **value, "ratios": tuple(value["ratios"])})
+            former = {
+                **form,
+                "marker_beside": False,
+                "mask": "open" if value.get("bidirectional", True) else "causal",
+            }
+            value = {name: each for name, each in value.items() if name != "bidirectional"}
+            return cls(**{**former, **value, "ratios": tuple(value["ratios"])})
         except (KeyError, TypeError) as fault:
             raise SoftError(f"not the configuration of a soft compressor: {fault}") from None

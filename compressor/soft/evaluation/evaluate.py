@@ -174,10 +174,12 @@ def _length(pieces: Sequence[Piece]) -> int:
 
 
 def name(facts: dict[str, Any]) -> str:
-    """What a compressor's results are filed under: its method, form, and text task where that was chosen."""
+    """What a compressor's results are filed under: method and form, and what was unusual in its training."""
     repeat = facts["training"].get("repeat")
     task = "" if repeat is None else " with autoencoding" if repeat else " without autoencoding"
-    return SoftConfig.from_json(facts["config"]).name + task
+    config = SoftConfig.from_json(facts["config"])
+    alone = f" at {config.ratios[0]}x alone" if len(config.ratios) == 1 else ""
+    return config.name + task + alone
 
 
 def line(cell: Cell) -> str:

@@ -47,11 +47,13 @@ def order(results: Results) -> Iterator[str]:
 
 
 def _of_full(results: Results, method: str, ratio: int, part: str, wanted: str) -> Iterator[str]:
-    full, own = scores(results, part, FULL, 1), scores(results, part, method, ratio)
-    if full is not None and own is not None:
-        kept = percent(share(own, full))
-        what = f"{label(method)} at {ratio}x keeps {kept} of the full context's exact match"
-        yield f"- {what}, {part} (target: {wanted})."
+    full = scores(results, part, FULL, 1)
+    for name in (method, f"{method} at {ratio}x alone"):
+        own = scores(results, part, name, ratio)
+        if full is not None and own is not None:
+            kept = percent(share(own, full))
+            what = f"{label(name)}, keeps {kept} of the full context's exact match at {ratio}x"
+            yield f"- {what}, {part} (target: {wanted})."
 
 
 def _leads(results: Results) -> Iterator[str]:

@@ -18,7 +18,8 @@ class Memory:
     embeddings (B, k, d): to be read as input embeddings, at the next k positions (IC-Former, ICAE).
     keys, values, one (B, heads, k, head_dim) a layer: to be put into the cache; the keys are rotated already, to
     positions counted from the start of this memory (SAC, 500x).
-    original: tokens that it stands for. span: positions that it takes in the reading model.
+    original: tokens that it stands for. span: positions that it takes in the reading model. back: embeddings right
+    behind keys and values begin that many positions before the next one.
     """
 
     original: int
@@ -26,6 +27,7 @@ class Memory:
     embeddings: Tensor | None = None
     keys: tuple[Tensor, ...] = field(default=())
     values: tuple[Tensor, ...] = field(default=())
+    back: int = 0
 
     @property
     def tokens(self) -> int:
@@ -80,14 +82,6 @@ class Memory:
         if self.embeddings is not None:
             return replace(self, embeddings=change(self.embeddings))
         return replace(self, keys=tuple(map(change, self.keys)), values=tuple(map(change, self.values)))
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A learned vector (1, 1, d) that follows a memory. back: positions before the next one that it stands."""
-
-    vector: Tensor
-    back: int = 0
 
 
 def joined(parts: Sequence[Memory], base: FrozenModel) -> Memory:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.models.base import FrozenModel
-from moosproxy.compressor.soft.models.memory import Marker, Memory, joined
+from moosproxy.compressor.soft.models.memory import Memory, joined
 from moosproxy.compressor.soft.models.positions import fixed_chunks, places
 
 Task = Literal["repeat", "go_on"]
@@ -71,15 +71,15 @@ class SoftCompressor(nn.Module, ABC):
             return tokens.to(embeddings.dtype).expand(embeddings.shape[0], -1, -1)
         return pooled(embeddings, len(tokens), ratio) + tokens.to(embeddings.dtype)
 
-    def marker(self, task: Task) -> Marker:
-        """What follows the memory.
+    def marker(self, task: Task) -> Memory:
+        """What follows the memory: one learned vector that stands for no token.
 
         Behind keys and values that stand where the context stood it takes the last token's place, as published, so
         that what comes next stands where it would behind the text.
         """
         vector = self.markers[_ROW[task]][None, None].to(self.base.dtype)
         beside = self.config.marker_beside and self.config.method in ("sac", "epl")
-        return Marker(vector, back=1 if beside else 0)
+        return Memory(0, 0 if beside else 1, vector, back=1 if beside else 0)
 
 
 def pooled(embeddings: Tensor, count: int, ratio: int) -> Tensor:

@@ -11,10 +11,10 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask
-from moosproxy.compressor.soft.models.memory import Marker, Memory
+from moosproxy.compressor.soft.models.memory import Memory
 
-Piece = Tensor | Memory | Marker
-"""Token ids (B, t) of whole numbers, embeddings (B, t, d), memory of B contexts, or the marker behind it."""
+Piece = Tensor | Memory
+"""Token ids (B, t) of whole numbers, embeddings (B, t, d), or memory of B contexts."""
 
 _BLOCK = 1024
 
@@ -37,7 +37,7 @@ class Reading:
                 pending = []
                 self._insert(piece)
                 continue
-            if isinstance(piece, Marker) and not pending:
+            if isinstance(piece, Memory) and not pending:
                 self.position -= piece.back
             pending.append(self._embedded(piece))
         states = self._flush(pending)
@@ -49,8 +49,6 @@ class Reading:
         if isinstance(piece, Memory):
             assert piece.embeddings is not None
             return piece.embeddings
-        if isinstance(piece, Marker):
-            return piece.vector
         return piece if piece.is_floating_point() else self.base.embed(piece)
 
     def _flush(self, pending: list[Tensor]) -> Tensor | None:

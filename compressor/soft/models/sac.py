@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from moosproxy.compressor.soft.config import SoftConfig
-from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask, open_mask
+from moosproxy.compressor.soft.models.base import FrozenModel, causal_mask
 from moosproxy.compressor.soft.models.lora import Adapter
 from moosproxy.compressor.soft.models.memory import Memory
 from moosproxy.compressor.soft.models.methods import SoftCompressor
@@ -34,7 +34,9 @@ class Sac(SoftCompressor):
         # One row is added to every anchor; of a table the j-th anchor of the chunk gets row j.
         marks = self.anchor[: len(at)].expand(len(at), -1).to(self.base.dtype)
         embeddings = self.base.embed(ids).index_add(1, at, marks.expand(ids.shape[0], -1, -1))
-        mask = open_mask(length, embeddings) if self.config.bidirectional else causal_mask(length, 0, embeddings)
+        mask = causal_mask(length, 0, embeddings)
+        if self.config.mask != "causal":
+            mask[at if self.config.mask == "anchors" else slice(None)] = 0
         positions = torch.arange(length, device=ids.device)
         cache = encoded(self.base, self._adapter, embeddings, mask, positions)[1]
         keys = tuple(layer.keys.index_select(2, at) for layer in cache.layers)

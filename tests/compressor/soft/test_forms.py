@@ -6,14 +6,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from transformers import DynamicCache
 
-from moosproxy.compressor.soft.config import PUBLISHED, Method, SoftConfig, Start
+from moosproxy.compressor.soft.config import MASKS, PUBLISHED, Method, SoftConfig, Start
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.models.checkpoint import build
 from moosproxy.compressor.soft.models.methods import pooled, spread
 from moosproxy.compressor.soft.models.positions import anchors
 from moosproxy.compressor.soft.models.reading import Reading
+from moosproxy.compressor.soft.models.sac import Sac
 from tests.compressor.soft.conftest import ids, tiny
 from tests.compressor.soft.test_methods import CLOSE, compressor, tensors_close
 
@@ -94,7 +96,7 @@ def test_behind_anchors_the_marker_takes_the_place_of_the_last_token(method: Met
 
 def test_a_marker_in_the_last_token_s_place_is_read_there(base: FrozenModel) -> None:
     """At ratio 1, without the last token in the memory, a marker that is that token gives the text's logits."""
-    sac = build(base, SoftConfig("sac", (1,), chunk=64, rank=0, bidirectional=False))
+    sac = build(base, SoftConfig("sac", (1,), chunk=64, rank=0, mask="causal"))
     torch.nn.init.zeros_(sac.get_parameter("anchor"))
     context, tail = ids(1, 30), ids(1, 6, seed=2)
     sac.get_parameter("markers").data[1] = base.embed(context[0, -1:])[0]
@@ -124,3 +126,38 @@ def test_a_form_that_a_method_cannot_have_is_a_clear_error() -> None:
         SoftConfig("sac", positions="spread")
     with pytest.raises(SoftError, match="stay alike"):
         SoftConfig("icae", start="zero")
+
+
+def test_masks_decide_who_sees_ahead() -> None:
+    """A change of the last token reaches every state, the anchors' alone, or none before it."""
+    context = ids(1, 20)
+    changed = context.clone()
+    changed[0, 19] = 3 + (changed[0, 19] - 2) % 90
+    moved = {}
+    for mask in MASKS:
+        made = compressor(tiny(), "sac", ratios=(4, 1), mask=mask)
+        before, after = (made.compress(each, 4).values[2] for each in (context, changed))
+        moved[mask] = not torch.allclose(before[:, :, 0], after[:, :, 0], atol=1e-4)
+    assert {"open": True, "anchors": True, "causal": False} == moved
+
+
+def test_a_mask_for_anchors_alone_leaves_the_others_as_the_model_knows_them(base: FrozenModel) -> None:
+    """Before the first anchor every state is that of the base reading the text itself."""
+    made = build(base, SoftConfig("sac", (5,), chunk=20, rank=0, mask="anchors"))
+    torch.nn.init.zeros_(made.get_parameter("anchor"))
+    assert isinstance(made, Sac)
+    context = ids(1, 20)
+    cache = DynamicCache()
+    base.model(context, past_key_values=cache, use_cache=True)
+    seen = made.encode(context, 5)
+
+    # The first anchor stands at 2; in the first layer it is its own token, in the second it has seen ahead.
+    torch.testing.assert_close(cache.layers[0].keys[:, :, 2], seen.keys[0][:, :, 0], **CLOSE)
+    assert not torch.allclose(cache.layers[1].keys[:, :, 2], seen.keys[1][:, :, 0], atol=1e-3)
+
+
+def test_a_checkpoint_from_before_there_were_masks_has_the_one_of_its_time() -> None:
+    for said, mask in ((True, "open"), (False, "causal")):
+        written = {**SoftConfig("sac").to_json(), "bidirectional": said}
+        del written["mask"]
+        assert mask == SoftConfig.from_json(written).mask

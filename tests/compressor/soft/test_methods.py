@@ -46,7 +46,7 @@ def tensors_close(left: Memory, right: Memory) -> None:
 def test_sac_at_ratio_one_without_adapter_and_with_a_causal_mask_gives_the_full_contexts_logits(
     base: FrozenModel,
 ) -> None:
-    sac = build(base, SoftConfig("sac", (1,), chunk=64, rank=0, bidirectional=False))
+    sac = build(base, SoftConfig("sac", (1,), chunk=64, rank=0, mask="causal"))
     assert isinstance(sac, Sac)
     torch.nn.init.zeros_(sac.anchor)
     context, tail = ids(2, 30), ids(2, 6, seed=2)
@@ -98,7 +98,7 @@ def test_the_text_behind_a_memory_goes_on_where_the_context_ended(base: FrozenMo
 def test_memory_may_stand_behind_text(base: FrozenModel) -> None:
     """At ratio 1 a memory in the middle of a conversation reads like the text itself, apart from seeing what was
     before; the values of the first layer do not depend on that at all."""
-    sac = build(base, SoftConfig("sac", (1,), chunk=64, rank=0, bidirectional=False))
+    sac = build(base, SoftConfig("sac", (1,), chunk=64, rank=0, mask="causal"))
     assert isinstance(sac, Sac)
     torch.nn.init.zeros_(sac.anchor)
     before, context = ids(1, 7, seed=3), ids(1, 12)

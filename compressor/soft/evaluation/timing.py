@@ -45,12 +45,16 @@ def measure(choice: Choice, say: Callable[[str], None]) -> None:
     unknown = sorted(set(choice.shapes) - set(SHAPES))
     if unknown:
         raise SoftError(f"no shape {', '.join(unknown)}: choose of {', '.join(SHAPES)}")
+    about: dict[str, Any] = {"ratio": choice.ratio, "device": choice.device, "threads": torch.get_num_threads()}
     shapes = dict(SHAPES)
     runnable: dict[str, Callable[[], FrozenModel]] = {
         name: partial(_random, SHAPES[name], choice.device) for name in choice.shapes
     }
     if choice.base is not None:
         small = load(choice.base, "float32", choice.device)[0]
+        if sys.platform != "win32":
+            # First of all: a peak that larger shapes have left would hide what this takes.
+            about["long"] = _long(small, choice.ratio, say)
         shapes = {small.name: Shape.of(small.config), **shapes}
         runnable = {small.name: lambda: small, **runnable}
     counted = {
@@ -65,9 +69,6 @@ def measure(choice: Choice, say: Callable[[str], None]) -> None:
         lengths = [length for length in choice.lengths if name not in SHAPES or length <= choice.up_to]
         measured[name] = _times(made(), name, lengths, choice.ratio, say)
     choice.out.mkdir(parents=True, exist_ok=True)
-    about: dict[str, Any] = {"ratio": choice.ratio, "device": choice.device, "threads": torch.get_num_threads()}
-    if choice.base is not None and sys.platform != "win32":
-        about["long"] = _long(small, choice.ratio, say)
     text = json.dumps({**about, "counted": counted, "measured": measured}, indent=1)
     (choice.out / "cost.json").write_text(text + "\n", encoding="utf-8")
 

@@ -59,9 +59,11 @@ def _setting(results: Results) -> Iterator[str]:
     trained = facts.get("training", {})
     for method, run in ((each, trained[each]) for each in filed(trained)):
         config = run["config"]
-        ratios = ", ".join(map(str, config["ratios"]))
+        several = len(config["ratios"]) > 1
+        ratios = f"ratios {', '.join(map(str, config['ratios']))} in one run, " if several else ""
+        seeds = ", ".join(str(each) for each in sorted({key[3] for key in results.cells if key[1] == method}))
         yield (
-            f"- {label(method)}{_form(config)}: ratios {ratios} in one run, chunks of {config['chunk']} tokens, "
+            f"- {label(method)}{_form(config)}: seeds {seeds}, {ratios}chunks of {config['chunk']} tokens, "
             f"{run['text_steps']} steps on text and {run['steps']} on questions, {run['tokens']} context tokens "
             f"and up to {run['asked']} questions a context a step, AdamW {run['lr']:g}"
             + (f", Muon {run['muon']:g} for matrices" if run["muon"] else "")

@@ -25,7 +25,7 @@ def targets(results: Results, cost: dict[str, Any] | None) -> Iterator[str]:
     seen, new = scores(results, NAMES, "sac", 5), scores(results, WORDING, "sac", 5)
     if seen is not None and new is not None:
         kept = percent(share(new, seen))
-        yield f"- SAC at 5x, new wording, has {kept} of its exact match with seen wording (target: at least 70)."
+        yield f"- SAC: new wording has {kept} of the exact match of seen wording at 5x (target: at least 70)."
     if cost:
         yield from _costs(cost)
     yield ""
@@ -52,7 +52,7 @@ def _of_full(results: Results, method: str, ratio: int, part: str, wanted: str) 
         own = scores(results, part, name, ratio)
         if full is not None and own is not None:
             kept = percent(share(own, full))
-            what = f"{label(name)}, keeps {kept} of the full context's exact match at {ratio}x"
+            what = f"{label(name)}: {kept} of the full context's exact match at {ratio}x"
             yield f"- {what}, {part} (target: {wanted})."
 
 

@@ -80,7 +80,7 @@ def test_results_are_written_kept_and_reported(trained: Path, tmp_path: Path) ->
     page = (tmp_path / "docs" / "results-soft.md").read_text()
     rows = [row.split(" |")[0] for row in page.splitlines() if row.startswith(("| SAC", "| IC-"))]
     assert ["| SAC", "| SAC, with autoencoding", "| IC-Former", "| IC-Former, published form"] == rows[:4]
-    assert "the full context's exact match" in page
+    assert "of the full context's exact match at 4x" in page
     assert "Published at 15x" in page
     assert "| icformer 32768 |" in page
     assert "plots/soft-quality.svg" in page

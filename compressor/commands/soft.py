@@ -117,9 +117,9 @@ def base_command(out: Path, data: Path | None, threads: int | None, batch: int, 
     type=click.FloatRange(0, 1),
     help="Share of the text steps that say the context again instead of going on; default as published.",
 )
-@click.option("--lr", type=float, help="Default 1e-4 as published; 1e-3 for IC-Former in its best form.")
+@click.option("--lr", type=float, help="Default 1e-4 as published; 1e-3 with pooled starts.")
 @click.option(
-    "--muon", type=float, help="Rate of Muon for matrices; 0: AdamW alone. Default 0.007 where --lr is 1e-3."
+    "--muon", type=float, help="Rate of Muon for matrices; 0: AdamW alone. Default 0.007 with pooled starts."
 )
 @click.option("--seed", default=0, show_default=True)
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)

@@ -32,6 +32,7 @@ PUBLISHED: Final[dict[Method, Form]] = {
     "500x": Form("appended", "normal"),
     "epl": Form("spread", "normal"),
 }
+# The 500x-like method's is a guess: spread, it would be EPL.
 BEST: Final[dict[Method, Form]] = {
     "icformer": Form("spread", "pooled"),
     "icae": Form("spread", "pooled"),

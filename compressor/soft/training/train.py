@@ -110,9 +110,9 @@ def train(
 def rates(config: SoftConfig) -> tuple[float, float]:
     """Peak rates of AdamW and of Muon for the matrices (0: AdamW for all) where none are given.
 
-    The published one, and for IC-Former with pooled starts those with which it learned on the small model.
+    The published one, and for pooled starts those with which IC-Former and ICAE learned on the small model.
     """
-    return (1e-3, 0.007) if config.method == "icformer" and config.form.start == "pooled" else (1e-4, 0.0)
+    return (1e-3, 0.007) if config.method != "sac" and config.form.start == "pooled" else (1e-4, 0.0)
 
 
 Optimizers = list[tuple[torch.optim.Optimizer, float]]

@@ -141,8 +141,7 @@ def test_masks_decide_who_sees_ahead() -> None:
     assert {"open": True, "anchors": True, "causal": False} == moved
 
 
-def test_a_mask_for_anchors_alone_leaves_the_others_as_the_model_knows_them(base: FrozenModel) -> None:
-    """Before the first anchor every state is that of the base reading the text itself."""
+def test_with_a_mask_for_anchors_alone_an_anchor_sees_ahead_from_the_second_layer_on(base: FrozenModel) -> None:
     made = build(base, SoftConfig("sac", (5,), chunk=20, rank=0, mask="anchors"))
     torch.nn.init.zeros_(made.get_parameter("anchor"))
     assert isinstance(made, Sac)
@@ -151,7 +150,7 @@ def test_a_mask_for_anchors_alone_leaves_the_others_as_the_model_knows_them(base
     base.model(context, past_key_values=cache, use_cache=True)
     seen = made.encode(context, 5)
 
-    # The first anchor stands at 2; in the first layer it is its own token, in the second it has seen ahead.
+    # The first anchor stands at 2. In the first layer its key is its own token's, as in the base's own cache.
     torch.testing.assert_close(cache.layers[0].keys[:, :, 2], seen.keys[0][:, :, 0], **CLOSE)
     assert not torch.allclose(cache.layers[1].keys[:, :, 2], seen.keys[1][:, :, 0], atol=1e-3)
 

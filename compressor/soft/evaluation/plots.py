@@ -16,6 +16,7 @@ _STYLES: Final = {
     "icformer": ("IC-Former", "#9333ea", "d"),
     HARD: ("hard compression", "#6b7280", "x"),
 }
+_DASHES: Final[tuple[Any, ...]] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 def draw(results: Results, cost: dict[str, Any] | None, folder: Path) -> list[str]:
@@ -65,12 +66,12 @@ def _cost(cost: dict[str, Any], path: Path) -> str:
 
     figure, (counted, measured) = pyplot.subplots(1, 2, figsize=(8.4, 3.6))
     for axes, kind, scale in ((counted, "counted", 1e9), (measured, "measured", 1.0)):
-        for dash, (shape, methods) in zip(("-", "--", "-.", ":"), cost[kind].items(), strict=False):
+        for dash, (shape, methods) in zip(_DASHES, cost[kind].items(), strict=False):
             for method in ("icformer", "icae"):
                 label, colour, mark = _STYLES[method]
                 x = [int(length) for length in methods[method]]
                 y = [value / scale for value in methods[method].values()]
-                axes.plot(x, y, dash, color=colour, marker=mark, markersize=3, label=f"{label}, {shape}")
+                axes.plot(x, y, linestyle=dash, color=colour, marker=mark, markersize=3, label=f"{label}, {shape}")
         axes.set(xscale="log", yscale="log", xlabel="context tokens")
         axes.grid(alpha=0.25)
         axes.legend(frameon=False, fontsize=7)

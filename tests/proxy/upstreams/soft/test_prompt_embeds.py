@@ -106,7 +106,8 @@ def test_the_tensor_is_the_prompt_as_vectors(client: openai.OpenAI, site: Simple
         parts = [made.encode(part, 5).embeddings for part in text.split([64, half, text.shape[1] - 64 - half], 1)]
         memory = torch.cat(parts, dim=1)
         before, after = base.embed(ids("<system>Be brief.\n<user>")), base.embed(ids("\n<assistant>"))
-        expected = torch.cat([before, memory, made.marker("go_on"), after], dim=1)[0]
+        marker = made.marker("go_on").embeddings
+        expected = torch.cat([before, memory, marker, after], dim=1)[0]
     assert (expected.shape, torch.float32) == (sent["tensor"].shape, sent["tensor"].dtype)
     torch.testing.assert_close(sent["tensor"], expected)
     assert "prompt" not in sent

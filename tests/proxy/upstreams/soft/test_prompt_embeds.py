@@ -107,6 +107,7 @@ def test_the_tensor_is_the_prompt_as_vectors(client: openai.OpenAI, site: Simple
         memory = torch.cat(parts, dim=1)
         before, after = base.embed(ids("<system>Be brief.\n<user>")), base.embed(ids("\n<assistant>"))
         marker = made.marker("go_on").embeddings
+        assert marker is not None
         expected = torch.cat([before, memory, marker, after], dim=1)[0]
     assert (expected.shape, torch.float32) == (sent["tensor"].shape, sent["tensor"].dtype)
     torch.testing.assert_close(sent["tensor"], expected)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,9 @@ from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import question, structure, windows
 from moosproxy.compressor.planning.pieces import Piece, loose, planned
+from moosproxy.compressor.planning.whole import orders_need_it
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.protect import ProtectedSpan
-from moosproxy.compressor.protect.asked import every_word, requests
 from moosproxy.compressor.settings import CompressionSettings, Kind
 from moosproxy.compressor.text import templates
 from moosproxy.compressor.text.encoding import Encoding, IntArray
@@ -31,8 +30,6 @@ _CHARS_A_TOKEN = 4
 _SKIP_WORDS = 64
 STAND_IN = "o200k_base"
 """Counts a text whose white space goes, where the model's own tokenizer is not known: pieces do not count it."""
-# So many instructions of a text are read at most.
-_FEW_ORDERS = 8
 # The kinds of spans that the caller gives.
 CALLER_KINDS = frozenset({"pattern", "span"})
 # The kinds that verification knows how to put back.
@@ -83,8 +80,10 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
     clock = _Stopwatch()
     asked, asked_text, passages = _question(text, settings, checkpoint)
     pieces = planned(text, settings, asked_text) if settings.unit != "word" else ()
-    whole = _needs_every_word(text, settings, asked_text)
-    alone = whole or (bool(pieces) and loose(text, pieces) < settings.min_savings / _CHARS_A_TOKEN)
+    ordered = settings.question != "off" and orders_need_it(
+        text, asked_text, settings.asked, material=settings.material
+    )
+    alone = ordered or (bool(pieces) and loose(text, pieces) < settings.min_savings / _CHARS_A_TOKEN)
     clock.lap("blocks")
     encoding = checkpoint.encoder.encode(text)
     starts, ends = encoding.word_starts, encoding.word_ends
@@ -131,7 +130,7 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
         windows=built,
         timings=clock.laps,
         alone=alone,
-        every_word=whole,
+        every_word=ordered,
     )
 
 
@@ -146,16 +145,6 @@ def _question(
         return span, text[span[0] : span[1]], question.passages(text)
     given = settings.asked if settings.question in ("auto", "off") else settings.question
     return None, given, question.passages(text) if given else ()
-
-
-def _needs_every_word(text: str, settings: CompressionSettings, asked: str | None) -> bool:
-    """Whether what is asked, in the text or before it, cannot be done with a shorter one."""
-    if settings.question == "off":
-        return False
-    orders = [asked, settings.asked]
-    if asked is None and not settings.material:
-        orders += [text[start:end] for start, end in islice(requests.instruction(text), _FEW_ORDERS)]
-    return any(every_word.needs_every_word(order, material=settings.material) for order in orders if order)
 
 
 def _unread(pieces: Sequence[Piece], starts: IntArray, ends: IntArray) -> BoolArray:

@@ -16,6 +16,7 @@ from moosproxy.proxy import headers
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.errors import BadRequest, Forbidden, NotFound, Told
 from moosproxy.proxy.rewriting.control_group import carries_on, side_of
+from moosproxy.proxy.rewriting.conversation import asked_before
 from moosproxy.proxy.rewriting.outcome import Overrides, Rewritten
 from moosproxy.proxy.rewriting.soft.softening import Softening, is_soft
 from moosproxy.proxy.routes import limiting, local
@@ -150,7 +151,10 @@ def _softening(exchange: Exchange, body: dict[str, Any], decision: Decision, app
         record.upstream_s -= seconds  # the model's time, but compression all the same
 
     ratio = headers.asked_ratio(exchange.headers)
-    return Softening(exchange.way.door.find(body), decision.policy, ratio, take, bypass=applied.bypass)
+    door = exchange.way.door
+    parts = door.find(body)
+    known = asked_before(door, body, parts) if decision.policy.question == "auto" else [None] * len(parts)
+    return Softening(parts, known, decision.policy, ratio, take, bypass=applied.bypass)
 
 
 async def _shorten_first(

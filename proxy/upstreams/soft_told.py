@@ -36,7 +36,7 @@ class SoftWish:
     """Texts of these roles and at least `min_tokens` tokens become soft memory.
 
     ratio: the policy's or the request's own; whether it was trained shows when it is used. reject: never as text
-    instead.
+    instead. whole: texts that stay text, since what is asked of them needs every word.
     """
 
     method: str
@@ -44,4 +44,5 @@ class SoftWish:
     min_tokens: int
     roles: frozenset[str]
     reject: bool
+    whole: frozenset[str] = field(default=frozenset(), repr=False)
     tell: SoftTold = field(default=_nobody, compare=False)

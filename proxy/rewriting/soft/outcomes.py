@@ -40,6 +40,8 @@ def untouched(parts: Sequence[TextPart], reason: SkipReason) -> Rewritten:
 def _outcome(part: TextPart, soft: SoftPart | None, wish: SoftWish, hard: PartOutcome | None) -> PartOutcome:
     if soft is None:
         reason = SkipReason.TOO_SHORT if part.role in wish.roles else SkipReason.ROLE
+        if part.role in wish.roles and part.text in wish.whole:
+            reason = SkipReason.EVERY_WORD
         return hard if hard is not None else unseen(part, reason)
     tokens = soft.tokens
     if hard is not None and hard.reason is None and hard.tokens_after:

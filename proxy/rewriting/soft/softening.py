@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from moosproxy.compressor.planning.whole import stays_whole
 from moosproxy.policies.model import Policy
 from moosproxy.policies.resolve import Decision
 from moosproxy.proxy.bodies.parts import TextPart
 from moosproxy.proxy.bodies.splice import Path
 from moosproxy.proxy.reasons import SkipReason
+from moosproxy.proxy.rewriting.asked import MATERIAL_ROLES
 from moosproxy.proxy.rewriting.outcome import Rewritten
 from moosproxy.proxy.rewriting.soft.outcomes import softened, untouched
 from moosproxy.proxy.upstreams.soft_told import SoftPart, SoftWish
@@ -42,20 +44,29 @@ class Softening:
     """wish: what the model is told, None where the request wants nothing of it."""
 
     def __init__(
-        self, parts: Sequence[TextPart], policy: Policy, ratio: float | None, take: Take, *, bypass: bool
+        self,
+        parts: Sequence[TextPart],
+        asked: Sequence[str | None],
+        policy: Policy,
+        ratio: float | None,
+        take: Take,
+        *,
+        bypass: bool,
     ) -> None:
-        """parts: the request's texts as they came. ratio: the request's own, None where it says nothing."""
+        """parts: the request's texts as they came. asked: what was asked before each. ratio: the request's own,
+        None where it says nothing."""
         self._parts = parts
         self._take = take
         self._shortened: Rewritten | None = None
         self._changes: Mapping[Path, str] = {}
         self._told = False
         self._reason = SkipReason.SOFT_ELSEWHERE
-        asked = wish(policy, ratio)
-        self.wish = None if asked is None else replace(asked, tell=self._tell)
-        if bypass or asked is None or asked.ratio == 1:
-            self.wish = None
+        wished = wish(policy, ratio)
+        self.wish = None
+        if bypass or wished is None or wished.ratio == 1:
             self._reason = SkipReason.BYPASS if bypass else SkipReason.DISABLED
+        else:
+            self.wish = replace(wished, tell=self._tell, whole=_whole(parts, asked, wished, policy))
 
     def shortened(self, rewritten: Rewritten) -> None:
         """What shortening the texts before has made."""
@@ -71,3 +82,19 @@ class Softening:
         self._told = True
         made = softened(self._parts, self._changes, self.wish, told, self._shortened, seconds)
         self._take(made, seconds)
+
+
+def _whole(
+    parts: Sequence[TextPart], asked: Sequence[str | None], wished: SoftWish, policy: Policy
+) -> frozenset[str]:
+    """Vectors keep no word: what is to be translated or counted in is read as text."""
+    if policy.question == "off":
+        return frozenset()
+    long = (
+        (part, before)
+        for part, before in zip(parts, asked, strict=True)
+        if part.role in wished.roles and len(part.text) >= wished.min_tokens
+    )
+    return frozenset(
+        part.text for part, before in long if stays_whole(part.text, before, material=part.role in MATERIAL_ROLES)
+    )

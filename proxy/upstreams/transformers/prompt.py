@@ -140,7 +140,7 @@ class Composer:
             # A token has at least one byte: most texts are told short without counting.
             if soft is None or role not in soft.roles or len(text.encode("utf-8", "replace")) < soft.min_tokens:
                 return False
-            return bool(text.strip()) and len(self.ids(text)) >= soft.min_tokens
+            return text not in soft.whole and bool(text.strip()) and len(self.ids(text)) >= soft.min_tokens
 
         return is_long
 

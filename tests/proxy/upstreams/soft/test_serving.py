@@ -263,3 +263,14 @@ def test_a_text_that_there_is_no_memory_for_is_read_as_text(
 
     assert "soft_tokens" not in details(answer)
     assert "0=role,1=soft_memory" == told["x-moos-skipped"]
+
+
+def test_what_needs_every_word_is_read_as_text(client: openai.OpenAI, computed: list[int]) -> None:
+    answer, told = ask(client, f"Translate the following text into French:\n\n{DOCUMENT} Nothing else.")
+    after = ask(client, "Please translate to French", f"{DOCUMENT} Nothing more.")[1]
+
+    assert computed == []
+    assert "1=every_word" in told["x-moos-skipped"]
+    assert "2=every_word" in after["x-moos-skipped"]
+    assert told["x-moos-tokens-before"] == told["x-moos-tokens-after"]
+    assert not details(answer).get("soft_tokens")

@@ -1,0 +1,27 @@
+"""Whether a text has to stay whole because of what is asked of it."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from moosproxy.compressor.planning import question
+from moosproxy.compressor.protect.asked import requests
+from moosproxy.compressor.protect.asked.every_word import needs_every_word
+
+# So many instructions of a text are read at most.
+_FEW_ORDERS = 8
+
+
+def stays_whole(text: str, asked: str | None, *, material: bool = False) -> bool:
+    """asked: what was asked before the text came. material: a tool's result, in which nobody asks."""
+    span = None if material else question.find(text)
+    own = text[span[0] : span[1]] if span else None
+    return orders_need_it(text, own, asked, material=material)
+
+
+def orders_need_it(text: str, own: str | None, asked: str | None, *, material: bool) -> bool:
+    """The same, where the question in the text, or else the one it is scored against, is known: own."""
+    orders = [own, asked]
+    if own is None and not material:
+        orders += [text[start:end] for start, end in islice(requests.instruction(text), _FEW_ORDERS)]
+    return any(needs_every_word(order, material=material) for order in orders if order)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
 import json
 import re
 from pathlib import Path
@@ -13,6 +15,7 @@ import yaml
 
 from moosproxy import __version__
 from moosproxy.policies.files.load import load
+from moosproxy.proxy.opening.on_ray import Scale
 from moosproxy.proxy.routes.pages import OPEN
 from moosproxy.proxy.settings import Settings
 from tests.deploy.rendering import CHART, Manifest, helm, needs_helm, of_kind, pods, render
@@ -23,14 +26,13 @@ MODES: dict[str, tuple[str, ...]] = {
     "default": (),
     "own databases": ("redis.urlSecret.name=redis", "ledger.urlSecret.name=ledger"),
     "no tier": ("compressor.mode=none", "redis.builtin.enabled=false"),
-    "ray": ("compressor.mode=ray", "compressor.ray.importPath=a.b:app", "compressor.ray.version=2.50.0"),
+    "ray": ("compressor.mode=ray", "compressor.ray.version=2.50.0"),
     "fixed": ("proxy.autoscaling.enabled=false", "compressor.autoscaling.enabled=false"),
     "teams": ("policies.teams.search=keys: []", "policies.teams.hr=keys: []"),
     "theirs": ("policies.existingConfigMap=mine", "imagePullSecrets={a}", "proxy.env.MOOS_UI=off"),
     "open": ("networkPolicy.enabled=false",),
 }
 OLDEST, NEWEST = "1.27", "1.37"
-TIER_ONLY = {"MOOS_COMPRESSOR_URL", "MOOS_COMPRESSOR_FALLBACK", "MOOS_COMPRESSOR_KEY"}
 every_mode = pytest.mark.parametrize("mode", MODES)
 
 
@@ -115,7 +117,7 @@ def test_probes_ask_for_pages_that_need_no_key(mode: str) -> None:
 
 @every_mode
 def test_every_variable_is_a_setting_and_takes_its_value(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = {f"MOOS_{field.upper()}" for field in Settings.model_fields} | TIER_ONLY
+    known = {f"MOOS_{field.upper()}" for field in Settings.model_fields}
     for container in containers(mode).values():
         ours = {name: value for name, value in variables(container).items() if name.startswith("MOOS_")}
         assert ours.keys() <= known
@@ -233,9 +235,12 @@ def test_rays_application_is_named_and_its_own_file_is_yaml() -> None:
     service = of_kind(made("ray"), "RayService")["r-compressor"]
     (application,) = yaml.safe_load(service["spec"]["serveConfigV2"])["applications"]
 
-    assert application["import_path"] == "a.b:app"
+    module, name = application["import_path"].split(":")
+    assert callable(getattr(importlib.import_module(module), name))
+    given = {name: int(value) for name, value in application["args"].items()}
+    assert dataclasses.replace(Scale(), **given) == Scale(least=2, most=50, tokens=8000)
     found = helm("template", "r", str(CHART), "--set", "compressor.mode=ray")
-    assert found.returncode and "compressor.ray.importPath" in found.stderr
+    assert found.returncode and "compressor.ray.version" in found.stderr
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def _coded(dice: random.Random, data: bytes, headers: list[Header]) -> tuple[byt
             (gzip.compress(data, mtime=0), b"gzip"),
             (zlib.compress(data), b"deflate"),
             (gzip.compress(data, mtime=0)[:-9], b"gzip"),
-            (gzip.compress(bytes(4_000_000)), b"gzip"),
+            (gzip.compress(bytes(4_000_000), mtime=0), b"gzip"),
             (gzip.compress(data, mtime=0) + b"more", b"gzip"),
             (data, b"gzip"),
             (data, b"br"),

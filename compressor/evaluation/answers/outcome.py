@@ -20,6 +20,9 @@ from moosproxy.compressor.evaluation.reporting.results import REALISED, Results
 SAME = "same"
 """Of the questions answered right from the full text, the share answered right from the shortened one."""
 SENT, SECONDS = "tokens sent", "seconds"
+SETS = "sets"
+"""Of the facts: by set, with what and when it was measured last."""
+_OF_A_SET = ("checkpoint", "rival", "commit")
 _RIGHT = 0.5
 """Of the headline score: an answer that reaches this is right."""
 _TOLD = "moosproxy, question-aware"
@@ -134,9 +137,21 @@ def _cause(answered: Answered) -> str:
 
 
 def save(folder: Path, results: Results, lost: Sequence[Failure]) -> None:
-    """Writes results.json and failures.json."""
+    """Writes results.json and failures.json. Sets that were not asked in full keep what an earlier run found."""
+    results.facts[SETS] = dict.fromkeys(results.sums, _dated(results.facts))
+    if (folder / "results.json").exists():
+        former = Results.load(folder / "results.json")
+        kept = former.sums.keys() - results.sums.keys()
+        results.sums |= {name: former.sums[name] for name in kept}
+        dates = former.facts.get(SETS, {})
+        results.facts[SETS] |= {name: dates.get(name) or _dated(former.facts) for name in kept}
+        lost = [*lost, *(one for one in load_failures(folder) if one.set in kept)]
     results.save(folder / "results.json")
     (folder / "failures.json").write_bytes(orjson.dumps([asdict(one) for one in lost], option=orjson.OPT_INDENT_2))
+
+
+def _dated(facts: dict[str, Any]) -> dict[str, Any]:
+    return {key: facts.get(key) for key in _OF_A_SET}
 
 
 def load_failures(folder: Path) -> list[Failure]:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from moosproxy.compressor.evaluation.answers.conditions import FULL, NOTHING
-from moosproxy.compressor.evaluation.answers.outcome import CAUSES, SAME, SECONDS, SENT, Failure
+from moosproxy.compressor.evaluation.answers.outcome import CAUSES, SAME, SECONDS, SENT, SETS, Failure
 from moosproxy.compressor.evaluation.answers.sets import every
 from moosproxy.compressor.evaluation.measures import statistics
 from moosproxy.compressor.evaluation.measures.statistics import Estimate
@@ -33,14 +33,15 @@ def section(several: Sequence[Results]) -> str:
 
 def _model(results: Results) -> str:
     facts = results.facts
-    parts = [f"### {facts['model']}", _told(facts), _overview(results)]
+    parts = [f"### {facts['model']}", _overview(results)]
     parts += [_set(results, name) for name in every() if name in results.sums]
     return "\n\n".join(parts)
 
 
-def _told(facts: dict[str, object]) -> str:
-    recipe = f"LLMLingua-2 recipe `{facts['rival']}`. " if facts.get("rival") else ""
-    return f"Checkpoint `{facts['checkpoint']}`. {recipe}Commit `{facts['commit']}`."
+def _told(results: Results, name: str) -> str:
+    facts = results.facts.get(SETS, {}).get(name, results.facts)
+    recipe = f", LLMLingua-2 recipe `{facts['rival']}`" if facts.get("rival") else ""
+    return f"Checkpoint `{facts['checkpoint']}`{recipe}, commit `{facts['commit']}`."
 
 
 def _overview(results: Results) -> str:
@@ -85,7 +86,7 @@ def _set(results: Results, name: str) -> str:
         f"#### {name}: {about.what}",
         "",
         f"{_questions(results, name)} questions about {len(results.sums[name][FULL]['1'][SENT])} texts; "
-        f"{cost[0]:.0f} tokens and {cost[1]:.1f} s each in full. Full text: {absolute}.",
+        f"{cost[0]:.0f} tokens and {cost[1]:.1f} s each in full. Full text: {absolute}. {_told(results, name)}",
         "",
         f"Share of the full text's {about.headline}:",
         "",

@@ -210,3 +210,23 @@ def test_names_that_nothing_has_are_refused(answer_data: Path, tiny_checkpoint: 
 def test_scores_of_long_answers() -> None:
     assert scores.rouge_l("the boat is blue", "the boat was blue") == pytest.approx(2 / 3)
     assert scores.rouge_l("", "the boat") == 0
+
+
+def test_a_set_that_is_not_asked_again_keeps_its_figures_and_their_date(tmp_path: Path) -> None:
+    def found(name: str, commit: str) -> Results:
+        made = Results({"model": "m", "checkpoint": "c", "commit": commit})
+        made.add(name, FULL, "1", "f1", "g", (1.0, 1.0))
+        return made
+
+    def lost(name: str) -> list[outcome.Failure]:
+        return [outcome.Failure(name, 4.0, outcome.GONE, "who?", "Ann", "Ann", "Ben")]
+
+    outcome.save(tmp_path, found("squad", "old"), lost("squad"))
+    outcome.save(tmp_path, found("articles", "new"), lost("articles"))
+    outcome.save(tmp_path, found("articles", "newer"), [])
+    outcome.save(tmp_path, Results({"model": "m", "checkpoint": "c", "commit": "asked nothing"}), [])
+
+    kept = Results.load(tmp_path / "results.json")
+    dates = {name: of["commit"] for name, of in kept.facts[outcome.SETS].items()}
+    assert (set(kept.sums), dates) == ({"squad", "articles"}, {"squad": "old", "articles": "newer"})
+    assert [one.set for one in outcome.load_failures(tmp_path)] == ["squad"]

@@ -10,6 +10,8 @@ from moosproxy.compressor.protect.asked.every_word import needs_every_word
 
 # So many instructions of a text are read at most.
 _FEW_ORDERS = 8
+# A longer order is read at its two ends: a tag may call a whole book an instruction.
+_END_CHARS = 750
 
 
 def stays_whole(text: str, asked: str | None, *, material: bool = False) -> bool:
@@ -24,4 +26,8 @@ def orders_need_it(text: str, own: str | None, asked: str | None, *, material: b
     orders = [own, asked]
     if own is None and not material:
         orders += [text[start:end] for start, end in islice(requests.instruction(text), _FEW_ORDERS)]
-    return any(needs_every_word(order, material=material) for order in orders if order)
+    return any(needs_every_word(_short(order), material=material) for order in orders if order)
+
+
+def _short(order: str) -> str:
+    return order if len(order) <= 2 * _END_CHARS else f"{order[:_END_CHARS]}\n{order[-_END_CHARS:]}"

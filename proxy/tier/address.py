@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +14,12 @@ from moosproxy.proxy.bodies import any_json
 from moosproxy.proxy.tier.wire import BINARY, COMPRESS_PATH, HELLO_PATH, PROTOCOL, PROTOCOL_HEADER, print_of
 
 PROBE_PATIENCE_S = 2.0
+_UNANSWERED = 2
+"""One may be a client that has left."""
 _MOST_HELLO = 64 * 1024
-_MOST_ANSWER = 256 * 1024 * 1024
+_LEAST_ROOM = 1024 * 1024
+_ROOM_PER_BYTE = 64
+"""Bytes of an answer for each of its request: offsets and the scores of all words take fewer."""
 _TOOK = re.compile(r"compress;dur=(\d{1,9}\.\d{3})")
 
 
@@ -89,12 +94,27 @@ class Address:
     """Probes in a row that it did not answer."""
     barred_until: float = 0.0
     """Of time.monotonic(): until then a good probe says nothing about it."""
+    unanswered: int = 0
+    """Texts in a row that were taken back before it answered."""
+    last_resort_until: float = 0.0
+    """Of time.monotonic(): until then others are asked first."""
     waiting: set[asyncio.Task[Said]] = field(default_factory=set)
 
     @property
     def up(self) -> bool:
         """Whether to ask it."""
         return self.fault is None and self.hello is not None
+
+    @property
+    def last_resort(self) -> bool:
+        """Whether others come first, since it greets and then leaves texts unanswered."""
+        return time.monotonic() < self.last_resort_until
+
+    def left_unanswered(self, rest_s: float) -> None:
+        """One more text; twice in a row it rests for so long."""
+        self.unanswered += 1
+        if self.unanswered >= _UNANSWERED:
+            self.last_resort_until = time.monotonic() + rest_s
 
     async def greet(self, session: aiohttp.ClientSession) -> None:
         """The handshake. Raises Fault."""
@@ -116,7 +136,7 @@ class Address:
 
     async def compress(self, session: aiohttp.ClientSession, request: bytes) -> Said:
         """One text. Raises Fault; cancelling it closes the connection, which ends the work at the tier."""
-        return await self._send(session, "POST", COMPRESS_PATH, request, _MOST_ANSWER)
+        return await self._send(session, "POST", COMPRESS_PATH, request, _LEAST_ROOM + _ROOM_PER_BYTE * len(request))
 
     async def _send(
         self, session: aiohttp.ClientSession, method: str, path: str, sent: bytes | None, most: int

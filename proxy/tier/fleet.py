@@ -81,10 +81,11 @@ class Fleet:
         return found | self._unresolved
 
     def choose(self, wanted: str, tried: Collection[Address]) -> Address | None:
-        """Of those that are up, of the wanted print if any is: untried ones first, then who has least to do."""
+        """Of those that are up, of the wanted print if any is: untried ones first, then who answers and has least
+        to do."""
         up = [at for at in self.addresses if at.up]
         fit = [at for at in up if at.hello is not None and at.hello.print == wanted] or up
-        return min(fit, key=lambda at: (at in tried, at.load, random.random()), default=None)
+        return min(fit, key=lambda at: (at in tried, at.last_resort, at.load, random.random()), default=None)
 
     async def send(self, at: Address, request: bytes, tokens: int, *, fresh: bool) -> Said:
         """One text to one address, fresh: over a new connection. Raises Fault, also once the address is found to
@@ -97,7 +98,12 @@ class Fleet:
             await asyncio.wait({work})
             if work.cancelled():
                 raise Fault("stalled", "it stopped answering")
-            return work.result()
+            said = work.result()
+            at.unanswered = 0
+            return said
+        except asyncio.CancelledError:
+            at.left_unanswered(BARRED_S)
+            raise
         except Fault as fault:
             self.note(at, fault)
             raise

@@ -151,6 +151,8 @@ class RemoteService:
     async def _by_tier(self, ask: Ask, tokens: int) -> CompressionResult:
         tries = _Tries()
         while True:
+            if tries.faults >= _MOST_FAULTS:
+                raise TierUnreachable
             at = self.fleet.choose(self.lineage.now.serving, tries.tried)
             if at is None or at in tries.tried:
                 await self._wait(tries, at)
@@ -174,7 +176,7 @@ class RemoteService:
         """Before another round over all addresses. Raises Overloaded, TierUnreachable."""
         if tries.full:
             raise Overloaded
-        if tries.faults >= _MOST_FAULTS or (at is None and self.fleet.lost_s > GIVE_UP_S):
+        if at is None and self.fleet.lost_s > GIVE_UP_S:
             raise TierUnreachable
         await asyncio.sleep(tries.pause_s)
         tries.pause_s = min(2 * tries.pause_s, _LONGEST_PAUSE_S)
@@ -206,6 +208,7 @@ class RemoteService:
                 tries.tried.add(at)
             case 409:
                 tries.others += 1
+                tries.faults += 1
                 self._fault("fingerprint")
                 at.hear(said.told)
             case 504:

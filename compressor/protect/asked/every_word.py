@@ -21,6 +21,7 @@ _OF_TEXTS = words("""
     traduce traduzca traduzcan traducir tradúceme tradúcelo traduza traduzir traduz traduci traduca tradurre
     corrija correggi correggere transcreva trascrivi vertaal przetłumacz przetłumaczyć çevir çevirin
     переведи переведите перевести вычитай вычитайте переклади перекладіть
+    översätt oversæt oversett käännä přelož přeložte fordítsd fordítsa traduceți μετάφρασε μεταφράστε תרגם
     ترجم ترجمة terjemahkan dịch
 """)
 """Work on a text as it stands, whoever sent it."""
@@ -37,16 +38,46 @@ _WRITTEN = (
     r"(?:spelling|grammar|typos?|punctuation|wording|style|tone|prose|text|essay|letter|e-?mails?|article|paragraphs?"
     r"|sentences?|draft|translation|document|story|poem|speech|message|transcript)"
 )
+_NOT_A_NAME = r"(?![\w(=/'\"-]|\.\w)"
+"""A file (`translate.py`), a function or a quoted word is not an order: calls of tools name such."""
 _NOT_ITSELF = r"(?!\s(?:your|the)\s(?:own\s)?(?:answers?|summary|reply|result|output|response|findings)\b)"
+_BEING = (
+    r"(?:you\sare|you['’]re|act\sas|du\sbist|sie\ssind|eres|usted\ses|tu\ses|vous\sêtes|sei|você\sé|je\sbent|jesteś"
+    r"|ты|вы)"
+)
+_TRADE = (
+    r"(?:translator|proof-?reader|copy-?\s?editor|transcriber|(?:translation|proof-?reading)\s(?:assistant|engine|bot)"
+    r"|(?:spelling|grammar|spell)[\s-](?:checker|corrector)|übersetzer|lektor|traductora?|correctora?|traducteur"
+    r"|traductrice|correcteur|tradutora?|traduttore|vertaler|tłumacz|tłumaczem|переводчик|корректор)"
+)
+_INFINITIVES = words("""
+    übersetzen korrigieren lektorieren korrekturlesen transkribieren traduire corriger relire transcrire
+    traducir corregir transcribir traduzir corrigir transcrever tradurre correggere trascrivere
+    vertalen nakijken przetłumaczyć перевести вычитать перекласти
+""")
+_MODAL = (
+    r"\b(?:kannst\sdu|könntest\sdu|können\ssie|könnten\ssie|bitte|peux-tu|pourrais-tu|pouvez-vous|pourriez-vous"
+    r"|puedes|puede|podrías|podría|pode|poderia|puoi|può|potresti|potrebbe|kun\sje|kunt\su|możesz|proszę"
+    r"|можешь|можете)\b"
+)
+"""How one asks politely where the verb then stands in the infinitive, in German and Dutch at the end."""
+_NOT_OF_THE_ANSWER = (
+    r"(?!\s(?:of\s)?(?:your\s|the\s)?(?:final\s)?"
+    r"(?:answers?|repl(?:y|ies)|responses?|outputs?|results?|sources?|citations?|work|users?|relevant)\b)"
+)
+"""`Give all answers as JSON` says how to answer, not what to look for."""
 _OPENING = (
-    r"(?:please\s|kindly\s|(?:can|could|would|will)\syou\s(?:please\s)?|i(?:\swant|\sneed|['’]d\slike|\swould\slike)"
+    r"(?:(?:please|pls),?\s(?:kindly\s)?|kindly\s|(?:can|could|would|will)\syou\s(?:please\s)?|i(?:\swant|\sneed|['’]d\slike|\swould\slike)"
     r"\s(?:you\s)?to\s|(?:your|the)\s(?:task|job|goal|role)\sis\sto\s|you\s(?:will|must|should|only)?\s?|help\sme\s"
     r"|let['’]s\s|always\s|just\s|only\s|bitte\s|merci\sde\s|por\sfavor,?\s|пожалуйста,?\s)?"
 )
 _START = rf"(?:^|[.!?;:,。！？：，\n\"'(*>-]\s*|\b(?:and|then|und|et|y|e|и)\s){_OPENING}"
 _ALWAYS = re.compile(
-    rf"{_START}(?:{any_of(_OF_TEXTS)})(?![\w-]){_NOT_ITSELF}"
-    r"|\byou\sare\s(?:\w+\s){1,4}?(?:translator|proofreader|copy-?\s?editor|transcriber)\b"
+    rf"{_START}(?:{any_of(_OF_TEXTS)}){_NOT_A_NAME}{_NOT_ITSELF}"
+    rf"|{_MODAL}[^.!?\n]{{0,60}}?\b(?:{any_of(_INFINITIVES)})(?![\w-])"
+    r"|\b(?:give|need|want|make|provide|do|write|send)\s(?:me\s|us\s)?(?:an?|the)\s(?:\w+\s){0,3}?"
+    r"(?:translation|proofreading|transcription)\b"
+    rf"|\b{_BEING}\s(?:[\w,-]+\s){{0,5}}?{_TRADE}\b"
     r"|\b(?:word\s(?:for|by)\sword|verbatim|line\sby\sline|sentence\sby\ssentence|wort\sfür\swort|mot\sà\smot"
     r"|palabra\spor\spalabra|parola\sper\sparola|дословно)\b"
     r"|翻译|翻譯|译成|譯成|译为|校对|校對|润色|潤色|逐字|逐句|翻訳|訳して|校正|添削|번역|교정|अनुवाद|แปล",
@@ -54,17 +85,21 @@ _ALWAYS = re.compile(
 )
 _OF_THE_USER = re.compile(
     rf"{_START}(?:"
-    rf"(?:{any_of(_OF_WRITING)})(?![\w-]){_NOT_ITSELF}"
+    rf"(?:{any_of(_OF_WRITING)}){_NOT_A_NAME}(?!\stenu\b){_NOT_ITSELF}"
     rf"|(?:fix|correct|check|improve|polish|edit|review|revise|clean\sup)\s(?:\w+\s){{0,4}}?{_WRITTEN}\b"
     rf"|(?:convert|reformat|format|turn|change|put)\s(?:this|the|my|it|these|all)\b"
-    r"|count\s(?:the|how|all|every|each|up)\b"
+    r"|count\s(?:the|how|all|every|each|up|words|lines|characters)\b"
+    r"|(?:find|spot|mark|list|correct|fix|(?:are|is)\sthere)\s(?:the\s|any\s|all\s)?"
+    r"(?:typos?|(?:spelling|grammar|grammatical|punctuation)\s(?:mistakes?|errors?))\b"
     r"|(?:list|extract|enumerate|find|name|identify|give|show|tell|return|collect)\s(?:me\s|us\s|out\s)?"
-    r"(?:all|every|each)\b"
+    rf"(?:all|every|each)\b{_NOT_OF_THE_ANSWER}"
     r"|(?:nenne|liste|finde|zeige|extrahiere)\s(?:mir\s)?(?:alle|jede)|(?:liste|listez|énumère|énumérez|cite|citez)\s"
     r"(?:tous|toutes|chaque)|(?:enumera|lista|menciona|extrae|liste|elenca)\s(?:todos|todas|todo|toda|cada|tutti|tutte)"
     r"|перечисли(?:те)?\sвсе|найди(?:те)?\sвсе)"
     r"|\bhow\s(?:many\s(?:words|characters|letters|sentences|paragraphs|occurrences|tokens)\b"
     r"|(?:many\stimes|often)\s(?:does|do|is|are|did)\b.{0,80}\b(?:appear|occur|mention(?:ed)?|used|say|said|written)\b"
+    r"|many\s(?:\w+\s){1,3}?(?:are|were|appear)\s(?:there\s|listed\s|mentioned\s)?in\s(?:the|this)\s"
+    r"(?:text|log|file|document|list|table|transcript)\b"
     r"|many\s(?:lines|rows|entries|items|lists|pages)\b.{0,40}\b(?:this|text|file|document|log|table|list)\b)"
     r"|\bwie\sviele\s(?:wörter|zeichen|zeilen|sätze|absätze)\b|\bcombien\sde\s(?:mots|lignes|phrases)\b"
     r"|\bcuántas\s(?:palabras|líneas)\b|\bсколько\s(?:слов|строк|предложений)\b"

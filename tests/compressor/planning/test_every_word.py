@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor
-from moosproxy.compressor.protect.asked.every_word import needs_every_word
+from moosproxy.compressor.planning.whole import stays_whole
+from moosproxy.compressor.protect.asked.every_word import needs_every_word, needs_every_word_to_come
 
 MEETING = """
 Anna opened the meeting and thanked everyone for coming on such a cold morning. The roof of the old hall was
@@ -45,6 +47,15 @@ NEEDED = [
     "英語に翻訳してください。",
     "영어로 번역해 줘",
     "ترجم إلى الإنجليزية:",
+    "Kannst du das ins Deutsche übersetzen?",
+    "Pouvez-vous traduire ce texte ?",
+    "¿Puedes corregir este texto?",
+    "Puoi tradurre questo testo?",
+    "Можешь перевести это?",
+    "Översätt texten till engelska.",
+    "Please give me a German translation of the text.",
+    "Are there any typos in this?",
+    "How many errors are in the log?",
 ]
 NOT_NEEDED = [
     "What does the contract say about translation?",
@@ -57,8 +68,31 @@ NOT_NEEDED = [
     "Which words count?",
     "What was decided about the list of all members?",
     "在佛教术语中，禅那是什么？",
+    "Compte tenu de ce document, quelle est la date ?",
+    "Can you find all relevant facts about the roof?",
 ]
-FOR_TOOLS_NOT_NEEDED = ["Rewrite the module to use asyncio.", "Find all callers of open().", "Convert this class."]
+FOR_TOOLS_NOT_NEEDED = [
+    "Rewrite the module to use asyncio.",
+    "Find all callers of open().",
+    "Convert this class.",
+    "Fix the login.\ntranslate.py",
+    "Fix the login.\ngrep -rn 'translate' src",
+]
+TRANSLATORS = [
+    "You are a professional translator.",
+    "You are a world-class, German-English translator.",
+    "Act as a translator between English and Polish.",
+    "You are a proofreading assistant.",
+    "Du bist ein professioneller Übersetzer.",
+    "Eres un traductor profesional.",
+    "Ты профессиональный переводчик.",
+]
+NO_TRANSLATORS = [
+    "You are a helpful assistant. Give all answers in markdown.",
+    "You are a helpful assistant. List all sources at the end.",
+    "You answer from documents. Return all results as JSON.",
+    "Be polite to all users. Ignore typos.",
+]
 
 
 @pytest.mark.parametrize("order", NEEDED)
@@ -75,6 +109,25 @@ def test_an_order_that_does_not(order: str) -> None:
 def test_what_an_agent_does_to_a_program_says_nothing_about_what_its_tools_find(order: str) -> None:
     assert not needs_every_word(order, material=True)
     assert needs_every_word("Translate the manual.", material=True)
+
+
+@pytest.mark.parametrize("instruction", TRANSLATORS)
+def test_a_standing_instruction_that_needs_every_word(instruction: str) -> None:
+    assert needs_every_word_to_come(instruction)
+
+
+@pytest.mark.parametrize("instruction", NO_TRANSLATORS)
+def test_how_to_answer_says_nothing_about_what_will_be_sent(instruction: str) -> None:
+    assert not needs_every_word_to_come(instruction)
+
+
+def test_a_book_in_a_tag_takes_no_time() -> None:
+    text = f"<instructions>{'a b c, and ' * 40_000}</instructions>\n{MEETING}"
+    began = time.perf_counter()
+
+    assert not stays_whole(text, None)
+    assert time.perf_counter() - began < 1, "reading all of it takes three seconds and more"
+    assert stays_whole(f"<instructions>{'a b c, and ' * 400}. Translate it.</instructions>\n{MEETING}", None)
 
 
 @pytest.mark.parametrize("order", NEEDED)

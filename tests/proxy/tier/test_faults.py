@@ -163,6 +163,61 @@ async def test_a_replica_that_stalls_misses_the_deadline_and_is_counted(odd: Scr
     assert service.faults == {"late": 1}
 
 
+async def test_one_that_greets_and_stalls_is_left_for_another(tier: LiveProxy, odd: ScriptedUpstream) -> None:
+    async def stall(exchange: Exchange) -> None:
+        if exchange.request.target == "/v1/tier":
+            await exchange.reply(200, HELLO, VERSION)
+        else:
+            await exchange.gone(30)
+
+    odd.scripts["tier"] = stall
+    late = 0
+    async with remote(url(odd), tier.url) as service:
+        for _ in range(24):
+            try:
+                assert await ask(service, seconds=0.3) == SHORT
+            except DeadlineMissed:
+                late += 1
+
+    assert late <= 2, "half of all texts would be late"
+
+
+async def test_one_that_refuses_what_it_names_is_not_asked_for_ever(odd: ScriptedUpstream) -> None:
+    asked = 0
+
+    async def refuse(exchange: Exchange) -> None:
+        nonlocal asked
+        asked += exchange.request.target != "/v1/tier"
+        await exchange.reply(200 if exchange.request.target == "/v1/tier" else 409, HELLO, VERSION)
+
+    odd.scripts["tier"] = refuse
+    async with remote(url(odd)) as service:
+        with pytest.raises(TierUnreachable):
+            await ask(service)
+
+    assert asked < 20, "nobody waits between two questions"
+
+
+async def test_an_answer_far_larger_than_its_text_is_none(odd: ScriptedUpstream) -> None:
+    sent = 0
+
+    async def flood(exchange: Exchange) -> None:
+        nonlocal sent
+        if exchange.request.target == "/v1/tier":
+            await exchange.reply(200, HELLO, VERSION)
+            return
+        await exchange.head(200, ("content-length", str(64 * 1024 * 1024)), VERSION)
+        sent += 1
+        await exchange.gone(30)
+
+    odd.scripts["tier"] = flood
+    async with remote(url(odd)) as service:
+        with pytest.raises((TierUnreachable, DeadlineMissed)):
+            await ask(service, seconds=3)
+
+    assert sent and service.faults["garbage"]
+
+
 @pytest.mark.slow
 async def test_the_texts_of_a_frozen_replica_go_to_another() -> None:
     with ReplicaProcess(score_s=1.0) as one, ReplicaProcess() as two:

@@ -14,7 +14,7 @@ from moosproxy.compressor.checkpoint import Checkpoint
 from moosproxy.compressor.kept import Span
 from moosproxy.compressor.planning import question, structure, windows
 from moosproxy.compressor.planning.pieces import Piece, loose, planned
-from moosproxy.compressor.planning.whole import orders_need_it
+from moosproxy.compressor.planning.whole import orders_need_it, rows_need_it
 from moosproxy.compressor.planning.windows import Window
 from moosproxy.compressor.protect import ProtectedSpan
 from moosproxy.compressor.settings import CompressionSettings, Kind
@@ -83,6 +83,7 @@ def make(text: str, settings: CompressionSettings, spans: Sequence[Span], checkp
     ordered = settings.question != "off" and orders_need_it(
         text, asked_text, settings.asked, material=settings.material
     )
+    ordered = ordered or (settings.question != "off" and rows_need_it(text, pieces, asked_text))
     alone = ordered or (bool(pieces) and loose(text, pieces) < settings.min_savings / _CHARS_A_TOKEN)
     clock.lap("blocks")
     encoding = checkpoint.encoder.encode(text)

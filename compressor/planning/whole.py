@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 
+from moosproxy.compressor.kinds.base import TextKind
 from moosproxy.compressor.planning import question
+from moosproxy.compressor.planning.pieces import Piece
 from moosproxy.compressor.protect.asked import requests
-from moosproxy.compressor.protect.asked.every_word import needs_every_word
+from moosproxy.compressor.protect.asked.every_word import needs_every_row, needs_every_word
+
+# Kinds of which rows go: JSON loses none unless it is asked to.
+_ROWS = frozenset({TextKind.LOG, TextKind.CSV, TextKind.TABLE})
 
 # So many instructions of a text are read at most.
 _FEW_ORDERS = 8
@@ -27,6 +33,14 @@ def orders_need_it(text: str, own: str | None, asked: str | None, *, material: b
     if own is None and not material:
         orders += [text[start:end] for start, end in islice(requests.instruction(text), _FEW_ORDERS)]
     return any(needs_every_word(_short(order), material=material) for order in orders if order)
+
+
+def rows_need_it(text: str, pieces: Sequence[Piece], asked: str | None) -> bool:
+    """Whether a figure over all rows is asked for (how many, the slowest), and half of the text is rows."""
+    if asked is None or not needs_every_row(_short(asked)):
+        return False
+    rows = sum(unit.end - unit.start for piece in pieces if piece.kind in _ROWS for unit in piece.units)
+    return 2 * rows >= len(text)
 
 
 def _short(order: str) -> str:

@@ -83,6 +83,43 @@ _ALWAYS = re.compile(
     r"|翻译|翻譯|译成|譯成|译为|校对|校對|润色|潤色|逐字|逐句|翻訳|訳して|校正|添削|번역|교정|अनुवाद|แปล",
     re.IGNORECASE,
 )
+_LANGUAGE = (
+    r"(?:english|german|french|spanish|italian|portuguese|dutch|polish|russian|ukrainian|turkish|greek|czech|swedish"
+    r"|danish|norwegian|finnish|hungarian|romanian|arabic|hebrew|persian|hindi|bengali|urdu|thai|vietnamese"
+    r"|indonesian|japanese|korean|chinese|mandarin|latin|simplified\schinese|traditional\schinese)"
+)
+_INTO = re.compile(
+    rf"\b(?:render|put|need|want|have|rewrite|rephrase|restate|repeat)\s(?:this|it|that|the\s\w+|everything)\s"
+    rf"(?:\w+\s)?(?:in|into|to)\s{_LANGUAGE}\b"
+    rf"|\b(?:an?|the)\s{_LANGUAGE}\s(?:version|translation|rendering)\b"
+    rf"|\bwhat\s(?:would|is|does)\s(?:this|it|that)\b.{{0,40}}\bin\s{_LANGUAGE}\b|^\W*(?:in(?:to)?\s)?{_LANGUAGE},?\s"
+    r"(?:please|pls)\b",
+    re.IGNORECASE,
+)
+"""A translation by other words than the verb. `Summarize it in French` is none."""
+_COUNTING = re.compile(
+    r"\b(?:wie\soft|wie\shäufig)\s(?:kommt|wird|steht|erscheint)|\bcombien\sde\sfois\b.{0,40}\b(?:appar|mention|cité|utilis|écrit)"
+    r"|\bcuántas\sveces\b.{0,40}\b(?:aparec|menciona|sale|usa|repite)|\bquante\svolte\b.{0,40}\b(?:appar|compar|viene|menzion)"
+    r"|\bquantas\svezes\b.{0,40}\b(?:aparec|mencion|ocorre)|\bhoe\svaak\b.{0,40}\b(?:voor|genoemd|staat)"
+    r"|\bile\srazy\b|\bkaç\s(?:kez|kere|defa)\b|\bсколько\sраз\b.{0,40}\b(?:встреча|упомина|повтор|слово)"
+    r"|出现.{0,6}(?:几|多少)次|(?:几|多少)次.{0,4}出现|[数數]一[数數数]|有[几幾多少]{1,2}个(?:字|词|句|行|人名)|何回.{0,6}(?:出|登場|使)|몇\s?번"
+    r"|\b(?:word|character|letter|line)\scount\b|\bhow\smany\s(?:\w+\s){1,3}?(?:are|were|get|is)\s"
+    r"(?:mentioned|named|listed|described|cited)\b"
+    r"|\ba\s(?:full\s|complete\s)?list\sof\s(?:all|every|each)\b|\blist\s(?:of\s)?the\s\w+\s(?:mentioned|named|listed|cited)\b"
+    r"|\b(?:repeat|recite|copy|reproduce)\s(?:this|the|back|my)\b|\bmake\s(?:this|the|my|it)\s(?:\w+\s){0,2}?(?:sound|read|more|less)\b"
+    r"|\b(?:first|second|third|last)\s(?:sentence|paragraph|line|word)\sof\s(?:this|the)\s"
+    r"(?:text|document|article|story|file|log|letter|poem|e-?mail|message|chapter|page|list)\b"
+    r"|\bwhat\sis\sthe\s(?:\w+\s)?(?:first|second|third|fourth|fifth|last)\s(?:sentence|paragraph)\b",
+    re.IGNORECASE,
+)
+"""To count, to repeat or to find by place in the text."""
+_AGGREGATE = re.compile(
+    r"\bhow\s(?:many|often)\b|\b(?:average|mean|median|total|sum|percentage?|proportion|distribution|maximum|minimum)\b"
+    r"|\b(?:slow|fast|long|short|larg|bigg|small|high|low|old|new|earli|lat)(?:i?est)\b|\b(?:most|least)\s\w+"
+    r"|\b(?:top|first|last)\s\d+\b|\b(?:wie\sviele|durchschnitt|insgesamt|combien|moyenne|cuántos|cuántas|promedio"
+    r"|quanti|quante|media|сколько|средн\w+)\b|多少|平均|最[慢快大小多少高低]|一共|总共|何件|平均|いくつ|몇|평균",
+    re.IGNORECASE,
+)
 _OF_THE_USER = re.compile(
     rf"{_START}(?:"
     rf"(?:{any_of(_OF_WRITING)}){_NOT_A_NAME}(?!\stenu\b){_NOT_ITSELF}"
@@ -115,7 +152,15 @@ def needs_every_word(request: str, *, material: bool = False) -> bool:
     material: the text was fetched for the request (a tool's result). Then rewriting, counting and listing may be
     about anything, and translating and the like alone count.
     """
-    return bool(_ALWAYS.search(request) or (not material and _OF_THE_USER.search(request)))
+    if _ALWAYS.search(request) or _INTO.search(request):
+        return True
+    return not material and bool(_OF_THE_USER.search(request) or _COUNTING.search(request))
+
+
+def needs_every_row(request: str) -> bool:
+    """Whether a figure over all rows is asked for (how many, the average, the slowest): it comes out of all of
+    them, and out of some of them wrong."""
+    return bool(_AGGREGATE.search(request))
 
 
 def needs_every_word_to_come(instruction: str) -> bool:

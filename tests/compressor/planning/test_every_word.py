@@ -57,7 +57,31 @@ NEEDED = [
     "Are there any typos in this?",
     "How many errors are in the log?",
 ]
+BY_OTHER_WORDS = [
+    "Please render this in French:",
+    "Please provide a German version of the text below.",
+    "What would this be in German?",
+    "German please:",
+    "I need this in German.",
+    "Make this text sound more formal.",
+    "Are there any spelling mistakes in this text?",
+    "What is the word count of this text?",
+    "How many goats are mentioned?",
+    "Give me a list of every year mentioned.",
+    "List the years mentioned.",
+    "What is the last sentence of this text?",
+    "Repeat the text back to me.",
+    "Wie oft kommt das Wort Dach vor?",
+    "Combien de fois apparaît le mot toit ?",
+    "¿Cuántas veces aparece la palabra techo?",
+    "Сколько раз встречается слово крыша?",
+    "下文中山羊出现了几次？",
+]
 NOT_NEEDED = [
+    "What is the first line of defense against frost?",
+    "What did the German delegation ask for?",
+    "Summarize the text in German.",
+    "How does this work in practice?",
     "What does the contract say about translation?",
     "Who translated the book?",
     "Explain how to translate addresses.",
@@ -95,7 +119,7 @@ NO_TRANSLATORS = [
 ]
 
 
-@pytest.mark.parametrize("order", NEEDED)
+@pytest.mark.parametrize("order", NEEDED + BY_OTHER_WORDS)
 def test_an_order_that_needs_every_word(order: str) -> None:
     assert needs_every_word(order)
 
@@ -160,3 +184,27 @@ def test_what_a_tool_answers_gives_no_orders(compressor: Compressor) -> None:
     text = f"Translate the following text into German:\n\n{MEETING}"
 
     assert not compressor.compress(text, CompressionSettings(ratio=3, material=True)).every_word
+
+
+LOG = "\n".join(
+    f"2026-03-01T10:{at // 60:02}:{at % 60:02} INFO worker-{at % 4} request {at} done in {7 * at % 41} ms"
+    for at in range(120)
+)
+
+
+@pytest.mark.parametrize("asked", ["How many requests took longer than 30 ms?", "Which request was the slowest?"])
+def test_a_figure_over_all_rows_needs_all_of_them(compressor: Compressor, asked: str) -> None:
+    results = [
+        compressor.compress(f"{LOG}\n\n{asked}", CompressionSettings(ratio=3)),
+        compressor.compress(LOG, CompressionSettings(ratio=3, asked=asked, material=True)),
+    ]
+
+    assert [result.every_word for result in results] == [True, True]
+    assert not compressor.compress(f"{MEETING}\n\n{asked}", CompressionSettings(ratio=3)).every_word
+
+
+def test_a_question_about_one_row_leaves_out_others(compressor: Compressor) -> None:
+    result = compressor.compress(f"{LOG}\n\nWhat did worker-2 do with request 42?", CompressionSettings(ratio=3))
+
+    assert result.ratio > 2
+    assert "request 42 done" in result.text

@@ -136,7 +136,9 @@ class Address:
 
     async def compress(self, session: aiohttp.ClientSession, request: bytes) -> Said:
         """One text. Raises Fault; cancelling it closes the connection, which ends the work at the tier."""
-        return await self._send(session, "POST", COMPRESS_PATH, request, _LEAST_ROOM + _ROOM_PER_BYTE * len(request))
+        return await self._send(
+            session, "POST", COMPRESS_PATH, request, _LEAST_ROOM + _ROOM_PER_BYTE * len(request)
+        )
 
     async def _send(
         self, session: aiohttp.ClientSession, method: str, path: str, sent: bytes | None, most: int

@@ -147,6 +147,13 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("compressor_key")
+    @classmethod
+    def _a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """A secret read from a file ends in a line break, which no header can hold."""
+        bare = value.get_secret_value().strip() if value is not None else ""
+        return SecretStr(bare) if bare else None
+
     @property
     def compressor_urls(self) -> list[str]:
         """Those in `compressor_url`."""
@@ -176,7 +183,8 @@ def _is_bare(url: str) -> bool:
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-    return sound and parts.path in ("", "/") and not parts.query and "@" not in parts.netloc
+    bare = parts.path in ("", "/") and not parts.query and not parts.fragment
+    return sound and bare and "@" not in parts.netloc and " " not in parts.netloc
 
 
 def _listed(names: str) -> frozenset[str]:

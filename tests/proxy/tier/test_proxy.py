@@ -135,12 +135,29 @@ def test_a_tier_beyond_loopback_wants_a_key() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["compressor:8687", "http://", "ftp://a", "http://a/v1", "http://u:p@a", "http://a,", "http://a:0"]
+    "url",
+    [
+        "compressor:8687",
+        "http://",
+        "ftp://a",
+        "http://a/v1",
+        "http://u:p@a",
+        "http://a,",
+        "http://a:0",
+        "http://a#b",
+        "http://a b",
+    ],
 )
 def test_a_wrong_url_is_refused_with_what_to_write(url: str) -> None:
     with pytest.raises(ValueError, match=r"must be URLs such as http://compressor:8687"):
         Settings(compressor_url=url)
     assert Settings(compressor_url="http://a:1/, https://b").compressor_urls == ["http://a:1", "https://b"]
+
+
+def test_a_key_is_what_stands_in_the_file_without_its_line_break() -> None:
+    key = Settings.model_validate({"compressor_key": "secret\n"}).compressor_key
+    assert key is not None and key.get_secret_value() == "secret"
+    assert Settings.model_validate({"compressor_key": " \n"}).compressor_key is None, "no key opens no port"
 
 
 @pytest.mark.slow

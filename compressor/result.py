@@ -78,8 +78,8 @@ class CompressionResult:
     def limited_by(self) -> tuple[str, float] | None:
         """The kind of text that kept the ratio more than a tenth below the asked one, and its share of the text.
 
-        The kind that holds the most tokens beyond its part of the budget. None where the ratio was reached, where every
-        word is needed, and where words were the unit.
+        The kind that holds the most tokens beyond its part of the budget. None where the ratio was reached, where
+        every word is needed, and where words were the unit.
         """
         if not self.kinds or self.every_word or self.ratio >= NEAR * self.asked_ratio:
             return None

@@ -78,9 +78,20 @@ _ALWAYS = re.compile(
     r"|\b(?:give|need|want|make|provide|do|write|send)\s(?:me\s|us\s)?(?:an?|the)\s(?:\w+\s){0,3}?"
     r"(?:translation|proofreading|transcription)\b"
     rf"|\b{_BEING}\s(?:[\w,-]+\s){{0,5}}?{_TRADE}\b"
-    r"|\b(?:word\s(?:for|by)\sword|verbatim|line\sby\sline|sentence\sby\ssentence|wort\sfür\swort|mot\sà\smot"
+    r"|翻译|翻譯|译成|譯成|译为|校对|校對|润色|潤色|翻訳|訳して|校正|添削|번역|교정|अनुवाद|แปล",
+    re.IGNORECASE,
+)
+_EXACT = re.compile(
+    r"\b(?:word\s(?:for|by)\sword|verbatim|line\sby\sline|sentence\sby\ssentence|wort\sfür\swort|mot\sà\smot"
     r"|palabra\spor\spalabra|parola\sper\sparola|дословно)\b"
-    r"|翻译|翻譯|译成|譯成|译为|校对|校對|润色|潤色|逐字|逐句|翻訳|訳して|校正|添削|번역|교정|अनुवाद|แปล",
+    r"|逐字|逐句",
+    re.IGNORECASE,
+)
+"""As an order for one text. A system prompt that wants sources cited so says how to answer."""
+_WHATEVER_COMES = re.compile(
+    rf"{_START}(?:{any_of(_OF_WRITING)}|correct|fix|improve|polish|edit|convert|reformat)\s(?:\w+\s){{0,3}}?"
+    r"(?:everything|whatever|(?:all|any|each|every)\s(?:text|message|sentence)s?|(?:the\s)?users?(?:['’]s)?\s(?:text|message"
+    r"|input|draft|writing)s?)\b",
     re.IGNORECASE,
 )
 _LANGUAGE = (
@@ -152,7 +163,7 @@ def needs_every_word(request: str, *, material: bool = False) -> bool:
     material: the text was fetched for the request (a tool's result). Then rewriting, counting and listing may be
     about anything, and translating and the like alone count.
     """
-    if _ALWAYS.search(request) or _INTO.search(request):
+    if _ALWAYS.search(request) or _INTO.search(request) or _EXACT.search(request):
         return True
     return not material and bool(_OF_THE_USER.search(request) or _COUNTING.search(request))
 
@@ -165,4 +176,6 @@ def needs_every_row(request: str) -> bool:
 
 def needs_every_word_to_come(instruction: str) -> bool:
     """Whether a standing instruction is a task of that kind for what the user will send."""
-    return len(instruction) <= STANDING and needs_every_word(instruction)
+    if len(instruction) > STANDING:
+        return False
+    return bool(_ALWAYS.search(instruction) or _WHATEVER_COMES.search(instruction))

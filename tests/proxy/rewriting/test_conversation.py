@@ -109,3 +109,14 @@ def test_a_long_system_prompt_that_also_speaks_of_translating_is_no_translators(
     rules = "Translate labels where needed. " + "Answer in two sentences at most. " * 60
 
     assert asked([{"role": "system", "content": rules}, {"role": "user", "content": "What is late?"}])[1] != rules
+
+
+def test_a_system_prompt_that_says_how_to_answer_makes_nothing_whole() -> None:
+    for how in (
+        "Quote sources verbatim.",
+        "Find all callers first. Format the answer as JSON.",
+        "List all sources.",
+    ):
+        assert asked([{"role": "system", "content": how}, {"role": "user", "content": "What is late?"}])[1] != how
+    for task in ("Rewrite the user's text in plain English.", "Correct everything that is sent."):
+        assert asked([{"role": "system", "content": task}, {"role": "user", "content": "a text"}])[1] == task

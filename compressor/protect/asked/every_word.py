@@ -117,7 +117,7 @@ _COUNTING = re.compile(
     r"|\b(?:word|character|letter|line)\scount\b|\bhow\smany\s(?:\w+\s){1,3}?(?:are|were|get|is)\s"
     r"(?:mentioned|named|listed|described|cited)\b"
     r"|\ba\s(?:full\s|complete\s)?list\sof\s(?:all|every|each)\b|\blist\s(?:of\s)?the\s\w+\s(?:mentioned|named|listed|cited)\b"
-    r"|\b(?:repeat|recite|copy|reproduce)\s(?:this|the|back|my)\b|\bmake\s(?:this|the|my|it)\s(?:\w+\s){0,2}?(?:sound|read|more|less)\b"
+    r"|\b(?:repeat|recite|reproduce)\s(?:back\s)?(?:this|the|my)\s(?:text|message|letter|poem)\b|\bmake\s(?:this|the|my|it)\s(?:\w+\s){0,2}?(?:sound|read|more|less)\b"
     r"|\b(?:first|second|third|last)\s(?:sentence|paragraph|line|word)\sof\s(?:this|the)\s"
     r"(?:text|document|article|story|file|log|letter|poem|e-?mail|message|chapter|page|list)\b"
     r"|\bwhat\sis\sthe\s(?:\w+\s)?(?:first|second|third|fourth|fifth|last)\s(?:sentence|paragraph)\b",

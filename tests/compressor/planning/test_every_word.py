@@ -82,6 +82,7 @@ NOT_NEEDED = [
     "What did the German delegation ask for?",
     "Summarize the text in German.",
     "How does this work in practice?",
+    "The Customer shall not (a) sell the samples; (b) copy the records or the inventory of the building.",
     "What does the contract say about translation?",
     "Who translated the book?",
     "Explain how to translate addresses.",

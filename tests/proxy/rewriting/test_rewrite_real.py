@@ -24,6 +24,7 @@ from moosproxy.policies.model import Policy
 from moosproxy.proxy.cache.local import LocalCache
 from moosproxy.proxy.cache.store import Store
 from moosproxy.proxy.commands.interpreter import tune_interpreter
+from moosproxy.proxy.reasons import SkipReason
 from moosproxy.proxy.rewriting.outcome import Overrides
 from moosproxy.proxy.rewriting.rewrite import Rewriter
 from moosproxy.proxy.scheduling.scheduler import CompressionService
@@ -66,7 +67,7 @@ async def sent(rewriter: Rewriter, text: str, policy: Policy = POLICY) -> str:
         "How many euros did the committee not approve?",
         "Summarise the text above in three bullet points.",
         'Answer in JSON with the keys "person" and "date". Do not add any explanation.',
-        "Translate the following report into Finnish and keep every number as it is.",
+        "Explain the following report in Finnish and keep every number as it is.",
     ],
 )
 @pytest.mark.parametrize("place", ["before", "behind"])
@@ -75,6 +76,16 @@ async def test_a_question_or_an_instruction_survives_word_for_word(
 ) -> None:
     text = f"{wanted}\n\n{report(150)}" if place == "before" else f"{report(150)}\n\n{wanted}"
     assert wanted in await sent(rewriter, text)
+
+
+async def test_what_is_to_be_translated_goes_out_whole_and_says_why(rewriter: Rewriter) -> None:
+    text = f"Translate the following report into Finnish.\n\n{report(150)}"
+    body = {"messages": [{"role": "user", "content": text}]}
+    for _ in range(2):
+        out = await rewriter.rewrite(body, POLICY, None, NONE)
+
+        assert out.body["messages"][0]["content"] == text
+        assert [(part.reason, part.limit) for part in out.parts] == [(SkipReason.EVERY_WORD, None)]
 
 
 async def test_a_code_block_and_a_url_in_a_message_survive(rewriter: Rewriter) -> None:

@@ -63,3 +63,11 @@ def test_patterns_of_the_compressor_keep_the_interpreter_lock() -> None:
     mine = {name: file.read_text() for name, file in MODULES.items() if name.startswith("compressor/")}
 
     assert {name for name, code in mine.items() if re.search(r"\bregex\.(compile|[a-z]+\()", code)} <= allowed
+
+
+def test_no_merge_was_left_half_done() -> None:
+    mark = re.compile(rb"^(?:<{7}|>{7}) ", re.MULTILINE)
+    kept = ("*.md", "*.js", "*.html", "*.css", "*.yaml", "*.toml")
+    texts = [file for room in (*ROOMS, "docs", "deploy") for kind in kept for file in (ROOT / room).rglob(kind)]
+
+    assert [] == [str(file) for file in [*texts, *MODULES.values()] if mark.search(file.read_bytes())]

@@ -116,13 +116,9 @@ function groups() {
 
 const SKIPS = {
   too_short: "shorter than min_tokens", role: "a role that is left alone", bypass: "the request asked for it", disabled: "switched off by the policy",
-<<<<<<< HEAD
   protected_kind: "all of it is protected", every_word: "to translate, to correct or to count", quality_floor: "too much would be lost", not_worth_it: "would not have paid", overloaded: "the compressor was busy", deadline: "not done in time",
-=======
-  protected_kind: "all of it is protected", quality_floor: "too much would be lost", not_worth_it: "would not have paid", overloaded: "the compressor was busy", deadline: "not done in time",
   soft_method: "no soft compressor of that method", soft_ratio: "not trained for the soft ratio", soft_too_long: "longer than max_part_tokens",
   soft_memory: "no memory for soft compression", soft_elsewhere: "an upstream without soft compression answered",
->>>>>>> ccd29e0 (IC-Former's memory goes to a vLLM server as prompt embeddings; soft compression has a page of its own)
   failed: "compression failed", endpoint: "an endpoint that is relayed unseen",
 };
 

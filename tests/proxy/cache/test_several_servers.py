@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import shutil
 import subprocess
 import time
@@ -89,6 +91,13 @@ def _asked(server: RedisServer, *words: str) -> str:
     return subprocess.run(command, capture_output=True, check=False, text=True).stdout
 
 
+def _replicated(master: RedisServer) -> bool:
+    """Whether a replica has all: Redis does not wait for one, and what it lacks dies with the master."""
+    told = _asked(master, "info", "replication")
+    whole = re.search(r"master_repl_offset:(\d+)", told)
+    return bool(whole and re.search(rf"slave0:.*state=online,offset={whole[1]},", told))
+
+
 @pytest.fixture(params=[cluster, watched], ids=["cluster", "sentinel"])
 def servers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Several]:
     if not shutil.which("redis-server") or not shutil.which("redis-cli"):
@@ -130,6 +139,19 @@ async def test_limits_are_counted_there_too(servers: Several) -> None:
     assert (await two.add(changes)).totals == [2 * number for number in range(9)]
     await one.aclose()
     await two.aclose()
+
+
+async def test_a_killed_master_is_followed_by_its_replica(servers: Several, cache: RedisCache) -> None:
+    for name in NAMES:
+        await cache.put_first(name, b"1" + name, 60)
+    _await(lambda: _replicated(servers.servers[0]))
+    servers.servers[0].kill()
+    began = time.monotonic()
+    while None in await cache.get_many(NAMES) or await cache.put_first(b"moos:1:new", b"n", 60) != b"n":
+        assert time.monotonic() - began < 20
+        await asyncio.sleep(0.1)
+    print(f"followed after {time.monotonic() - began:.1f} s")  # noqa: T201
+    assert cache.faults.total() > 0
 
 
 @pytest.mark.parametrize("url", ["redis+cluster://", "redis+cluster://a/b", "redis+sentinel://a", "redis+x://a",

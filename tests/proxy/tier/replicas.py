@@ -11,19 +11,31 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 import uvicorn
 
+from moosproxy.compressor import CompressionSettings
 from moosproxy.proxy.bench.sides import free_port
 from moosproxy.proxy.connections.protocol import BoundedProtocol
 from moosproxy.proxy.opening.serving import TierApp
 from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.tier.remote import RemoteService
-from tests.proxy.fakes import FakeCompressor
+from tests.proxy.fakes import FakeCompressor, prose
 from tests.proxy.live import LiveProxy
+
+TEXT = prose(200)
+SHORT = " ".join(TEXT.split()[::2])
+"""What the fake leaves of it."""
+
+
+async def ask(service: RemoteService, text: str = TEXT, seconds: float = 5.0) -> str:
+    """The short form, by a deadline in so many seconds."""
+    result = await service.compress(text, CompressionSettings(), "team", time.monotonic() + seconds)
+    return result.text
 
 
 def live(compressor: Any = None, **settings: Any) -> LiveProxy:

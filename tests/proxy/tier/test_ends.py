@@ -4,32 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
-from moosproxy.compressor import CompressionSettings
 from moosproxy.proxy.opening.tier import OpenTier
 from moosproxy.proxy.scheduling.scheduler import DeadlineMissed, Overloaded
-from moosproxy.proxy.tier.remote import RemoteService, TierFailed
+from moosproxy.proxy.tier.remote import TierFailed
 from tests.proxy.fakes import BOOM, FakeCompressor, prose
 from tests.proxy.live import LiveProxy
-from tests.proxy.tier.replicas import live, remote
-
-TEXT = prose(200)
-SHORT = " ".join(TEXT.split()[::2])
-
-
-async def ask(service: RemoteService, text: str = TEXT, seconds: float = 5.0) -> str:
-    result = await service.compress(text, CompressionSettings(), "team", time.monotonic() + seconds)
-    return result.text
-
-
-@pytest.fixture
-def tier() -> Iterator[LiveProxy]:
-    with live() as server:
-        yield server
+from tests.proxy.tier.replicas import SHORT, TEXT, ask, live, remote
 
 
 async def test_a_draining_replica_is_left_for_another(tier: LiveProxy) -> None:

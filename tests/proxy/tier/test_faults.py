@@ -9,31 +9,17 @@ from typing import Any
 
 import pytest
 
-from moosproxy.compressor import CompressionSettings
 from moosproxy.proxy.bench.sides import free_port
 from moosproxy.proxy.opening.tier import OpenTier
 from moosproxy.proxy.scheduling.scheduler import DeadlineMissed
-from moosproxy.proxy.tier.remote import RemoteService, TierUnreachable
+from moosproxy.proxy.tier.remote import TierUnreachable
 from moosproxy.proxy.tier.wire import PROTOCOL_HEADER
 from tests.proxy.fakes import prose
 from tests.proxy.live import Exchange, LiveProxy, ScriptedUpstream
-from tests.proxy.tier.replicas import ReplicaProcess, live, remote
+from tests.proxy.tier.replicas import SHORT, ReplicaProcess, ask, live, remote
 
-TEXT = prose(200)
-SHORT = " ".join(TEXT.split()[::2])
 HELLO = b'{"fingerprint": "fake-1", "calibration": "calibrated"}'
 VERSION = (PROTOCOL_HEADER, "1")
-
-
-async def ask(service: RemoteService, text: str = TEXT, seconds: float = 5.0) -> str:
-    result = await service.compress(text, CompressionSettings(), "team", time.monotonic() + seconds)
-    return result.text
-
-
-@pytest.fixture
-def tier() -> Iterator[LiveProxy]:
-    with live() as server:
-        yield server
 
 
 @pytest.fixture

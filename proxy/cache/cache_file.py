@@ -35,6 +35,20 @@ class FileGone(OSError):
     """The file is not the one that was opened: somebody removed it, or put another in its place."""
 
 
+def use_log(db: sqlite3.Connection, patience_s: float) -> None:
+    """Readers and writers beside each other. Of processes that open a new file together one sets this up; SQLite
+    lets the others fail at once, whatever patience they have. Raises sqlite3.Error."""
+    give_up = time.monotonic() + patience_s
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as fault:
+            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+        time.sleep(0.002)
+
+
 class CacheFile:
     """One process's two connections: `read` has one of its own, so that it may run beside everything else."""
 
@@ -46,7 +60,7 @@ class CacheFile:
         try:
             self._id = self._seen()
             os.chmod(path, 0o600)  # the log beside it gets the same
-            self._use_log(patience_s)
+            use_log(self._writer, patience_s)
             # What a crash of the machine loses is a cache in a temporary folder; a killed process loses nothing.
             self._writer.execute("PRAGMA synchronous = OFF")
             self._writer.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
@@ -96,18 +110,6 @@ class CacheFile:
                 remove(self._path)
         self._reader.close()
         self._writer.close()
-
-    def _use_log(self, patience_s: float) -> None:
-        """Of processes that open a new file together one sets this up; SQLite lets the others fail at once."""
-        give_up = time.monotonic() + patience_s
-        while True:
-            try:
-                self._writer.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError as fault:
-                if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                    raise
-            time.sleep(0.002)
 
     @staticmethod
     def _connected(path: Path, patience_s: float) -> sqlite3.Connection:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-from moosproxy.proxy.cache.cache_file import remove
+from moosproxy.proxy.cache.cache_file import remove, use_log
 from moosproxy.proxy.limits.book import Added, Book, Change
 from moosproxy.proxy.log import LOG
 
@@ -97,7 +97,7 @@ class FileBook(Book):
                     "upgrade, or set MOOS_STATE_DIR to another folder"
                 )
             os.chmod(self._path, 0o600)
-            db.execute("PRAGMA journal_mode = WAL")
+            use_log(db, _PATIENCE_S)
             db.execute("PRAGMA synchronous = NORMAL")
             db.executescript(_SCHEMA)
             db.execute(f"PRAGMA user_version = {VERSION}")

@@ -1,8 +1,9 @@
 """Amounts counted here and exchanged with other workers some times a second: a request costs no round trip.
 
 While much is left, a request is let through on what was last heard of the others. Where they could have used up
-the rest meanwhile, it waits for one exchange, which many requests share. Without the others, because what they
-meet in does not answer, each worker takes its share of what was left.
+the rest meanwhile, or this worker holds more than a hundredth of the limit that they have not heard of, it waits
+for one exchange, which many requests share. Without the others, because what they meet in does not answer, each
+worker takes its share of what was left.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from moosproxy.proxy.log import LOG
 EXCHANGE_S = 0.1
 STALE_S = 0.2
 """After that what was heard of the others is asked for anew."""
+_UNTOLD = 0.01
+"""Share of a limit that a worker may let through before the others hear of it: by so much they may go past it."""
 _NEAR = 0.9
 """Share of a limit from which on it is asked for after a hundredth of a second."""
 _NEAR_STALE_S = 0.01
@@ -112,7 +115,8 @@ class Tally:
         used = counter.heard + place
         if used > limit:
             return False
-        if used + (place - counter.sent) * self._others > limit:  # they may have done as much as this worker
+        untold = place - counter.sent
+        if untold > _UNTOLD * limit or used + untold * self._others > limit:  # they may have done as much, too
             return None
         return None if used > _NEAR * limit and counter.stale(now, _NEAR_STALE_S) else True
 

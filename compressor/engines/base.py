@@ -35,6 +35,10 @@ class Engine(Protocol):
     name: str
     kernels: str
     """In which numbers it computes on this processor, for people."""
+    calls: int
+    """Calls of run() at a time that keep it busy."""
+    windows: int
+    """Windows of such a call: more gain nothing, and whoever has one of them waits for all."""
 
     def __init__(self, checkpoint: Checkpoint, threads: int) -> None:
         """Loads the checkpoint; raises CheckpointError if it cannot be loaded."""

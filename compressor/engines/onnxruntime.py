@@ -39,6 +39,7 @@ class OnnxRuntimeEngine:
     """One session without threads of its own, called from a small pool."""
 
     name = "onnxruntime"
+    windows = 1
 
     def __init__(self, checkpoint: Checkpoint, threads: int):
         import onnxruntime
@@ -56,6 +57,7 @@ class OnnxRuntimeEngine:
             raise CheckpointError(f"{path} cannot be loaded: {str(fault).splitlines()[0]}") from None
         self._inputs = {node.name for node in self._session.get_inputs()}
         self._pad, self._types = checkpoint.encoder.pad, int(checkpoint.config.get("type_vocab_size", 1))
+        self.calls = threads + 1  # one waits in the pool, so that no thread of it waits for the caller's next one
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="moos-onnx")
 
     def run(self, windows: Sequence[Window], reduce: Reduce[T]) -> list[T]:

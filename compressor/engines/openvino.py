@@ -20,6 +20,7 @@ class OpenVinoEngine:
     """Windows go to as many streams as there are threads; each stream computes one window in one thread."""
 
     name = "openvino"
+    calls, windows = 1, 16
 
     def __init__(self, checkpoint: Checkpoint, threads: int):
         import openvino

@@ -26,10 +26,12 @@ class TorchEngine:
     """bf16 on a GPU, fp32 on a CPU."""
 
     name = "torch"
+    calls = 1
 
     def __init__(self, checkpoint: Checkpoint, threads: int):
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         dtype = torch.bfloat16 if self._device.type == "cuda" else torch.float32
+        self.windows = GPU_BATCH if self._device.type == "cuda" else 2
         self.kernels = "bf16 on a GPU" if dtype is torch.bfloat16 else "fp32"
         if self._device.type == "cpu":
             torch.set_num_threads(threads)

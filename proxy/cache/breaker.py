@@ -8,13 +8,14 @@ from collections.abc import Callable
 
 class Breaker:
     """Closed while things go well. Opens after `threshold` faults in a row, for `cooldown_s` doubling up to
-    `max_cooldown_s`; then one probe is due, and its outcome closes it or opens it again."""
+    `max_cooldown_s`; then one probe is due, and its outcome closes it or opens it again. A probe costs little and
+    no request waits for it, while what is found again only at the next one is paid for: so they come often."""
 
     def __init__(
         self,
         threshold: int = 3,
-        cooldown_s: float = 1.0,
-        max_cooldown_s: float = 30.0,
+        cooldown_s: float = 0.5,
+        max_cooldown_s: float = 1.0,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._threshold = threshold

@@ -43,6 +43,8 @@ async def load_compressor(settings: Settings, stack: AsyncExitStack) -> tuple[Co
 
 def open_service(settings: Settings, compressor: CompressorLike, stack: AsyncExitStack) -> CompressionService:
     """The queue before a compressor. The stack closes it."""
-    service = CompressionService(compressor, settings.max_queued_tokens)
+    engine = getattr(compressor, "engine", None)
+    grain = {"threads": engine.calls, "batch_windows": engine.windows} if engine is not None else {}
+    service = CompressionService(compressor, settings.max_queued_tokens, **grain)
     stack.push_async_callback(service.aclose)
     return service

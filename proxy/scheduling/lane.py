@@ -78,11 +78,13 @@ class Lane(Generic[Item, Outcome]):
     ) -> None:
         """The threads start with the first item; they are no daemons and end in aclose.
 
-        observe: told, on the event loop, which items took how many seconds together.
+        observe: told, on the event loop, which items took how many seconds of the lane's time; what batches side
+        by side share of it is counted once.
         """
         self._work = work
         self._batch = batch
-        self._free = threads
+        self._threads = self._free = threads
+        self._counted = 0.0
         self._observe = observe
         self._queue: FairQueue[_Job[Item, Outcome], int] = FairQueue()
         self._spare: FairQueue[_Job[Item, Outcome], int] = FairQueue()
@@ -116,6 +118,8 @@ class Lane(Generic[Item, Outcome]):
 
     def _pump(self) -> None:
         while self._free and (batch := self._take()):
+            if self._free == self._threads:
+                self._counted = time.perf_counter()
             self._free -= 1
             task = asyncio.get_running_loop().create_task(self._serve(batch))
             self._running.add(task)
@@ -147,13 +151,14 @@ class Lane(Generic[Item, Outcome]):
     async def _serve(self, batch: list[tuple[_Job[Item, Outcome], int]]) -> None:
         items = [(job, job.items[index]) for job, index in batch]
         loop = asyncio.get_running_loop()
-        began = time.perf_counter()
         try:
             outcomes = await loop.run_in_executor(self._pool, self._attempt, items)
         finally:
             self._free += 1
+        now = time.perf_counter()
         if self._observe:
-            self._observe([item for _, item in items], time.perf_counter() - began)
+            self._observe([item for _, item in items], now - self._counted)
+        self._counted = now
         for (job, index), outcome in zip(batch, outcomes, strict=True):
             job.take(index, outcome)
         self._pump()

@@ -120,7 +120,7 @@ class CompressionService:
             compressor.score,
             batch=batch_windows,
             threads=threads,
-            observe=lambda windows, seconds: admission.model.note(_pieces(windows), seconds / threads),
+            observe=lambda windows, seconds: admission.model.note(_pieces(windows), seconds),
         )
         self._spare: dict[asyncio.Task[CompressionResult], int] = {}
 

@@ -24,16 +24,19 @@ from moosproxy.proxy.bench.fleet.costs import Costs
 from moosproxy.proxy.bench.fleet.model import Fleet, Outcome, Simulation
 from moosproxy.proxy.bench.load import Load, chat_request, measure
 from moosproxy.proxy.bench.sides import SideError
-from moosproxy.proxy.bench.soak import pace
 from moosproxy.proxy.bench.texts import Texts
 from moosproxy.proxy.machine import machine
 
 _DEADLINE_MS = 600_000  # nothing is refused: the model is held to queues, not to refusals
 _FEW, _MANY = 16, 64  # connections: measured, compared
 _KNOWN_TOKENS = 10_000
-_SHORTEST, _LONGEST = 400, 8_000  # tokens: enough texts in a minute to compare
+_SHORTEST, _LONGEST = 1_200, 8_000
+"""Tokens: enough texts in a minute to compare, and none so short that all its facts stay, of which these are full:
+such a one costs little and at times nothing."""
 _ALONE = 14
 _CLIENTS = 6
+_BUSY = 6
+_SLICES = 4
 _LOAD = 0.6
 
 
@@ -68,20 +71,23 @@ def calibrate(seconds: float) -> tuple[Costs, list[Compared]]:
 
 
 async def _box(port: int, start_s: float, seconds: float) -> tuple[Costs, list[Compared]]:
-    passing = await _passing(port, _FEW, seconds / 8)
+    few, many = list[Load](), list[Load]()
+    for _ in range(_SLICES):  # in turn: a box has faster and slower seconds
+        few.append(await _passing(port, _FEW, seconds / 16))
+        many.append(await _passing(port, _MANY, seconds / 16))
+    proxy_s = mean(1 / load.rate for load in few)
     known = await _known(port, seconds / 8)
-    compared_passing = await _passing(port, _MANY, seconds / 8)
     early = await _compressor(port, 1)
     runs = await _by_chance(port, early, seconds), await _without_pause(port, seconds)
     late = await _compressor(port, 2)
     costs = Costs(
-        proxy_s=1 / passing.rate,
-        proxy_token_s=max(0.0, 1 / known.rate - 1 / passing.rate) / _KNOWN_TOKENS,
+        proxy_s=proxy_s,
+        proxy_token_s=max(0.0, 1 / known.rate - proxy_s) / _KNOWN_TOKENS,
         **{name: (early[name] + late[name]) / 2 for name in early},
         start_s=round(start_s, 2),
         machine=machine(),
     )
-    return costs, [*_passed(costs, compared_passing), *_replayed(costs, *runs)]
+    return costs, [*_passed(costs, many), *_replayed(costs, *runs)]
 
 
 async def _passing(port: int, connections: int, seconds: float) -> Load:
@@ -105,17 +111,43 @@ async def _known(port: int, seconds: float) -> Load:
 
 
 async def _compressor(port: int, seed: int) -> dict[str, float]:
-    """Costs of texts: what one takes alone, and how many tokens a second come out where texts overlap."""
+    """Costs of texts: what one takes alone, and what one more takes where many overlap."""
     texts = Texts(100 + seed)
     async with _session() as session:
         sizes = [_between(part / (_ALONE - 1)) for part in range(_ALONE)]
         alone = [await ask(session, port, [user(texts.of(size))], stream=True) for size in sizes]
+        together = [await _together(session, port, texts, size) for size in (_SHORTEST, _LONGEST)]
     _whole(alone)
-    return _fit([(reply.before, reply.compression_ms / 1000) for reply in alone], 1 / await pace(port))
+    return _fit([(reply.before, reply.compression_ms / 1000) for reply in alone], together)
 
 
-def _fit(points: Sequence[tuple[float, float]], busy_token_s: float) -> dict[str, float]:
-    """Seconds a text and a token by weighted least squares; a busy box shows the model's share of the latter."""
+async def _together(session: aiohttp.ClientSession, port: int, texts: Texts, size: int) -> tuple[float, float]:
+    """Tokens of a text, and seconds for each, of several that are asked for at once."""
+    asked = [ask(session, port, [user(texts.of(size))], stream=True) for _ in range(_BUSY)]
+    began = time.perf_counter()
+    replies = await asyncio.gather(*asked)
+    took = time.perf_counter() - began
+    _whole(replies)
+    return mean(reply.before for reply in replies), took / _BUSY
+
+
+def _fit(alone: Sequence[tuple[float, float]], together: Sequence[tuple[float, float]]) -> dict[str, float]:
+    """Seconds a text and a token: together they are the model's, which is never idle then; what a text takes more
+    alone are those of the other stage. Each: (tokens, seconds) of a text."""
+    fixed, slope = _line(alone)
+    model_s, model_token_s = _line(together)
+    off = [math.log(seconds / (fixed + slope * tokens)) for tokens, seconds in alone]
+    return {
+        "text_s": max(0.0, fixed - model_s),
+        "text_token_s": max(0.0, slope - model_token_s),
+        "model_token_s": model_token_s,
+        "model_s": model_s,
+        "spread": stdev(off),
+    }
+
+
+def _line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Seconds for any text, at least 0, and for a token, by least squares of what each is off by as a share."""
     weights = [1 / seconds for _, seconds in points]
     total = sum(weights)
     at = sum(w * tokens for w, (tokens, _) in zip(weights, points, strict=True)) / total
@@ -123,10 +155,7 @@ def _fit(points: Sequence[tuple[float, float]], busy_token_s: float) -> dict[str
     slope = sum(w * (x - at) * (y - took) for w, (x, y) in zip(weights, points, strict=True)) / sum(
         w * (x - at) ** 2 for w, (x, _) in zip(weights, points, strict=True)
     )
-    fixed = max(0.0, took - slope * at)
-    model = min(busy_token_s, slope)
-    off = [math.log(seconds / (fixed + slope * tokens)) for tokens, seconds in points]
-    return {"text_s": fixed, "text_token_s": slope - model, "model_token_s": model, "spread": stdev(off)}
+    return max(0.0, took - slope * at), slope
 
 
 async def _by_chance(port: int, costs: dict[str, float], seconds: float) -> list[tuple[float, Reply]]:
@@ -166,13 +195,14 @@ async def _without_pause(port: int, seconds: float) -> tuple[float, list[Reply]]
     return time.perf_counter() - began, replies
 
 
-def _passed(costs: Costs, load: Load) -> list[Compared]:
-    until = load.seconds
+def _passed(costs: Costs, loads: Sequence[Load]) -> list[Compared]:
+    until = mean(load.seconds for load in loads)
+    rate, whole = mean(load.rate for load in loads), [seconds for load in loads for seconds in load.whole]
     told = _one_box(costs).run_closed(iter(lambda: 0.0, None), _MANY, until)
     run = f"{_MANY} connections, nothing to shorten"
     return [
-        Compared(run, "throughput", "1/s", load.rate, len(told.added) / until),
-        Compared(run, "median", "ms", 1000 * median(load.whole), 1000 * median(told.added)),
+        Compared(run, "throughput", "1/s", rate, len(told.added) / until),
+        Compared(run, "median", "ms", 1000 * median(whole), 1000 * median(told.added)),
     ]
 
 
@@ -203,7 +233,9 @@ def _latencies(run: str, measured: Sequence[float], told: Outcome) -> list[Compa
 
 def _one_box(costs: Costs) -> Simulation:
     """Without a network in between, and without chance: the texts are those of the run."""
-    there = {name: getattr(costs, name) for name in ("proxy_s", "proxy_token_s", "text_s", "text_token_s")}
+    there = {
+        name: getattr(costs, name) for name in ("proxy_s", "proxy_token_s", "text_s", "text_token_s", "model_s")
+    }
     box = Costs(**there, model_token_s=costs.model_token_s, hop_s=0.0, redis_s=0.0)
     return Simulation(Fleet(deadline_s=math.inf), box)
 

@@ -69,9 +69,8 @@ def faster(costs: Costs, tokens_per_s: float | None) -> Costs:
     if tokens_per_s is None:
         return costs
     share = costs.tokens_per_s / tokens_per_s
-    return replace(
-        costs, text_token_s=costs.text_token_s * share, model_token_s=costs.model_token_s * share, machine="given"
-    )
+    stages = {name: getattr(costs, name) * share for name in ("text_token_s", "model_token_s", "model_s")}
+    return replace(costs, **stages, machine="given")
 
 
 def _bounds(given: str) -> tuple[int, int]:

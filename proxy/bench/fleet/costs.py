@@ -18,8 +18,9 @@ class Costs:
 
     proxy_s: of a proxy's event loop for a streamed request; proxy_token_s: more of it a token of known texts.
     text_s: of a compressor for any text. text_token_s: before and after the model, which another text's model may
-    overlap. model_token_s: in the model. spread: standard deviation of the logarithm of a text's cost.
-    hop_s: between a proxy and the tier, both ways; 0 in one process. redis_s: a look-up. start_s: until ready.
+    overlap. model_token_s: in the model; model_s: there for any text, such as a last window that is not full.
+    spread: standard deviation of the logarithm of a text's cost. hop_s: between a proxy and the tier, both ways; 0
+    in one process. redis_s: a look-up. start_s: until ready.
     """
 
     proxy_s: float
@@ -27,6 +28,7 @@ class Costs:
     text_s: float
     text_token_s: float
     model_token_s: float
+    model_s: float = 0.0
     spread: float = 0.0
     hop_s: float = 0.002
     redis_s: float = 0.001

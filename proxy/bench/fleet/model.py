@@ -193,7 +193,7 @@ class Simulation:
             return
         noise = math.exp(self._dice.gauss(-(self._costs.spread**2) / 2, self._costs.spread))
         first = (self._costs.text_s + text.tokens * self._costs.text_token_s) * noise
-        second = text.tokens * self._costs.model_token_s * noise
+        second = (self._costs.model_s + text.tokens * self._costs.model_token_s) * noise
         half = max(now, replica.text_free) + first
         done = max(half, replica.model_free) + second
         if replica.held and done - now > CERTAINTY * (text.arrived + self._fleet.deadline_s - now):

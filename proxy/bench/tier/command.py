@@ -67,7 +67,7 @@ async def _measure(
     paces: list[tuple[float, float]] = []
     ways: list[float] = []
     async with AsyncExitStack() as stack:
-        local = CompressionService(own)
+        local = CompressionService(own, threads=own.engine.calls, batch_windows=own.engine.windows)
         stack.push_async_callback(local.aclose)
         remote = RemoteService(list(urls), None, None, 60)
         stack.push_async_callback(remote.aclose)

@@ -248,3 +248,25 @@ async def test_two_threads_serve_two_batches_at_once() -> None:
     lane: Lane[int, int] = Lane("pair", work, batch=1, threads=2)
     assert await lane.run(None, [7, 8]) == [7, 8]
     await lane.aclose()
+
+
+async def test_time_that_batches_share_is_counted_once() -> None:
+    seen: list[tuple[int, float]] = []
+
+    def work(items: list[float]) -> list[float]:
+        time.sleep(items[0])
+        return items
+
+    lane: Lane[float, float] = Lane(
+        "three", work, batch=1, threads=3, observe=lambda items, seconds: seen.append((len(items), seconds))
+    )
+    began = time.perf_counter()
+    await lane.run(None, [0.05] * 12)
+    took = time.perf_counter() - began
+    await asyncio.sleep(0.3)  # nobody works: that counts for nobody
+    await lane.run(None, [0.05])
+    await lane.aclose()
+
+    assert len(seen) == 13
+    assert sum(seconds for _, seconds in seen[:12]) == pytest.approx(took, abs=0.02)
+    assert seen[12][1] < 0.3

@@ -81,12 +81,14 @@ def test_wrong_bounds_are_named(given: str) -> None:
 
 
 def test_costs_are_read_back_from_what_they_made() -> None:
-    points = [(tokens, 0.01 + tokens * 0.0002) for tokens in (300, 1_000, 3_000, 9_000)]
-    found = _fit(points, 0.00015)
+    points = [(tokens, 0.03 + tokens * 0.0002) for tokens in (300, 1_000, 3_000, 9_000)]
+    found = _fit(points, [(300, 0.02 + 300 * 0.00015), (9_000, 0.02 + 9_000 * 0.00015)])
 
     assert found["text_s"] == pytest.approx(0.01) and found["spread"] == pytest.approx(0, abs=1e-9)
-    assert found["model_token_s"] == 0.00015 and found["text_token_s"] == pytest.approx(0.00005)
-    assert _fit(points, 0.001)["text_token_s"] == pytest.approx(0, abs=1e-9)  # a busy box is never slower alone
+    assert found["model_s"] == pytest.approx(0.02) and found["model_token_s"] == pytest.approx(0.00015)
+    assert found["text_token_s"] == pytest.approx(0.00005)
+    slower = _fit(points, [(300, 0.3), (9_000, 9.0)])  # a busy box may be slower than what one text takes alone
+    assert slower["text_token_s"] == 0 and slower["model_token_s"] == pytest.approx(0.001)
 
 
 @pytest.mark.slow

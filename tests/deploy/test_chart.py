@@ -15,7 +15,7 @@ import yaml
 
 from moosproxy import __version__
 from moosproxy.policies.files.load import load
-from moosproxy.proxy.opening.on_ray import Scale
+from moosproxy.proxy.opening.on_ray import WATCHED, Scale
 from moosproxy.proxy.routes.pages import OPEN
 from moosproxy.proxy.settings import Settings
 from tests.deploy.rendering import CHART, Manifest, helm, needs_helm, of_kind, pods, render
@@ -241,6 +241,13 @@ def test_rays_application_is_named_and_its_own_file_is_yaml() -> None:
     assert dataclasses.replace(Scale(), **given) == Scale(least=2, most=50, tokens=8000)
     found = helm("template", "r", str(CHART), "--set", "compressor.mode=ray")
     assert found.returncode and "compressor.ray.version" in found.stderr
+
+
+def test_a_lost_machine_is_soon_called_dead_by_rays_head() -> None:
+    env = {name: variables(container) for name, container in containers("ray").items()}
+
+    assert WATCHED.items() <= env["head r-compressor"].items()
+    assert not WATCHED.keys() & env["compressors r-compressor"].keys()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.proxy.bench.sides import free_port
-from moosproxy.proxy.opening.on_ray import APPLICATION, ByQueuedTokens, Scale, deploy, served, withdraw
+from moosproxy.proxy.opening.on_ray import APPLICATION, WATCHED, ByQueuedTokens, Scale, deploy, served, withdraw
 from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.tier.remote import RemoteService
 from tests.proxy.fakes import report
@@ -58,7 +58,7 @@ def ports() -> dict[str, int]:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
-    os.environ |= {"RAY_raylet_start_wait_time_s": "120", "RAY_USAGE_STATS_ENABLED": "0"}
+    os.environ |= {"RAY_raylet_start_wait_time_s": "120", "RAY_USAGE_STATS_ENABLED": "0", **WATCHED}
     made = utils.Cluster(
         initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, **ports()}
     )

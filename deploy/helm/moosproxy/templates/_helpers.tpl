@@ -96,6 +96,13 @@ spec:
       imagePullPolicy: {{ $root.Values.image.pullPolicy }}
       env:
         - {name: HOME, value: /tmp}
+        {{- if eq (index . 1) "ray-head" }}
+        # Until a lost machine is called dead, every other one sends texts there; Ray's own values take 15 seconds.
+        - {name: RAY_health_check_initial_delay_ms, value: "0"}
+        - {name: RAY_health_check_period_ms, value: "500"}
+        - {name: RAY_health_check_timeout_ms, value: "1000"}
+        - {name: RAY_health_check_failure_threshold, value: "3"}
+        {{- end }}
         - {name: MOOS_COMPRESSOR_THREADS, value: {{ $tier.threads | quote }}}
         - {name: MOOS_STATE_DIR, value: /var/lib/moos}
         - name: MOOS_COMPRESSOR_KEY

@@ -11,15 +11,25 @@ from typing import Any
 import aiohttp
 
 from moosproxy.proxy.bodies import any_json
-from moosproxy.proxy.tier.wire import BINARY, COMPRESS_PATH, HELLO_PATH, PROTOCOL, PROTOCOL_HEADER, print_of
+from moosproxy.proxy.tier.wire import (
+    BINARY,
+    COMPRESS_PATH,
+    HELLO_PATH,
+    PROTOCOL,
+    PROTOCOL_HEADER,
+    QUEUED_HEADER,
+    print_of,
+)
 
 PROBE_PATIENCE_S = 2.0
 _UNANSWERED = 2
 """One may be a client that has left."""
+_MOST_QUEUED = 2**40
 _MOST_HELLO = 64 * 1024
 _LEAST_ROOM = 1024 * 1024
 _ROOM_PER_BYTE = 64
 """Bytes of an answer for each of its request: offsets and the scores of all words take fewer."""
+_COUNT = re.compile(r"[0-9]{1,15}")
 _TOOK = re.compile(r"compress;dur=(\d{1,9}\.\d{3})")
 
 
@@ -47,11 +57,13 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An answer of a tier that speaks our version. took: seconds of compression, None where it does not say."""
+    """An answer of a tier that speaks our version. took: seconds of compression; queued: tokens that it holds for
+    everybody; None where it does not say."""
 
     status: int
     body: bytes
     took: float | None = None
+    queued: int | None = None
 
     @property
     def told(self) -> dict[str, Any]:
@@ -90,6 +102,8 @@ class Address:
     """Of the last time that it was asked, None where that went well."""
     load: int = 0
     """Estimated tokens that this process waits for."""
+    others: int = 0
+    """Those that others waited for when it last told."""
     stalls: int = 0
     """Probes in a row that it did not answer."""
     barred_until: float = 0.0
@@ -104,6 +118,11 @@ class Address:
     def up(self) -> bool:
         """Whether to ask it."""
         return self.fault is None and self.hello is not None
+
+    @property
+    def queued(self) -> int:
+        """Tokens that wait there for everybody, as far as is known here."""
+        return self.load + self.others
 
     @property
     def last_resort(self) -> bool:
@@ -133,6 +152,13 @@ class Address:
         if not isinstance(fingerprint, str) or not fingerprint or not isinstance(calibration, str | None):
             raise Fault("garbage", "it names no fingerprint")
         self.hello = Hello(fingerprint, calibration)
+        queued = told.get("queued_tokens")
+        if isinstance(queued, int):
+            self.hear_queued(queued)
+
+    def hear_queued(self, tokens: int) -> None:
+        """What it holds for everybody. A replica that exaggerates is asked less, and that is all."""
+        self.others = max(0, min(tokens, _MOST_QUEUED) - self.load)
 
     async def compress(self, session: aiohttp.ClientSession, request: bytes) -> Said:
         """One text. Raises Fault; cancelling it closes the connection, which ends the work at the tier."""
@@ -158,7 +184,9 @@ class Address:
                     raise Fault("protocol", f"{reason}: run one release")
                 took = _TOOK.fullmatch(answer.headers.get("server-timing", ""))
                 body = await _bounded(answer, most)
-                return Said(answer.status, body, float(took[1]) / 1000 if took else None)
+                queued = answer.headers.get(QUEUED_HEADER, "")
+                seconds = float(took[1]) / 1000 if took else None
+                return Said(answer.status, body, seconds, int(queued) if _COUNT.fullmatch(queued) else None)
         except TimeoutError:
             raise Fault("stalled", "it takes no connection") from None
         except (aiohttp.ClientError, OSError, ValueError) as fault:

@@ -1,4 +1,4 @@
-"""Every address of the tier: asked for its state each second, chosen by what it has to do for us."""
+"""Every address of the tier: asked for its state each second, chosen by what it has to do for everybody."""
 
 from __future__ import annotations
 
@@ -81,11 +81,15 @@ class Fleet:
         return found | self._unresolved
 
     def choose(self, wanted: str, tried: Collection[Address]) -> Address | None:
-        """Of those that are up, of the wanted print if any is: untried ones first, then who answers and has least
-        to do."""
+        """Of those that are up, of the wanted print if any is: untried ones first, then who answers, then of two
+        of these who has less to do for everybody. Of two, since what is known of others is up to a second old: all
+        proxies would run to the one that was idle then."""
         up = [at for at in self.addresses if at.up]
         fit = [at for at in up if at.hello is not None and at.hello.print == wanted] or up
-        return min(fit, key=lambda at: (at in tried, at.last_resort, at.load, random.random()), default=None)
+        first = min(((at in tried, at.last_resort) for at in fit), default=None)
+        best = [at for at in fit if (at in tried, at.last_resort) == first]
+        two = random.sample(best, min(2, len(best)))
+        return min(two, key=lambda at: at.queued, default=None)
 
     async def send(self, at: Address, request: bytes, tokens: int, *, fresh: bool) -> Said:
         """One text to one address, fresh: over a new connection. Raises Fault, also once the address is found to
@@ -100,6 +104,8 @@ class Fleet:
                 raise Fault("stalled", "it stopped answering")
             said = work.result()
             at.unanswered = 0
+            if said.queued is not None:
+                at.hear_queued(said.queued + tokens)  # this text has left it
             return said
         except asyncio.CancelledError:
             at.left_unanswered(BARRED_S)

@@ -23,6 +23,7 @@ from moosproxy.proxy.tier.wire import (
     HELLO_PATH,
     PROTOCOL,
     PROTOCOL_HEADER,
+    QUEUED_HEADER,
     Ask,
     print_of,
     read_ask,
@@ -143,7 +144,10 @@ class Tier:
         finally:
             self._bytes -= len(body)
         self.figures.done(time.perf_counter() - began)
-        await _answer(send, 200, answer, BINARY.encode(), (TIMING, f"compress;dur={took * 1000:.3f}".encode()))
+        timing = TIMING, f"compress;dur={took * 1000:.3f}".encode()
+        await _answer(
+            send, 200, answer, BINARY.encode(), timing, (QUEUED_HEADER.encode(), b"%d" % self.queued_tokens)
+        )
 
     async def _fill(self, body: bytearray, receive: Receive) -> None:
         more = True

@@ -18,6 +18,8 @@ from moosproxy.compressor.result import Floor
 from moosproxy.proxy.bodies import any_json
 
 PROTOCOL = 1
+QUEUED_HEADER = "x-moos-queued-tokens"
+"""What a replica holds for everybody, on each of its answers; also in the handshake."""
 PROTOCOL_HEADER = "x-moos-tier"
 """On every answer of a tier: the version it speaks. What comes without it comes from something in between."""
 HELLO_PATH, COMPRESS_PATH = "/v1/tier", "/v1/tier/compress"

@@ -21,7 +21,8 @@ import orjson
 from moosproxy.proxy.bench import sides
 from moosproxy.proxy.bench.clients import FORCED, Reply, ask, user
 from moosproxy.proxy.bench.fleet.costs import Costs
-from moosproxy.proxy.bench.fleet.model import Fleet, Outcome, Simulation
+from moosproxy.proxy.bench.fleet.model import Simulation
+from moosproxy.proxy.bench.fleet.parts import Fleet, Outcome
 from moosproxy.proxy.bench.load import Load, chat_request, measure
 from moosproxy.proxy.bench.sides import SideError
 from moosproxy.proxy.bench.texts import Texts

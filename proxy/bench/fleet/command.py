@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from moosproxy.proxy.bench.fleet.costs import Costs, CostsError, read_costs
-from moosproxy.proxy.bench.fleet.model import Dispatch
+from moosproxy.proxy.bench.fleet.parts import Dispatch
 from moosproxy.proxy.bench.fleet.sizing import ONE, Size, Sizer, share_of
 from moosproxy.proxy.bench.fleet.traffic import Traffic
 from moosproxy.proxy.bench.sides import SideError
@@ -19,7 +19,7 @@ from moosproxy.proxy.machine import load_average
 PUBLISHED = Path(__file__).with_name("costs.json")
 _CALM = 1.0
 _OFF = 0.1
-_DISPATCHES: tuple[Dispatch, ...] = ("own", "two", "least")
+_DISPATCHES: tuple[Dispatch, ...] = ("told", "own", "two", "least")
 _LOADS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
@@ -28,7 +28,7 @@ _LOADS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 @click.option("--costs", "file", type=click.Path(dir_okay=False, path_type=Path), help="File of measured costs.")
 @click.option("--seconds", default=40.0, show_default=True, help="Length of each longer run that is measured.")
 @click.option("--requests-per-second", "rates", multiple=True, type=float, default=(1_000,), show_default=True)
-@click.option("--dispatch", type=click.Choice(_DISPATCHES), default="own", show_default=True)
+@click.option("--dispatch", type=click.Choice(_DISPATCHES), default="told", show_default=True)
 @click.option("--new-tokens", default="100:20000", show_default=True, help="Shortest and longest newest text.")
 @click.option("--history", default=50_000, show_default=True, help="Tokens of the older texts of a request.")
 @click.option("--known", default=0.0, show_default=True, help="Share of newest texts that were sent before.")

@@ -9,102 +9,18 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
-from typing import Literal
 
 from moosproxy.proxy.bench.fleet.costs import Costs
+from moosproxy.proxy.bench.fleet.parts import Fleet, Outcome, Proxy, Replica, Text
 from moosproxy.proxy.scheduling.admission import CERTAINTY
 
-Dispatch = Literal["own", "two", "least"]
 SCALE_EVERY_S = 15.0
 _LOOKED_AT = 8
 """Replicas of many, of which a proxy takes the one that has least to do for it: mostly one of them has nothing."""
 _TOLERANCE = 1.1
 """What an autoscaler takes for no difference."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """How many there are, and how they are told to behave.
-
-    dispatch: of a text to a replica. `own`: who has least to do for this proxy, which knows nothing of the others.
-    `two`: of two random ones who has least to do for everybody. `least`: of all, which is as one queue.
-    queued_tokens: a replica that the autoscaler aims at; 0 has none.
-    lost: (second, replicas that are killed then, seconds until others are ready); lost_proxies: the same.
-    """
-
-    proxies: int = 1
-    replicas: int = 1
-    dispatch: Dispatch = "own"
-    deadline_s: float = 5.0
-    queued_tokens: int = 0
-    most_replicas: int = 100_000
-    pod_s: float = 30.0
-    lost: tuple[float, int, float] | None = None
-    lost_proxies: tuple[float, int, float] | None = None
-
-
-@dataclass(slots=True)
-class Proxy:
-    """When its event loop is free again, whether it was killed, and tokens that it waits for, by replica."""
-
-    free: float = 0.0
-    dead: bool = False
-    asked: dict[int, float] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Replica:
-    """When its two stages are free again, and what it holds: by number. queued: tokens."""
-
-    number: int
-    text_free: float = 0.0
-    model_free: float = 0.0
-    queued: float = 0.0
-    held: dict[int, Text] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Text:
-    """A text on its way. service: the seconds it would take alone."""
-
-    arrived: float
-    proxy: Proxy
-    tokens: float
-    service: float
-
-
-@dataclass(slots=True)
-class Outcome:
-    """Counts of all requests; times in seconds of those that came after the start-up.
-
-    ended: how requests ended here: untouched and compressed; refused and given_up, which go out as they came for
-    lack of time or of a replica; broken, whose proxy was killed. added: from arrival until the request goes on to
-    its upstream. waited: the part of it spent in queues. ended_s: when the last one did.
-    """
-
-    arrived: int = 0
-    retried: int = 0
-    ended: Counter[str] = field(default_factory=Counter)
-    added: list[float] = field(default_factory=list)
-    waited: list[float] = field(default_factory=list)
-    timeline: list[tuple[float, float, int, int]] = field(default_factory=list)
-    ended_s: float = 0.0
-    proxy_busy_s: float = 0.0
-    model_busy_s: float = 0.0
-
-    @property
-    def whole(self) -> int:
-        """Texts that went out as they came, though they should have been shortened."""
-        return self.ended["refused"] + self.ended["given_up"]
-
-    @property
-    def whole_share(self) -> float:
-        """Of the texts that should have been shortened."""
-        return self.whole / max(1, self.whole + self.ended["compressed"])
 
 
 Event = tuple[float, int, Callable[..., None], tuple[object, ...]]
@@ -205,8 +121,8 @@ class Simulation:
         number = next(self._numbers)
         replica.held[number] = text
         replica.queued += text.tokens
-        asked = text.proxy.asked
-        asked[replica.number] = asked.get(replica.number, 0.0) + text.tokens
+        for book in (text.proxy.asked, text.proxy.since):
+            book[replica.number] = book.get(replica.number, 0.0) + text.tokens
         self._at(done, self._done, replica, number)
 
     def _choose(self, proxy: Proxy) -> Replica | None:
@@ -215,6 +131,9 @@ class Simulation:
             return live[0] if live else None
         if self._fleet.dispatch == "least":
             return min(live, key=lambda replica: replica.model_free)
+        if self._fleet.dispatch == "told":
+            since = proxy.since
+            return min(self._any_of(live, 2), key=lambda replica: replica.told + since.get(replica.number, 0.0))
         if self._fleet.dispatch == "two":
             return min(self._any_of(live, 2), key=lambda replica: replica.queued)
         few = live if len(live) <= _LOOKED_AT else self._any_of(live, _LOOKED_AT)
@@ -278,7 +197,12 @@ class Simulation:
             self._at(now + self._fleet.pod_s + self._costs.start_s, self._grow, wanted - there)
 
     def _look(self, now: float) -> None:
-        """Once a second, for the plot: queued tokens, replicas, and texts that went out whole so far."""
+        """Once a second: replicas tell what they hold, and the plot gets queued tokens, replicas, and texts that
+        went out whole so far."""
+        for replica in self._replicas:
+            replica.told = replica.queued
+        for proxy in self._proxies:
+            proxy.since.clear()
         self._out.timeline.append((now, self._queued(), len(self._replicas), self._out.whole))
 
     def _queued(self) -> float:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from moosproxy.compressor.evaluation.reporting.plots import prepare
-from moosproxy.proxy.bench.fleet.model import Outcome
+from moosproxy.proxy.bench.fleet.parts import Outcome
 
-_COLOURS = {"own": "#c2410c", "two": "#1d4ed8", "least": "#15803d"}
+_COLOURS = {"told": "#7c3aed", "own": "#c2410c", "two": "#1d4ed8", "least": "#15803d"}
 _NAMES = {
+    "told": "the better of two, by what they told last",
     "own": "what each proxy knows itself",
     "two": "the better of two, by all that wait there",
     "least": "one queue for all",

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from moosproxy.proxy.bench.fleet.costs import Costs
-from moosproxy.proxy.bench.fleet.model import Dispatch, Fleet, Outcome, Simulation
+from moosproxy.proxy.bench.fleet.model import Simulation
+from moosproxy.proxy.bench.fleet.parts import Dispatch, Fleet, Outcome
 from moosproxy.proxy.bench.fleet.traffic import Traffic
 
 WHOLE = 0.02
@@ -67,7 +68,7 @@ class Sizer:
 
     costs: Costs
     traffic: Traffic
-    dispatch: Dispatch = "own"
+    dispatch: Dispatch = "told"
     seed: int = 1
 
     def size(self, rate: float) -> Size:

@@ -1,0 +1,65 @@
+"""Which replica a text goes to: one with less to do for everybody, not for this proxy alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import ExitStack
+
+from moosproxy.compressor import CompressionSettings
+from tests.proxy.fakes import FakeCompressor, prose
+from tests.proxy.tier.replicas import SHORT, TEXT, ask, live, remote
+
+
+async def test_what_others_wait_for_is_seen_before_and_after_an_answer() -> None:
+    busy, idle = FakeCompressor(), FakeCompressor()
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(live(each)) for each in (busy, idle))
+        async with remote(first.url) as other, remote(first.url, second.url) as service:
+            busy.gate.clear()
+            waiting = [asyncio.create_task(ask(other, prose(3_000 + n), 30)) for n in range(3)]
+            until = time.monotonic() + 5
+            while not any(at.others for at in service.fleet.addresses):  # told by a probe
+                assert time.monotonic() < until
+                await asyncio.sleep(0.02)
+            assert [await ask(service) for _ in range(12)] == [SHORT] * 12
+            assert len(idle.scored) >= 12 and idle.planned == 12
+            busy.gate.set()
+            await asyncio.gather(*waiting)
+            until = time.monotonic() + 5
+            while any(at.queued for at in service.fleet.addresses):
+                assert time.monotonic() < until
+                await asyncio.sleep(0.02)
+            before = busy.planned
+            for _ in range(40):
+                await ask(service)
+            assert 5 < busy.planned - before < 35
+
+
+async def test_an_answer_tells_what_others_wait_for_there() -> None:
+    busy = FakeCompressor(score_s=0.05)
+    with live(busy) as tier:
+        async with remote(tier.url) as other, remote(tier.url) as service:
+            (at,) = service.fleet.addresses
+            waiting = [asyncio.create_task(ask(other, prose(6_400 + n), 30)) for n in range(6)]
+            await asyncio.sleep(0.05)
+            at.others = 0
+            # another team's text: one of the same team would wait for all of them
+            await service.compress(TEXT, CompressionSettings(), "another", time.monotonic() + 30)
+            assert at.load == 0 and at.others > 1_000
+            await asyncio.gather(*waiting)
+            await ask(service)
+            assert at.queued == 0
+
+
+async def test_a_number_that_is_none_changes_nothing() -> None:
+    with live() as tier:
+        async with remote(tier.url) as service:
+            (at,) = service.fleet.addresses
+            told = {"fingerprint": at.hello.fingerprint, "calibration": None}  # type: ignore[union-attr]
+            for queued in ("many", None, -5, 1.5, [3]):
+                at.hear({**told, "queued_tokens": queued})
+                assert at.queued == 0
+            at.hear({**told, "queued_tokens": 10**30})
+            assert 0 < at.queued <= 2**40
+            assert await ask(service) == SHORT

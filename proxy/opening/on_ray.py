@@ -102,15 +102,20 @@ def application(scale: Scale, settings: Settings, environment: Mapping[str, str]
 
 
 def served(args: Mapping[str, str]) -> Any:
-    """For configurations of Ray: import_path `moosproxy.proxy.opening.on_ray:served`. args: fields of Scale."""
+    """For configurations of Ray: import_path `moosproxy.proxy.opening.on_ray:served`. args: fields of Scale.
+
+    Raises ValueError for an unknown one, and without a key: Ray listens where that configuration says.
+    """
     whole: dict[str, Any] = {
         name: int(value) for name, value in args.items() if name in ("least", "most", "tokens")
     }
     parts: dict[str, Any] = {name: float(value) for name, value in args.items() if name in ("cpus", "gpus")}
     if unknown := args.keys() - whole.keys() - parts.keys():
         raise ValueError(f"no argument of a compressor tier: {', '.join(sorted(unknown))}")
-    scale = replace(Scale(), **whole, **parts)
-    return application(scale, Settings(), _environment())
+    settings = Settings()
+    if settings.compressor_key is None:
+        raise ValueError("no key: set MOOS_COMPRESSOR_KEY on the cluster's head, and for the proxies")
+    return application(replace(Scale(), **whole, **parts), settings, _environment())
 
 
 def deploy(address: str | None, settings: Settings, scale: Scale) -> None:

@@ -41,8 +41,15 @@ def test_the_number_of_replicas_follows_the_tokens_that_wait(
     assert ByQueuedTokens(1000)(Context(queued)) == (replicas, {})
 
 
-def test_a_configuration_of_ray_names_replicas() -> None:
+def test_a_configuration_of_ray_needs_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MOOS_COMPRESSOR_KEY", raising=False)
+    with pytest.raises(ValueError, match="set MOOS_COMPRESSOR_KEY"):
+        served({})
+
+
+def test_a_configuration_of_ray_names_replicas(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray.serve", reason="Ray is not installed")
+    monkeypatch.setenv("MOOS_COMPRESSOR_KEY", "k" * 32)
 
     assert served({"least": "2", "most": "5", "gpus": "0.5"}) is not None
     with pytest.raises(ValueError, match="threads"):

@@ -182,16 +182,20 @@ def outliers_command(
 @_checkpoint
 @click.option("--model", type=_FILE, required=True, help="GGUF file of a small language model.")
 @click.option("--limit", default=150, show_default=True, type=click.IntRange(1), help="Texts.")
+@click.option("--out", type=_FOLDER, default=_OUT, show_default=True, help="What the model said of each text.")
 @_threads
 @_one_line
 def teachers_command(
-    data: Path | None, checkpoint: Path | None, model: Path, limit: int, threads: int | None
+    data: Path | None, checkpoint: Path | None, model: Path, limit: int, out: Path, threads: int | None
 ) -> None:
-    """Let a language model pick sentences in five ways: would it teach better than today's labels?"""
+    """Let a language model pick sentences in five ways: would it teach better than today's labels?
+
+    Whatever it said in a former run is not asked again.
+    """
     from moosproxy.compressor import records
     from moosproxy.compressor.evaluation.teachers.study import study
 
-    study(model, records.data_directory(data), checkpoint, limit, threads, click.echo)
+    study(model, records.data_directory(data), checkpoint, limit, out, threads, click.echo)
 
 
 @evaluate.command("logs")

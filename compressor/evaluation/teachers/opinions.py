@@ -22,12 +22,12 @@ def surprise(model: LanguageModel, text: str, spans: Sequence[Span]) -> Floats:
 
 def missed(model: LanguageModel, text: str, spans: Sequence[Span]) -> Floats:
     """How much less likely the rest becomes without the sentence before it."""
+    losses, tokens = model.losses(text)
     out = []
     for start, end in spans:
         rest = text[end:]
-        with_it = model.loss_of(text[:end] or " ", rest) if rest.strip() else 0.0
         without = model.loss_of(text[:start].rstrip() or " ", rest) if rest.strip() else 0.0
-        out.append(without - with_it)
+        out.append(without - by_span(losses, tokens, [(end, len(text))])[0])
     return np.array(out)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.evaluation.measures import statistics
 from moosproxy.compressor.evaluation.measures.critical import sentences
 from moosproxy.compressor.evaluation.reporting.results import Results
+from moosproxy.compressor.evaluation.reporting.store import Store
 from moosproxy.compressor.evaluation.reporting.tables import rows
 from moosproxy.compressor.evaluation.teachers.language_model import Floats, LanguageModel
 from moosproxy.compressor.evaluation.teachers.opinions import OPINIONS
@@ -26,6 +28,7 @@ RATIOS = (2.0, 3.0, 4.0)
 FEWEST = 4
 """Sentences of a text: with fewer there is nothing to choose."""
 OURS, CHANCE, FIRST = "today's scores", "chance", "the first ones"
+STORE = "opinions.db"
 _TASK = "sentences"
 
 
@@ -59,12 +62,29 @@ def _end(answer: records.Record) -> int:
     return int(answer["start"]) + len(answer["text"])
 
 
-def measure(model: LanguageModel, compressor: Compressor, chosen: Sequence[Subject]) -> Results:
+@dataclass(frozen=True)
+class Said:
+    """What a model said of each text, kept on disk: a study that was stopped goes on where it was."""
+
+    store: Store
+    digest: str
+
+    def scores(self, name: str, one: Subject, ask: Callable[[], Floats]) -> Floats:
+        """The named opinion on each sentence, shape (sentences,); asked for where it is not there yet."""
+        said = self.store.get(self.digest, name, one.text)
+        if said is None:
+            said = ask().astype(np.float64).tobytes()
+            self.store.put(self.digest, name, one.text, value=said)
+            self.store.commit()
+        return np.frombuffer(said)
+
+
+def measure(model: LanguageModel, said: Said, compressor: Compressor, chosen: Sequence[Subject]) -> Results:
     """Sums by text: answers whose sentence was kept whole."""
     results = Results()
     for one in track(chosen, "texts", transient=True):
         costs = np.array([len(compressor.checkpoint.encoder.encode(one.text[s:e]).ids) for s, e in one.spans])
-        for name, scores in _opinions(model, compressor, one):
+        for name, scores in _opinions(model, said, compressor, one):
             for ratio in RATIOS:
                 kept = pick(scores, costs, costs.sum() / ratio)
                 whole = _whole(one, kept)
@@ -77,13 +97,15 @@ def _whole(one: Subject, kept: Sequence[bool]) -> int:
     return sum(any(start <= first and last <= end for start, end in spans) for first, last in one.answers)
 
 
-def _opinions(model: LanguageModel, compressor: Compressor, one: Subject) -> Iterator[tuple[str, Floats]]:
+def _opinions(
+    model: LanguageModel, said: Said, compressor: Compressor, one: Subject
+) -> Iterator[tuple[str, Floats]]:
     yield OURS, todays(compressor, one.text, one.spans)
     seed = int.from_bytes(hashlib.sha256(one.text.encode()).digest()[:8], "big")
     yield CHANCE, np.random.default_rng(seed).random(len(one.spans))
     yield FIRST, -np.arange(len(one.spans), dtype=np.float64)
     for name, opinion in OPINIONS.items():
-        yield name, opinion(model, one.text, one.spans)
+        yield name, said.scores(name, one, partial(opinion, model, one.text, one.spans))
 
 
 def todays(compressor: Compressor, text: str, spans: Sequence[Span]) -> Floats:
@@ -129,16 +151,24 @@ def table(results: Results) -> str:
 
 
 def study(
-    model: Path, data: Path, checkpoint: Path | None, limit: int, threads: int | None, say: Callable[[str], None]
+    model: Path,
+    data: Path,
+    checkpoint: Path | None,
+    limit: int,
+    out: Path,
+    threads: int | None,
+    say: Callable[[str], None],
 ) -> None:
-    """Measures and tells."""
+    """Measures and tells; what the model says of each text is kept in out/opinions.db."""
     import torch
 
     if threads:
         torch.set_num_threads(threads)
-    with Compressor.load(checkpoint, threads=threads) as compressor:
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    with Store(out / STORE) as store, Compressor.load(checkpoint, threads=threads) as compressor:
         chosen = subjects(data, limit)
-        results = measure(LanguageModel(model), compressor, chosen)
+        results = measure(LanguageModel(model), Said(store, digest), compressor, chosen)
     say(
         f"{model.stem}, {len(chosen)} texts, {sum(len(one.answers) for one in chosen)} answers\n\n{table(results)}"
     )

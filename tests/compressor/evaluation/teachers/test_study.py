@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from moosproxy.compressor import records
 from moosproxy.compressor.compressor import Compressor
 from moosproxy.compressor.evaluation.measures.critical import sentences
+from moosproxy.compressor.evaluation.reporting.results import Results
+from moosproxy.compressor.evaluation.reporting.store import Store
 from moosproxy.compressor.evaluation.teachers import study
 from moosproxy.compressor.evaluation.teachers.opinions import OPINIONS
 from tests.proxy import tiny_gguf
@@ -27,7 +30,7 @@ def test_an_answer_counts_where_its_sentence_stays_whole() -> None:
     spans = tuple(sentences(TEXT))
     at = TEXT.index("4711")
     one = study.Subject("a", TEXT, spans, ((at, at + 4),))
-    results = study.Results()
+    results = Results()
     for name, kept in ((study.OURS, [False, True, False, False, False]), (study.CHANCE, [True] + [False] * 4)):
         whole = study._whole(one, kept)
         results.add("sentences", name, "2", "intact", "a", (float(whole), 1.0))
@@ -55,7 +58,9 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @tiny_gguf.needs_llama_cpp
-def test_every_opinion_gives_a_number_for_each_sentence(tmp_path: Path, data: Path, tiny_checkpoint: Path) -> None:
+def test_every_opinion_gives_a_number_for_each_sentence(
+    tmp_path: Path, data: Path, tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("transformers")
     from moosproxy.compressor.evaluation.teachers.language_model import LanguageModel
 
@@ -67,8 +72,30 @@ def test_every_opinion_gives_a_number_for_each_sentence(tmp_path: Path, data: Pa
         assert np.isfinite(scores).all(), name
 
     said: list[str] = []
-    study.study(tmp_path / "a.gguf", data, tiny_checkpoint, 2, 1, said.append)
+    study.study(tmp_path / "a.gguf", data, tiny_checkpoint, 2, tmp_path / "out", 1, said.append)
     assert "2 texts, 2 answers" in said[0]
+
+    monkeypatch.setattr(study, "OPINIONS", dict.fromkeys(OPINIONS, stopped))
+    study.study(tmp_path / "a.gguf", data, tiny_checkpoint, 2, tmp_path / "out", 1, said.append)
+    assert said[1] == said[0]
+
+
+def stopped(*asked: object) -> NoReturn:
+    """A model that cannot be asked."""
+    raise KeyboardInterrupt
+
+
+def test_a_study_that_was_stopped_goes_on_where_it_was(tmp_path: Path) -> None:
+    one = study.Subject("a", TEXT, ((0, 2), (2, 7)), ())
+    with Store(tmp_path / study.STORE) as store, pytest.raises(KeyboardInterrupt):
+        said = study.Said(store, "a model")
+        said.scores("length", one, lambda: np.array([2.0, 5.0]))
+        said.scores("depth", one, stopped)
+    with Store(tmp_path / study.STORE) as store:
+        assert study.Said(store, "a model").scores("length", one, stopped).tolist() == [2, 5]
+        assert study.Said(store, "a model").scores("depth", one, lambda: np.array([1, 1])).tolist() == [1, 1]
+        with pytest.raises(KeyboardInterrupt):
+            study.Said(store, "another model").scores("length", one, stopped)
 
 
 def test_only_held_out_texts_are_asked_about(data: Path) -> None:

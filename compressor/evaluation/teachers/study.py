@@ -47,7 +47,8 @@ def subjects(data: Path, limit: int) -> list[Subject]:
     found = [
         one for row in records.read(data, "train/qa_spans") if records.held_out(row) and (one := _subject(row))
     ]
-    return found[:: max(1, len(found) // limit)][:limit]
+    limit = min(limit, len(found))
+    return [found[at * len(found) // limit] for at in range(limit)]
 
 
 def _subject(row: records.Record) -> Subject | None:

@@ -105,6 +105,15 @@ def test_only_held_out_texts_are_asked_about(data: Path) -> None:
     assert 0 < len(found) == len(held) < 200
 
 
+def test_fewer_texts_are_spread_over_all_of_them(data: Path) -> None:
+    every = study.subjects(data, 1000)
+    most = study.subjects(data, 2 * len(every) // 3)
+
+    assert len(most) == 2 * len(every) // 3
+    assert every.index(most[-1]) >= len(most)
+    assert study.subjects(data, 2) == [every[0], every[len(every) // 2]]
+
+
 def test_todays_scores_are_one_for_each_sentence(tiny_checkpoint: Path) -> None:
     with Compressor.load(tiny_checkpoint, threads=1) as compressor:
         assert study.todays(compressor, TEXT, list(sentences(TEXT))).shape == (5,)

@@ -121,6 +121,10 @@ def base_command(out: Path, data: Path | None, threads: int | None, batch: int, 
 @click.option(
     "--muon", type=float, help="Rate of Muon for matrices; 0: AdamW alone. Default 0.007 with pooled starts."
 )
+@click.option("--every", type=click.IntRange(1), default=50, show_default=True, help="Steps between two records.")
+@click.option(
+    "--templates/--no-templates", default=True, show_default=True, help="Without: real text alone, from --data."
+)
 @click.option("--seed", default=0, show_default=True)
 @click.option("--dtype", type=click.Choice(["auto", "float32", "bfloat16"]), default="auto", show_default=True)
 @_data
@@ -146,6 +150,7 @@ def compressor_command(
     batch: int,
     lr: float | None,
     muon: float | None,
+    templates: bool,
     **chosen: Any,
 ) -> None:
     """Train one compressor for a frozen model, at all the given ratios together."""
@@ -169,9 +174,9 @@ def compressor_command(
     own = rates(config)
     chosen |= {"lr": own[0] if lr is None else lr, "muon": own[1] if muon is None else muon}
     model, tokenizer = session.base(base, dtype, device)
-    sources, held = session.training_sources(tokenizer, data), session.held_out_sources(tokenizer, data)
+    seen, held = (session.sources(tokenizer, data, held=each, templates=templates) for each in (False, True))
     with _Bar() as bar:
-        train(model, sources, config, SoftTraining(tokens=batch, **chosen), out, bar.compressor, held)
+        train(model, seen, config, SoftTraining(tokens=batch, **chosen), out, bar.compressor, held)
 
 
 @click.group("soft")
@@ -185,6 +190,13 @@ def evaluate_soft() -> None:
 @click.option("--ratios", default="4,5,15,51", show_default=True, callback=_whole_numbers)
 @click.option("--questions", type=click.IntRange(1), default=300, show_default=True, help="Of each part.")
 @click.option("--length", type=click.IntRange(8), default=204, show_default=True, help="Tokens of a context.")
+@click.option(
+    "--more",
+    multiple=True,
+    type=_MODEL,
+    help="Another file of such questions: squad_dev.jsonl.gz. Repeatable.",
+)
+@click.option("--templates/--no-templates", default=True, show_default=True, help="Without: real text alone.")
 @click.option("--hard/--no-hard", default=True, show_default=True, help="The bundled compressor beside.")
 @click.option("--out", type=_FOLDER, default=Path("runs/soft"), show_default=True)
 @_data
@@ -223,12 +235,14 @@ def cost_command(threads: int | None, **chosen: Any) -> None:
 @click.option("--out", type=_FOLDER, default=Path("runs/soft"), show_default=True, help="Where the others wrote.")
 @click.option("--docs", type=_FOLDER, default=Path("docs"), show_default=True)
 @click.option("--note", default="", help="A remark to stand above the figures.")
+@click.option("--real", is_flag=True, help="Write the section about a real model alone; the rest stays.")
 @_one_line
-def report_command(out: Path, docs: Path, note: str) -> None:
+def report_command(out: Path, docs: Path, note: str, real: bool) -> None:
     """Write docs/results-soft.md and its plots."""
+    from moosproxy.compressor.soft.evaluation import real as section
     from moosproxy.compressor.soft.evaluation import report
 
-    click.echo(report.write(out, docs, note))
+    click.echo((section if real else report).write(out, docs, note))
 
 
 def _torch(threads: int | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from moosproxy.compressor.soft.evaluation import evaluate as evaluation
 from moosproxy.compressor.soft.evaluation import hard as hard_compression
 from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.training.batches import Source, WorldSource
-from moosproxy.compressor.soft.training.texts import TextSource, paragraphs
+from moosproxy.compressor.soft.training.texts import SUFFIX, TextSource, other_paragraphs, paragraphs
 from moosproxy.compressor.soft.training.world import World
 from moosproxy.compressor.soft.weights.loading import load
 
@@ -30,6 +31,8 @@ class Choice:
     hard: bool
     out: Path
     data: Path | None
+    more: tuple[Path, ...]
+    templates: bool
     device: str
 
 
@@ -42,26 +45,26 @@ def base(folder: Path, dtype: str, device: str) -> tuple[FrozenModel, Any]:
     return load(folder, dtype, device)
 
 
-def training_sources(tokenizer: Any, data: Path | None) -> list[Source]:
-    """The invented world, and the questions on real text where a folder is given."""
-    world: list[Source] = [WorldSource(tokenizer, World())]
-    return world if data is None else [*world, TextSource(tokenizer, paragraphs(data, held=False))]
+def sources(tokenizer: Any, data: Path | None, *, held: bool, templates: bool = True) -> list[Source]:
+    """What a compressor is trained on: the invented world, and questions on real text where a folder is given.
 
-
-def held_out_sources(tokenizer: Any, data: Path | None) -> list[Source]:
-    """The same kinds of questions about names, values and titles that training leaves out."""
-    world: list[Source] = [WorldSource(tokenizer, World("held_out", "train"))]
-    return world if data is None else [*world, TextSource(tokenizer, paragraphs(data, held=True))]
+    held: the same kinds of questions about names, values and titles that training leaves out. templates: False for
+    real text alone. Raises SoftError where nothing is left.
+    """
+    found: list[Source] = [WorldSource(tokenizer, World("held_out" if held else "train"))] if templates else []
+    if data is not None:
+        found.append(TextSource(tokenizer, paragraphs(data, held=held)))
+    if not found:
+        raise SoftError("--no-templates leaves nothing to learn from: give --data a folder with qa_spans.jsonl.gz")
+    return found
 
 
 def evaluate(choice: Choice, say: Callable[[str], None]) -> None:
     """Measures what is not measured yet."""
     model, tokenizer = base(choice.base, "float32", choice.device)
-    text = TextSource(tokenizer, paragraphs(choice.data, held=True)) if choice.data else None
-    pad = tokenizer.pad_token_id
     questions = {
-        name: evaluation.asked(source, choice.questions, choice.length, pad)
-        for name, source in evaluation.parts(tokenizer, text).items()
+        name: evaluation.asked(source, choice.questions, choice.length)
+        for name, source in _parts(choice, tokenizer).items()
     }
     bench = evaluation.Bench(model, tokenizer, questions)
     results = evaluation.Results(choice.out / "results.json")
@@ -76,13 +79,25 @@ def evaluate(choice: Choice, say: Callable[[str], None]) -> None:
         _hard(bench, choice.ratios, results, say)
 
 
+def _parts(choice: Choice, tokenizer: Any) -> dict[str, Source]:
+    """What is asked about, by name. Raises SoftError where it is nothing."""
+    found = evaluation.templates(tokenizer) if choice.templates else {}
+    if choice.data is not None:
+        found[evaluation.TEXT] = TextSource(tokenizer, paragraphs(choice.data, held=True))
+    for file in choice.more:
+        found[file.name.removesuffix(SUFFIX)] = TextSource(tokenizer, other_paragraphs(file))
+    if not found:
+        raise SoftError("--no-templates leaves nothing to ask: give --data or --more")
+    return found
+
+
 def _hard(
     bench: evaluation.Bench, ratios: tuple[int, ...], results: evaluation.Results, say: Callable[[str], None]
 ) -> None:
     with Compressor.load() as compressor:
         for part in bench.questions:
-            for ratio in ratios:
-                if (part, evaluation.HARD, ratio, 0) not in results.cells:
-                    cell = hard_compression.measure(bench, part, ratio, compressor)
+            for method, ratio in product((evaluation.HARD, evaluation.BLIND), ratios):
+                if (part, method, ratio, 0) not in results.cells:
+                    cell = hard_compression.measure(bench, part, ratio, compressor, method)
                     results.add(cell)
                     say(evaluation.line(cell))

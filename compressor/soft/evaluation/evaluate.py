@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -12,25 +12,39 @@ from typing import Any, Final
 from torch import Tensor
 
 from moosproxy.compressor.soft.config import SoftConfig
-from moosproxy.compressor.soft.evaluation.answering import Asked, Prefix, answers, exact, f1
+from moosproxy.compressor.soft.evaluation.answering import (
+    Asked,
+    Prefix,
+    answers,
+    exact,
+    f1,
+    normalised_exact,
+    normalised_f1,
+)
 from moosproxy.compressor.soft.models.base import FrozenModel
-from moosproxy.compressor.soft.models.checkpoint import about, check, load
+from moosproxy.compressor.soft.models.checkpoint import about, check, load, stored_bytes
 from moosproxy.compressor.soft.models.memory import Memory
 from moosproxy.compressor.soft.models.methods import SoftCompressor
 from moosproxy.compressor.soft.models.reading import Piece
 from moosproxy.compressor.soft.training.batches import IGNORED, Source, WorldSource
+from moosproxy.compressor.soft.training.journal import curve
 from moosproxy.compressor.soft.training.world import World
 
 FULL, NONE, HARD = "full context", "no context", "hard compression"
+BLIND: Final = "hard compression, question unknown"
+FOREIGN: Final = " of another text"
+"""Behind a compressor's name: memory of the text before this one. What is right then was not read."""
 NAMES, WORDING, TEXT = "new names and values", "new names, values and wording", "real text"
 _SEED: Final = 2_000_003
+_LONGEST: Final = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One method at one ratio on one part, question by question.
 
-    realised: tokens of the contexts / vectors or tokens read in their place.
+    realised: tokens of the contexts / vectors or tokens read in their place. seconds: until each first token, and
+    held: bytes of keys and values by then, where questions were asked one by one.
     """
 
     part: str
@@ -40,6 +54,8 @@ class Cell:
     realised: float
     exact: list[float]
     f1: list[float]
+    seconds: list[float] = field(default_factory=list)
+    held: float = 0.0
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -70,27 +86,29 @@ class Results:
         self._path.write_text(json.dumps(stored), encoding="utf-8")
 
 
-def parts(tokenizer: Any, text: Source | None) -> dict[str, Source]:
-    """What questions are about; none of it was seen in training."""
-    known: dict[str, Source] = {
+def templates(tokenizer: Any) -> dict[str, Source]:
+    """Questions about the invented world; none of it was seen in training."""
+    return {
         NAMES: WorldSource(tokenizer, World("held_out", "train")),
         WORDING: WorldSource(tokenizer, World("held_out", "held_out")),
     }
-    return known | ({TEXT: text} if text is not None else {})
 
 
-def asked(source: Source, count: int, length: int, pad: int) -> list[Asked]:
+def asked(source: Source, count: int, length: int) -> list[Asked]:
     """`count` contexts of `length` tokens with one question each, the same on every call."""
     batch = source.questions(count, length, 1, Random(_SEED))
-    rows = zip(batch.context.tolist(), batch.tail.tolist(), batch.labels.tolist(), batch.references, strict=True)
+    words = batch.asked or ("",) * count
+    before = () if batch.before is None else tuple(batch.before[0].tolist())
+    columns = (batch.context.tolist(), batch.tail.tolist(), batch.labels.tolist(), batch.references, words)
     return [
-        Asked(
-            tuple(context),
-            tuple(t for t, label in zip(tail, labels, strict=True) if label == IGNORED and t != pad),
-            said,
-        )
-        for context, tail, labels, said in rows
+        Asked(tuple(context), _question(tail, labels), said, before, each)
+        for context, tail, labels, said, each in zip(*columns, strict=True)
     ]
+
+
+def _question(tail: list[int], labels: list[int]) -> tuple[int, ...]:
+    """What stands before the answer. The token that pads may stand in a template too."""
+    return tuple(tail[: next(at for at, label in enumerate(labels) if label != IGNORED)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +120,7 @@ class Bench:
     questions: dict[str, list[Asked]]
 
     def measure(self, part: str, method: str, ratio: int, seed: int, prefix: Prefix) -> Cell:
-        """Asks every question of a part behind `prefix`."""
+        """Asks every question of a part behind `prefix`; about real text one by one, and timed."""
         read: list[float] = []
 
         def counted(contexts: Any) -> Sequence[Any]:
@@ -111,8 +129,11 @@ class Bench:
             return pieces
 
         given = self.questions[part]
-        found = answers(self.base, given, counted, self._decode)
-        pairs = [(answer, each.reference) for answer, each in zip(found, given, strict=True)]
+        real = any(each.words for each in given)
+        alone = {"batch": 1, "longest": _LONGEST} if real else {}
+        found = answers(self.base, given, counted, self._decode, **alone)
+        pairs = [(answer.text, each.reference) for answer, each in zip(found, given, strict=True)]
+        right, words = (normalised_exact, normalised_f1) if real else (exact, f1)
         length = sum(len(each.context) for each in given)
         return Cell(
             part,
@@ -120,8 +141,10 @@ class Bench:
             ratio,
             seed,
             length / sum(read) if sum(read) else 0.0,
-            [exact(*pair) for pair in pairs],
-            [f1(*pair) for pair in pairs],
+            [right(*pair) for pair in pairs],
+            [round(words(*pair), 4) for pair in pairs],
+            [round(answer.seconds, 4) for answer in found] if real else [],
+            sum(answer.held for answer in found) / len(found) if real else 0.0,
         )
 
     def _decode(self, ids: list[int]) -> str:
@@ -154,17 +177,34 @@ def run(
 def _trained(bench: Bench, folder: Path, ratios: Sequence[int], results: Results) -> Iterator[Cell]:
     facts = about(folder)
     method, seed = name(facts), int(facts["training"].get("seed", 0))
-    results.facts.setdefault("training", {})[method] = facts["training"] | {"config": facts["config"]}
+    results.facts.setdefault("training", {})[method] = (
+        facts["training"] | {"config": facts["config"], "bytes": stored_bytes(folder)} | curve(folder)
+    )
     wanted = [
-        (part, ratio)
-        for part in bench.questions
+        (part, each, ratio)
+        for part, each in _kinds(bench, method)
         for ratio in ratios
-        if ratio in facts["config"]["ratios"] and (part, method, ratio, seed) not in results.cells
+        if ratio in facts["config"]["ratios"] and (part, each, ratio, seed) not in results.cells
     ]
     if wanted:
         compressor = load(folder, bench.base)
-        for part, ratio in wanted:
-            yield bench.measure(part, method, ratio, seed, soft_prefix(compressor, ratio))
+        for part, each, ratio in wanted:
+            used = bench if each == method else replace(bench, questions={part: _rotated(bench.questions[part])})
+            yield used.measure(part, each, ratio, seed, soft_prefix(compressor, ratio))
+
+
+def _kinds(bench: Bench, method: str) -> Iterator[tuple[str, str]]:
+    """Each part with the method's name, and real text once more with memory of another text."""
+    for part, questions in bench.questions.items():
+        yield part, method
+        if any(each.words for each in questions):
+            yield part, method + FOREIGN
+
+
+def _rotated(questions: Sequence[Asked]) -> list[Asked]:
+    """Each question about the context of the one before."""
+    before = [questions[-1], *questions[:-1]]
+    return [replace(each, context=other.context) for each, other in zip(questions, before, strict=True)]
 
 
 def _length(pieces: Sequence[Piece]) -> int:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import process_time
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.compressor.soft.evaluation.answering import Asked
 from moosproxy.compressor.soft.evaluation.evaluate import HARD, Bench, Cell
 
 
-def measure(bench: Bench, part: str, ratio: int, compressor: Compressor) -> Cell:
-    """Nothing is protected and the question is known: the kindest setting. Words are left out without marks.
+def measure(bench: Bench, part: str, ratio: int, compressor: Compressor, method: str = HARD) -> Cell:
+    """Nothing is protected. HARD knows the question, the kindest setting; BLIND does not.
 
-    Whole sentences and marks for what is missing, the compressor's default, cannot reach 15x on a hundred tokens.
-    The selection aims at the ratio in pieces of its own tokenizer; the realised one is in tokens of the model.
+    Words are left out without marks: whole sentences and marks for what is missing, the compressor's default,
+    cannot reach 15x on a hundred tokens. The selection aims at the ratio in pieces of its own tokenizer; the
+    realised one is in tokens of the model. Where first tokens are timed, shortening the text is part of it, in CPU
+    seconds of all its threads.
     """
-    shortened = [_shortened(bench, each, ratio, compressor) for each in bench.questions[part]]
-    cell = replace_questions(bench, part, shortened).measure(part, HARD, ratio, 0, lambda contexts: [contexts])
-    before = sum(len(each.context) for each in bench.questions[part])
-    return replace(cell, realised=before / sum(len(each.context) for each in shortened))
+    given = bench.questions[part]
+    shortened, seconds = [], []
+    for each in given:
+        began = process_time()
+        shortened.append(_shortened(bench, each, ratio, compressor, known=method == HARD))
+        seconds.append(process_time() - began)
+    cell = replace_questions(bench, part, shortened).measure(part, method, ratio, 0, lambda contexts: [contexts])
+    before, after = (sum(len(each.context) for each in run) for run in (given, shortened))
+    timed = [round(spent + first, 4) for spent, first in zip(seconds, cell.seconds, strict=False)]
+    return replace(cell, realised=before / after, seconds=timed)
 
 
 def replace_questions(bench: Bench, part: str, asked: Sequence[Asked]) -> Bench:
@@ -27,10 +36,14 @@ def replace_questions(bench: Bench, part: str, asked: Sequence[Asked]) -> Bench:
     return replace(bench, questions={part: list(asked)})
 
 
-def _shortened(bench: Bench, each: Asked, ratio: int, compressor: Compressor) -> Asked:
-    text, question = bench.tokenizer.decode(each.context), bench.tokenizer.decode(each.question)
-    question = question.removeprefix("\nQ:").strip()
-    settings = CompressionSettings(ratio=ratio, protect=frozenset(), question=question, unit="word", marks=False)
+def _shortened(bench: Bench, each: Asked, ratio: int, compressor: Compressor, *, known: bool) -> Asked:
+    text, question = bench.tokenizer.decode(each.context), each.words
+    if not question:
+        question = bench.tokenizer.decode(each.question).removeprefix("\nQ:").strip()
+    settings = CompressionSettings(
+        ratio=ratio, protect=frozenset(), question=question if known else "off", unit="word", marks=False
+    )
     kept = compressor.compress(text, settings).text.strip()
-    ids = bench.tokenizer.encode(" " + kept, add_special_tokens=False)
+    # Behind a template's head a text begins a line.
+    ids = bench.tokenizer.encode(kept if each.before else " " + kept, add_special_tokens=False)
     return replace(each, context=tuple(ids))

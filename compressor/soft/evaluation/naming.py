@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from moosproxy.compressor.soft.evaluation.evaluate import HARD
+from moosproxy.compressor.soft.evaluation.evaluate import BLIND, HARD
 
 LABELS: Final = {
     "sac": "SAC",
@@ -14,6 +14,7 @@ LABELS: Final = {
     "icae": "ICAE",
     "icformer": "IC-Former",
     HARD: HARD,
+    BLIND: BLIND,
 }
 
 
@@ -33,4 +34,4 @@ def label(name: str) -> str:
 
 
 def _method(name: str) -> str:
-    return name if name == HARD else name.partition(" ")[0]
+    return name if name in (HARD, BLIND) else name.partition(" ")[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.errors import SoftError
-from moosproxy.compressor.soft.evaluation import plots
+from moosproxy.compressor.soft.evaluation import plots, real
 from moosproxy.compressor.soft.evaluation.evaluate import FULL, HARD, NAMES, NONE, Results
 from moosproxy.compressor.soft.evaluation.naming import filed, label
 from moosproxy.compressor.soft.evaluation.statistics import mean, percent, scores
@@ -27,8 +27,11 @@ def write(out: Path, docs: Path, note: str = "") -> str:
     path = out / "cost.json"
     cost = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     names = plots.draw(results, cost, docs / "plots")
-    (docs / "results-soft.md").write_text("\n".join(_page(results, cost, names, note)), encoding="utf-8")
-    return f"{docs / 'results-soft.md'} and {len(names)} plots"
+    page = docs / "results-soft.md"
+    # Another model's section has results of its own and stays as it is.
+    text = "\n".join([*_page(results, cost, names, note), real.kept(page)])
+    page.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+    return f"{page} and {len(names)} plots"
 
 
 def _page(results: Results, cost: dict[str, Any] | None, names: list[str], note: str) -> Iterator[str]:

@@ -67,6 +67,11 @@ def about(folder: Path) -> dict[str, Any]:
     return value
 
 
+def stored_bytes(folder: Path) -> int:
+    """How large the weights of a directory are."""
+    return (folder / _WEIGHTS).stat().st_size
+
+
 def stored(folder: Path) -> list[str]:
     """Names of the weights of a directory, none of which is loaded. Raises SoftError where they are damaged."""
     try:

@@ -35,6 +35,11 @@ class Memory:
         return int(self._tensors()[0].shape[-2])
 
     @property
+    def contexts(self) -> int:
+        """B: how many contexts."""
+        return int(self._tensors()[0].shape[0])
+
+    @property
     def nbytes(self) -> int:
         """What it takes in memory."""
         return sum(each.numel() * each.element_size() for each in self._tensors())

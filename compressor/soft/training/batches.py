@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, Protocol
 
@@ -17,20 +17,22 @@ IGNORED = -100
 @dataclass(frozen=True, slots=True)
 class Batch:
     """context (B, n) token ids, all of them real. tail (B, t): ids read after the context, padded on the right.
-    labels (B, t): what each tail position should *be*, IGNORED where nothing is asked. references: the answers in
-    words where each tail is one question. before (1, h): ids read ahead of every context, if any."""
+    labels (B, t): what each tail position should *be*, IGNORED where nothing is asked. before (1, h): ids read
+    ahead of every context, if any. references, asked: where each tail is one question, the answers and, about real
+    text, the questions in words."""
 
     context: Tensor
     tail: Tensor
     labels: Tensor
     references: tuple[str, ...] = ()
     before: Tensor | None = None
+    asked: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The same on another device."""
         before = None if self.before is None else self.before.to(device)
         tail, labels = self.tail.to(device), self.labels.to(device)
-        return Batch(self.context.to(device), tail, labels, self.references, before)
+        return replace(self, context=self.context.to(device), tail=tail, labels=labels, before=before)
 
 
 class Source(Protocol):

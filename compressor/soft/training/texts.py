@@ -16,8 +16,9 @@ from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.training.batches import IGNORED, Batch, batch_of
 from moosproxy.compressor.soft.training.exchange import Exchange
 
+SUFFIX = ".jsonl.gz"
 _SHARE, _SEED = 0.1, 0
-_ENOUGH = 200
+_ENOUGH, _FEW = 200, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,20 @@ class Paragraph:
 
 def paragraphs(data: Path, *, held: bool) -> list[Paragraph]:
     """Those of qa_spans.jsonl.gz; `held` takes the titles that training leaves out. Raises SoftError."""
+    records = _records(data, "qa_spans")
+    return [_paragraph(record) for record in records if held_out(record, _SHARE, _SEED) == held]
+
+
+def other_paragraphs(file: Path) -> list[Paragraph]:
+    """All of another file of that form, such as squad_dev.jsonl.gz. Raises SoftError."""
+    return [_paragraph(record) for record in _records(file.parent, file.name.removesuffix(SUFFIX))]
+
+
+def _records(data: Path, name: str) -> list[Record]:
     try:
-        records = list(read(data, "qa_spans"))
+        return list(read(data, name))
     except CompressorError as fault:
         raise SoftError(str(fault)) from None
-    return [_paragraph(record) for record in records if held_out(record, _SHARE, _SEED) == held]
 
 
 def _paragraph(record: Record) -> Paragraph:
@@ -65,9 +75,11 @@ class TextSource:
 
     def questions(self, size: int, length: int, asked: int, rng: Random) -> Batch:
         rows = [self._asked(length, asked, rng) for _ in range(size)]
-        contexts, tails, labels, references = zip(*rows, strict=True)
-        said = tuple(each[0] for each in references) if asked == 1 else ()
-        batch = batch_of(self._tokenizer, list(contexts), list(tails), list(labels), said)
+        contexts, tails, labels, chosen = zip(*rows, strict=True)
+        batch = batch_of(self._tokenizer, list(contexts), list(tails), list(labels))
+        if asked == 1:
+            said, words = (tuple(getattr(each[0], name) for each in chosen) for name in ("answer", "question"))
+            batch = replace(batch, references=said, asked=words)
         before = self._exchange.before
         return replace(batch, before=torch.tensor([before])) if before else batch
 
@@ -76,13 +88,10 @@ class TextSource:
         tails = [row[length:] for row in rows]
         return batch_of(self._tokenizer, [row[:length] for row in rows], tails, tails)
 
-    def _asked(self, length: int, asked: int, rng: Random) -> tuple[list[int], list[int], list[int], list[str]]:
-        for _ in range(_ENOUGH):
-            context, known = self._joined(length, rng)
-            if known:
-                break
-        else:
-            raise SoftError(f"no question is answered within {length} tokens of this text")
+    def _asked(
+        self, length: int, asked: int, rng: Random
+    ) -> tuple[list[int], list[int], list[int], list[Question]]:
+        context, known = self._full(length, asked, rng)
         tail: list[int] = []
         labels: list[int] = []
         chosen = rng.sample(known, min(asked, len(known)))
@@ -91,7 +100,18 @@ class TextSource:
             answer = self._exchange.answer(each.answer)
             tail += question + answer
             labels += [IGNORED] * len(question) + answer
-        return context, tail, labels, [each.answer for each in chosen]
+        return context, tail, labels, chosen
+
+    def _full(self, length: int, asked: int, rng: Random) -> tuple[list[int], list[Question]]:
+        """A context with as many questions, else the best of a few: tails of a batch that differ are padded."""
+        best: tuple[list[int], list[Question]] = [], []
+        for drawn in range(_ENOUGH):
+            context, known = self._joined(length, rng)
+            if len(known) > len(best[1]):
+                best = context, known
+            if len(best[1]) >= asked or (best[1] and drawn >= _FEW):
+                return best
+        raise SoftError(f"no question is answered within {length} tokens of this text")
 
     def _joined(self, length: int, rng: Random) -> tuple[list[int], list[Question]]:
         """`length` tokens of random paragraphs, and the questions whose answers are among them."""

@@ -23,7 +23,6 @@ from moosproxy.compressor.soft.training.muon import Muon
 # How much of what each method is trained on before questions is autoencoding: SAC goes without it, as published;
 # ICAE mixes in continuation with probability 0.4; IC-Former, the 500xCompressor and EPL do nothing else.
 _REPEAT: Final[dict[Method, float]] = {"sac": 0.0, "icae": 0.6, "icformer": 1.0, "500x": 1.0, "epl": 1.0}
-_EVERY: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class SoftTraining:
     lengths: tokens of a context, drawn for each step like the ratio. tokens: of a step's contexts. asked:
     questions a context. lr: peak rate of AdamW; muon: that of Muon for the matrices, 0 for AdamW alone. Both rise
     over `warmup` steps and fall over the last third. repeat: share of the steps on text that are autoencoding,
-    None for what was published of the method.
+    None for what was published of the method. every: steps between two lines of steps.jsonl, and two states kept.
     """
 
     steps: int = 500
@@ -47,6 +46,7 @@ class SoftTraining:
     warmup: int = 20
     clip: float = 2.0
     seed: int = 0
+    every: int = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,8 @@ def train(
     first = _resume(out / "state.pt", compressor, optimizers)
     out.mkdir(parents=True, exist_ok=True)
     journal = Journal(out / "steps.jsonl", held, training.lengths[0], training.asked)
+    if not first:
+        journal.begin(compressor)
     for step in range(first, total):
         batch, ratio, task = _draw(base, sources, config, training, step)
         # Positions that move have arrived when half of the run is over.
@@ -96,7 +98,7 @@ def train(
             optimizer.zero_grad(set_to_none=True)
         seen = SoftStep(step + 1, total, task, ratio, loss.item(), right)
         report(seen)
-        if (step + 1) % _EVERY == 0:
+        if (step + 1) % training.every == 0:
             states = [each.state_dict() for each, _ in optimizers]
             state = {"step": step + 1, "weights": compressor.state_dict(), "optimizers": states}
             torch.save(state, out / "state.pt")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.nn import functional
 
 from moosproxy.compressor.soft.config import METHODS, Method, SoftConfig
 from moosproxy.compressor.soft.models.base import FrozenModel, load_base
 from moosproxy.compressor.soft.models.checkpoint import build
 from moosproxy.compressor.soft.models.methods import SoftCompressor
+from moosproxy.compressor.soft.models.reading import Reading
 from moosproxy.compressor.soft.training import train as training
-from moosproxy.compressor.soft.training.batches import WorldSource
-from moosproxy.compressor.soft.training.learning import autoencoding, loss_of
+from moosproxy.compressor.soft.training.batches import Batch, WorldSource
+from moosproxy.compressor.soft.training.journal import curve
+from moosproxy.compressor.soft.training.learning import autoencoding, loss_behind, loss_of
 from moosproxy.compressor.soft.training.small_lm import SmallConfig
 from moosproxy.compressor.soft.training.small_lm import train as train_base
 from moosproxy.compressor.soft.training.train import SoftStep, SoftTraining, train
@@ -65,11 +69,8 @@ def test_a_seed_decides_every_step(small: tuple[FrozenModel, Any], tmp_path: Pat
     assert [step.loss for step in first] != [step.loss for step in other]
 
 
-def test_an_interrupted_run_goes_on_to_the_same_end(
-    small: tuple[FrozenModel, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(training, "_EVERY", 2)
-    whole = run(small, tmp_path / "whole")
+def test_an_interrupted_run_goes_on_to_the_same_end(small: tuple[FrozenModel, Any], tmp_path: Path) -> None:
+    whole = run(small, tmp_path / "whole", every=2)
 
     class Interrupted(Exception):
         pass
@@ -80,10 +81,10 @@ def test_an_interrupted_run_goes_on_to_the_same_end(
 
     base, tokenizer = small
     config = SoftConfig("sac", (5, 15), chunk=51, rank=4, alpha=8)
-    settings = SoftTraining(steps=4, text_steps=2, lengths=(51,), tokens=102)
+    settings = SoftTraining(steps=4, text_steps=2, lengths=(51,), tokens=102, every=2)
     with pytest.raises(Interrupted):
         train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path / "cut", stop)
-    rest = run(small, tmp_path / "cut")
+    rest = run(small, tmp_path / "cut", every=2)
 
     assert [step.loss for step in whole][-len(rest) :] == [step.loss for step in rest]
     assert 4 == len(rest)
@@ -149,17 +150,49 @@ def test_positions_that_move_have_arrived_at_the_end(
 
 
 def test_steps_are_told_with_the_loss_on_what_training_leaves_out(
-    small: tuple[FrozenModel, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: tuple[FrozenModel, Any], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(training, "_EVERY", 2)
     base, tokenizer = small
     config = SoftConfig("sac", (5, 15), chunk=51, rank=4, alpha=8)
-    settings = SoftTraining(steps=3, text_steps=1, lengths=(51,), tokens=102)
+    settings = SoftTraining(steps=3, text_steps=1, lengths=(51,), tokens=102, every=2)
     held = [WorldSource(tokenizer, World("held_out"))]
     train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path, lambda step: None, held)
     lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
 
-    assert [2, 4] == [line["step"] for line in lines]
+    assert [0, 2, 4] == [line["step"] for line in lines]
     assert all({"5", "15"} == line["held"].keys() for line in lines)
-    assert lines[0]["held"]["5"]["loss"] != lines[1]["held"]["5"]["loss"]
+    assert lines[1]["held"]["5"]["loss"] != lines[2]["held"]["5"]["loss"]
     assert all(0 <= line["held"]["15"]["right"] <= 1 for line in lines)
+    assert [0, 2, 4] == [point[0] for point in curve(tmp_path)["curve"]]
+    assert lines[0]["bounds"] == curve(tmp_path)["bounds"]
+    assert lines[0]["bounds"]["full"]["loss"] != lines[0]["bounds"]["none"]["loss"]
+
+
+@pytest.mark.parametrize("method", ["sac", "icformer"])
+def test_a_head_read_once_for_all_rows_changes_no_loss(method: Method) -> None:
+    """Nothing is learned in it, so it is read for one row and without a gradient."""
+    base = tiny()
+    compressor = build(base, SoftConfig(method, (2,), chunk=16, rank=8, alpha=16))
+    batch = Batch(ids(3, 12), ids(3, 5, 2), ids(3, 5, 3), before=ids(1, 4, 4))
+    loss, _ = loss_of(compressor, batch, 2, "go_on")
+    loss.backward()  # type: ignore[no-untyped-call]
+    alone = []
+    for row in range(3):
+        one = replace(batch, context=batch.context[row : row + 1], tail=batch.tail[row : row + 1])
+        pieces = [ids(1, 4, 4), compressor.compress(one.context, 2), compressor.marker("go_on"), one.tail]
+        states = Reading(base).read(pieces)[:, -6:-1]
+        alone.append(functional.cross_entropy(base.head(states)[0], batch.labels[row]))
+
+    assert torch.allclose(loss, torch.stack(alone).mean(), atol=1e-5)
+    assert any(each.grad is not None and each.grad.abs().sum() > 0 for each in compressor.parameters())
+
+
+def test_behind_no_text_the_first_token_of_a_tail_is_not_asked() -> None:
+    base = tiny()
+    tail = ids(2, 6)
+    batch = Batch(ids(2, 12), tail, tail)
+    expected = functional.cross_entropy(
+        base.head(Reading(base).read([tail])[:, :-1]).flatten(0, 1), tail[:, 1:].flatten()
+    )
+
+    assert torch.allclose(expected, loss_behind(base, batch, [])[0], atol=1e-5)

@@ -17,7 +17,7 @@ from transformers import PreTrainedTokenizerFast
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.training.batches import IGNORED, WorldSource
 from moosproxy.compressor.soft.training.small_lm import tokenizer_for
-from moosproxy.compressor.soft.training.texts import TextSource, paragraphs
+from moosproxy.compressor.soft.training.texts import TextSource, other_paragraphs, paragraphs
 from moosproxy.compressor.soft.training.world import World, corpus, is_held_out
 
 TOKENIZER = tokenizer_for(corpus(300, 0), 1024)
@@ -88,6 +88,21 @@ def test_real_questions_are_asked_only_where_the_context_holds_the_answer(data: 
     for context, labels in zip(batch.context, batch.labels, strict=True):
         answers = TOKENIZER.decode(labels[labels != IGNORED]).split("</s>")
         assert all(answer.strip() in TOKENIZER.decode(context) for answer in answers)
+
+
+def test_a_batch_prefers_contexts_with_as_many_questions(data: Path) -> None:
+    """Tails of one length need no padding; both questions of the text fit into 60 tokens."""
+    batch = TextSource(TOKENIZER, paragraphs(data, held=False)).questions(6, 60, 2, Random(0))
+
+    assert [2] * 6 == (batch.tail == TOKENIZER.eos_token_id).sum(1).tolist()
+
+
+def test_another_file_of_questions_is_read_whole(data: Path) -> None:
+    (data / "qa_spans.jsonl.gz").rename(data / "other.jsonl.gz")
+    batch = TextSource(TOKENIZER, other_paragraphs(data / "other.jsonl.gz")).questions(2, 60, 1, Random(0))
+
+    assert 20 == len(other_paragraphs(data / "other.jsonl.gz"))
+    assert {"When was it built?": "1889", "Of what?": "iron"}[batch.asked[0]] == batch.references[0]
 
 
 def test_training_and_held_out_paragraphs_share_no_title(data: Path) -> None:

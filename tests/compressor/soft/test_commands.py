@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from pathlib import Path
@@ -87,6 +88,35 @@ def test_results_are_written_kept_and_reported(trained: Path, tmp_path: Path) ->
     assert (tmp_path / "docs" / "plots" / "soft-cost.svg").stat().st_size > 1000
 
 
+def test_real_text_alone_is_trained_on_and_asked_about(trained: Path, tmp_path: Path) -> None:
+    """The bundled compressor stands beside, with the question and without."""
+    text = "The tower was built in 1889 by a company from the north. It is made of iron, and of nothing else."
+    asked = [{"question": "When was it built?", "answers": [{"text": "1889", "start": text.index("1889")}]}]
+    lines = [json.dumps({"id": f"{n}", "title": f"t{n}", "context": text, "qas": asked}) + "\n" for n in range(20)]
+    for name in ("qa_spans.jsonl.gz", "other.jsonl.gz"):
+        (tmp_path / name).write_bytes(gzip.compress("".join(lines).encode()))
+    base = ("--base", trained / "lm")
+    made = moos(
+        "train", "compressor", *base, "--method", "sac", "--ratio", "4", "--out", tmp_path / "sac",
+        "--chunk", "51", "--rank", "4", "--steps", "2", "--text-steps", "0", "--lengths", "51", "--batch", "102",
+        "--every", "1", "--no-templates", "--data", tmp_path,
+    )  # fmt: skip
+    run = moos(
+        "eval", "run", *base, "--compressor", tmp_path / "sac", "--ratios", "4", "--questions", "2",
+        "--length", "51", "--no-templates", "--data", tmp_path, "--more", tmp_path / "other.jsonl.gz",
+        "--out", tmp_path,
+    )  # fmt: skip
+    (tmp_path / "results-soft.md").write_text("# Results\n")
+    report = moos("eval", "report", "--real", "--out", tmp_path, "--docs", tmp_path)
+
+    assert (0, 0, 0) == (made.exit_code, run.exit_code, report.exit_code), made.output + run.output
+    page = (tmp_path / "results-soft.md").read_text()
+    rows = [line.split(" |")[0] for line in page.splitlines() if line.startswith("| ")]
+    assert 2 == rows.count("| hard compression, question unknown") == rows.count("| SAC, memory of another text")
+    assert "**other**" in page
+    assert ["| 0", "| 1", "| 2"] == rows[-3:]
+
+
 def test_what_was_counted_is_there_without_any_model(tmp_path: Path) -> None:
     assert 0 == moos("eval", "cost", "--out", tmp_path).exit_code
 
@@ -105,6 +135,7 @@ def test_what_was_counted_is_there_without_any_model(tmp_path: Path) -> None:
             "no causal language model",
         ),
         (("train", "base", "--out", "{tmp}/lm", "--data", "{tmp}"), "qa_spans.jsonl.gz is missing"),
+        (("eval", "report", "--real", "--out", "{tmp}"), "run `moos eval soft run` first"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
@@ -113,6 +144,18 @@ def test_bad_input_is_one_line_and_exit_code_2(words: tuple[str, ...], said: str
     assert 2 == result.exit_code
     assert said in result.output
     assert 1 == len(result.output.strip().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [("run", ("--no-hard",)), ("train", ("--method", "sac", "--out", "none"))],
+)
+def test_no_templates_and_no_text_leave_nothing(command: str, words: tuple[str, ...], trained: Path) -> None:
+    kind = ("train", "compressor") if command == "train" else ("eval", command)
+    result = moos(*kind, "--base", trained / "lm", "--no-templates", *words)
+
+    assert 2 == result.exit_code
+    assert "--no-templates leaves nothing" in result.output
 
 
 def test_a_compressor_of_another_model_is_exit_code_2(tmp_path: Path, trained: Path) -> None:

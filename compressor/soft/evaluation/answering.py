@@ -118,3 +118,8 @@ def normalised_exact(answer: str, reference: str) -> float:
 def normalised_f1(answer: str, reference: str) -> float:
     """The same with SQuAD's normalisation."""
     return squad.f1(answer, [reference])
+
+
+def holds(answer: str, reference: str) -> float:
+    """1 if the reference's words stand in the answer, with the same normalisation: a long answer loses nothing."""
+    return squad.survives([reference], answer)

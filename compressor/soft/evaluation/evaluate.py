@@ -18,6 +18,7 @@ from moosproxy.compressor.soft.evaluation.answering import (
     answers,
     exact,
     f1,
+    holds,
     normalised_exact,
     normalised_f1,
 )
@@ -44,7 +45,8 @@ class Cell:
     """One method at one ratio on one part, question by question.
 
     realised: tokens of the contexts / vectors or tokens read in their place. seconds: until each first token, and
-    held: bytes of keys and values by then, where questions were asked one by one.
+    held: bytes of keys and values by then, where questions were asked one by one. holds: if the reference stands
+    in the answer, however long that is.
     """
 
     part: str
@@ -56,6 +58,7 @@ class Cell:
     f1: list[float]
     seconds: list[float] = field(default_factory=list)
     held: float = 0.0
+    holds: list[float] = field(default_factory=list)
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -145,6 +148,7 @@ class Bench:
             [round(words(*pair), 4) for pair in pairs],
             [round(answer.seconds, 4) for answer in found] if real else [],
             sum(answer.held for answer in found) / len(found) if real else 0.0,
+            [holds(*pair) for pair in pairs] if real else [],
         )
 
     def _decode(self, ids: list[int]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from moosproxy.compressor.evaluation.measures.statistics import Estimate
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.evaluation.evaluate import BLIND, FOREIGN, FULL, HARD, NONE, TEXT, Cell, Results
 from moosproxy.compressor.soft.evaluation.naming import filed, label
@@ -17,10 +18,12 @@ _TITLE: Final = "## A real model\n"
 _MB: Final = 1e6
 _PARTS: Final = {TEXT: "Paragraphs of titles that training left out"}
 _WANTED: Final = 60
-_NOTES: Final = """Exact match and F1 in percent with SQuAD's normalisation against the first reference answer, and
-95% intervals over questions. First token: median CPU seconds of one thread from the text's tokens to the answer's
-first, compressing included, nothing kept from before. Kept: keys and values in the language model by then, in MB.
-Memory of another text: what training gains by teaching the form of an answer, the text unread."""
+_NOTES: Final = """\
+Percentages with 95% intervals over questions, SQuAD's normalisation, against the first reference answer.
+Holds: the reference stands in the answer, however long that is. First token: median CPU seconds of one
+thread from the text's tokens to the answer's first, compressing included, nothing kept from before. Kept:
+keys and values in the language model by then, in MB. Memory of another text: what training gains by
+teaching the form of an answer, the text unread."""
 
 
 def write(out: Path, docs: Path, note: str = "") -> str:
@@ -83,8 +86,8 @@ def _name(method: str) -> str:
 
 def _targets(results: Results, part: str) -> Iterator[str]:
     yield f"**{_PARTS.get(part, part)}**\n"
-    yield "| | tokens to one read | exact match | F1 | first token, s | kept, MB |"
-    yield "|---|---|---|---|---|---|"
+    yield "| | tokens to one read | exact match | F1 | holds | first token, s | kept, MB |"
+    yield "|---|---|---|---|---|---|---|"
     trained = _trained(results)
     for method in (FULL, *trained, HARD, BLIND, *(each + FOREIGN for each in trained), NONE):
         for cell in results.cells.values():
@@ -94,24 +97,26 @@ def _targets(results: Results, part: str) -> Iterator[str]:
     for method in trained:
         for ratio in results.facts["training"][method]["config"]["ratios"]:
             yield from _verdict(results, part, method, ratio)
+    yield from _read(results, part)
     yield ""
 
 
 def _row(results: Results, cell: Cell) -> str:
-    right, words = (scores(results, *cell.key[:3], measure) for measure in ("exact", "f1"))
-    assert right is not None
-    assert words is not None
+    own = [scores(results, *cell.key[:3], measure) for measure in ("exact", "f1", "holds")]
+    told = " | ".join(percent(mean(each)) for each in own if each is not None)
     reached = f"{cell.realised:.1f}" if cell.realised else ""
-    name = f"{cell.method} question known" if cell.method == HARD else cell.method
-    name = name.replace(HARD + " ", HARD + ", ") if cell.method in (HARD, BLIND, FULL, NONE) else _name(name)
-    return (
-        f"| {name} | {reached} | {percent(mean(right))} | {percent(mean(words))} | {median(cell.seconds):.2f} "
-        f"| {cell.held / _MB:.1f} |"
-    )
+    first, kept_mb = median(cell.seconds), cell.held / _MB
+    return f"| {_row_name(cell.method)} | {reached} | {told} | {first:.2f} | {kept_mb:.1f} |"
+
+
+def _row_name(method: str) -> str:
+    if method == HARD:
+        return f"{HARD}, question known"
+    return method if method in (BLIND, FULL, NONE) else _name(method)
 
 
 def _verdict(results: Results, part: str, method: str, ratio: int) -> Iterator[str]:
-    """A method beside the full text, none, hard compression and memory of another text, in F1."""
+    """A method beside the full text, none, hard compression and memory of another text."""
     own, full, none = (scores(results, part, *which, "f1") for which in ((method, ratio), (FULL, 1), (NONE, 1)))
     if own is None or full is None or none is None:
         return
@@ -120,17 +125,36 @@ def _verdict(results: Results, part: str, method: str, ratio: int) -> Iterator[s
         f"- {_name(method)} at {ratio}x has {percent(share(own, full))} of the full context's F1 (target: at "
         f"least {_WANTED}); its interval and that of no context are {apart} (target: apart)."
     )
-    told = [
-        f"{what} {percent(lead(own, other))}"
-        for what, rival in (
-            ("hard compression with the question", HARD),
-            ("without", BLIND),
-            ("memory of another text", method + FOREIGN),
-        )
-        if (other := scores(results, part, rival, ratio, "f1")) is not None
-    ]
-    if told:
-        yield f"  Lead in points of F1 over {', '.join(told)}."
+    rivals = (
+        (HARD, "hard compression with the question"),
+        (BLIND, "without"),
+        (method + FOREIGN, "memory of another text"),
+    )
+    for measure, name in (("f1", "F1"), ("holds", "answers that hold the reference")):
+        told = [
+            f"{what} {percent(gain)}"
+            for rival, what in rivals
+            if (gain := _gain(results, part, (method, ratio), (rival, ratio), measure)) is not None
+        ]
+        yield f"  Lead in points of {name} over {', '.join(told)}."
+
+
+def _read(results: Results, part: str) -> Iterator[str]:
+    """What reading is worth: hard compression over no text at all, whose form is the same."""
+    for method, ratio in sorted(
+        {cell.key[1:3] for cell in results.cells.values() if cell.method in (HARD, BLIND)}
+    ):
+        gains = [_gain(results, part, (method, ratio), (NONE, 1), measure) for measure in ("f1", "holds")]
+        told = [percent(each) for each in gains if each is not None]
+        if told:
+            yield f"- {_row_name(method)}, at {ratio}x, over no context: F1 {told[0]}, holds {told[-1]}."
+
+
+def _gain(
+    results: Results, part: str, one: tuple[str, int], other: tuple[str, int], measure: str
+) -> Estimate | None:
+    own, rival = (scores(results, part, *each, measure) for each in (one, other))
+    return None if own is None or rival is None else lead(own, rival)
 
 
 def _curves(results: Results) -> Iterator[str]:

@@ -15,7 +15,7 @@ from moosproxy.compressor.soft.config import SoftConfig
 from moosproxy.compressor.soft.errors import SoftError
 from moosproxy.compressor.soft.evaluation import evaluate as evaluation
 from moosproxy.compressor.soft.evaluation import real
-from moosproxy.compressor.soft.evaluation.answering import Asked, answers
+from moosproxy.compressor.soft.evaluation.answering import Asked, answers, holds
 from moosproxy.compressor.soft.evaluation.evaluate import FOREIGN, FULL, HARD, NONE, TEXT, Bench, Cell, Results
 from moosproxy.compressor.soft.models.base import FrozenModel
 from moosproxy.compressor.soft.models.checkpoint import build, save
@@ -56,6 +56,10 @@ def test_answers_come_behind_the_head_of_the_template(base: FrozenModel, batch: 
     layers, heads, width, read = 3, 2, 8, len(BEFORE) + 12 + 2
     assert 2 * layers * heads * width * 4 * read * min(batch, 3) == found[0].held
     assert all(each.seconds > 0 for each in found)
+
+
+def test_a_long_answer_holds_a_short_reference() -> None:
+    assert [1.0, 0.0] == [holds(answer, "the Iron") for answer in ("It is made of iron, we read.", "Of irony.")]
 
 
 def test_an_answer_ends_at_any_of_the_tokens_that_end_one(base: FrozenModel) -> None:
@@ -113,7 +117,9 @@ def test_the_question_goes_with_another_context_there() -> None:
 def test_the_section_about_a_real_model_is_put_into_the_page(measured: Results, tmp_path: Path) -> None:
     page = tmp_path / "results-soft.md"
     page.write_text("# Results\n\nfirst\n\n## A real model\n\nformer\n")
-    measured.add(Cell(TEXT, HARD, 4, 0, 4.2, [1.0, 0.0, 1.0], [1.0, 0.5, 1.0], [0.1, 0.2, 0.3], 5e5))
+    measured.add(
+        Cell(TEXT, HARD, 4, 0, 4.2, [1.0, 0.0, 1.0], [1.0, 0.5, 1.0], [0.1, 0.2, 0.3], 5e5, [1.0, 0.0, 1.0])
+    )
     full = measured.cells[TEXT, FULL, 1, 0]
     measured.add(replace(full, exact=[1.0, 1.0, 1.0], f1=[1.0, 1.0, 1.0]))
     real.write(tmp_path, tmp_path, "A remark.")
@@ -125,6 +131,8 @@ def test_the_section_about_a_real_model_is_put_into_the_page(measured: Results, 
     assert "| full context | 1.0 | 100.0 [100.0, 100.0] | 100.0 [100.0, 100.0] |" in text
     assert "| hard compression, question known | 4.2 | 66.7" in text
     assert "| SAC, memory of another text | 4.0 |" in text
+    assert "points of F1 over hard compression with the question -83.3 [" in text
+    assert "- hard compression, question known, at 4x, over no context: F1 83.3 [" in text
     assert "- SAC at 4x has 0.0 [0.0, 0.0] of the full context's F1 (target: at least 60)" in text
     assert "| 20 | 3.00 / 25% |" in text
     assert "fell by 0.50 a doubling" in text

@@ -102,6 +102,7 @@ def train(
             states = [each.state_dict() for each, _ in optimizers]
             state = {"step": step + 1, "weights": compressor.state_dict(), "optimizers": states}
             torch.save(state, out / "state.pt")
+        if (step + 1) % training.every == 0 or step + 1 == total:
             journal.write(compressor, asdict(seen))
     compressor.moved = 1.0
     save(compressor, out, {**asdict(training), "lengths": list(training.lengths)})

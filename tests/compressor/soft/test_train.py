@@ -154,16 +154,16 @@ def test_steps_are_told_with_the_loss_on_what_training_leaves_out(
 ) -> None:
     base, tokenizer = small
     config = SoftConfig("sac", (5, 15), chunk=51, rank=4, alpha=8)
-    settings = SoftTraining(steps=3, text_steps=1, lengths=(51,), tokens=102, every=2)
+    settings = SoftTraining(steps=3, text_steps=1, lengths=(51,), tokens=102, every=3)
     held = [WorldSource(tokenizer, World("held_out"))]
     train(base, [WorldSource(tokenizer, World())], config, settings, tmp_path, lambda step: None, held)
     lines = [json.loads(line) for line in (tmp_path / "steps.jsonl").read_text().splitlines()]
 
-    assert [0, 2, 4] == [line["step"] for line in lines]
+    assert [0, 3, 4] == [line["step"] for line in lines]
     assert all({"5", "15"} == line["held"].keys() for line in lines)
     assert lines[1]["held"]["5"]["loss"] != lines[2]["held"]["5"]["loss"]
     assert all(0 <= line["held"]["15"]["right"] <= 1 for line in lines)
-    assert [0, 2, 4] == [point[0] for point in curve(tmp_path)["curve"]]
+    assert [0, 3, 4] == [point[0] for point in curve(tmp_path)["curve"]]
     assert lines[0]["bounds"] == curve(tmp_path)["bounds"]
     assert lines[0]["bounds"]["full"]["loss"] != lines[0]["bounds"]["none"]["loss"]
 

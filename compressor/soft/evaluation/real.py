@@ -181,7 +181,7 @@ def _point(loss: float, right: float) -> str:
 
 
 def _pace(name: str, curve: list[list[float]], bounds: dict[str, Any]) -> Iterator[str]:
-    """Read with care: the rate falls to zero at the end of a run, which lowers the loss once."""
+    """Read with care: the form of answers is learned first, and a rate that falls to zero lowers the loss once."""
     if bounds:
         yield (
             f"- {name}: the same questions behind the full text have {_point(**bounds['full'])}, behind no text "
@@ -196,5 +196,6 @@ def _pace(name: str, curve: list[list[float]], bounds: dict[str, Any]) -> Iterat
             doublings = (loss - bounds["full"]["loss"]) / pace
             yield (
                 f"  At that pace it would be level with the full text after {doublings:.1f} doublings more, "
-                f"{last * 2**doublings:,.0f} steps: a guess, since the rate's fall at the end of a run is in it."
+                f"{last * 2**doublings:,.0f} steps: a guess that flatters. The form of an answer is in this loss, "
+                "and the rate's fall at the end of a run."
             )

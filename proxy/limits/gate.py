@@ -115,7 +115,7 @@ class Ticket:
             refused = next(over, None)
         if refused is not None:
             for _, counter, _ in taken:
-                tally.add(counter, -cost)
+                tally.take_back(counter, cost)
             raise refusal(refused, cost, now)
         return taken
 

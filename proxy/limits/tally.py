@@ -28,6 +28,8 @@ _NEAR_STALE_S = 0.01
 _RETRY_S = 1.0
 _PATIENCE_S = 0.3
 """What a request waits for an exchange; only the first one does where nobody answers."""
+_PARTS = 3
+"""It waits in so many parts: of a loop that stands still one is lost, and not all."""
 _HELD = 20_000
 
 
@@ -126,13 +128,23 @@ class Tally:
         if amount and self.alone is None and self.sure(counter, place, limit, now) is None:
             self._soon()
 
+    def take_back(self, counter: Counter, amount: int) -> None:
+        """What was counted and is not used. Where the others may have heard of it, they hear of this at once: they
+        would refuse what fits."""
+        self.add(counter, -amount)
+        if counter.sent > counter.own and self.alone is None:
+            self._soon()
+
     async def ask(self) -> None:
         """One exchange that begins after this call, or as long as a request waits for it."""
         if self.alone is not None:
             return
-        done, _ = await asyncio.wait({self._soon()}, timeout=_PATIENCE_S)
-        if not done:
-            self._left_alone("it does not answer in time")
+        exchange = self._soon()
+        for _ in range(_PARTS):
+            done, _ = await asyncio.wait({exchange}, timeout=_PATIENCE_S / _PARTS)
+            if done:
+                return
+        self._left_alone("it does not answer in time")
 
     async def aclose(self) -> None:
         """A last exchange, then the end."""

@@ -19,8 +19,8 @@ from moosproxy.proxy.limits.meters import Account
 from moosproxy.proxy.limits.tally import Tally
 
 
-def worker(folder: Path, requests: int) -> Ticket:
-    tally = Tally(FileBook(folder), workers=2)
+def worker(folder: Path, requests: int, workers: int = 2) -> Ticket:
+    tally = Tally(FileBook(folder), workers)
     account = Account.of(tally, "search", Allowance(limits=Limits(requests_per_minute=requests)), None)
     assert account is not None
     return Ticket(tally, account)
@@ -50,6 +50,38 @@ async def test_one_worker_goes_quiet_and_the_other_takes_the_rest(
         await each._tally.aclose()
 
     assert limit <= first + rest <= limit + beyond
+
+
+async def test_what_was_refused_to_one_worker_is_soon_free_for_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "EXCHANGE_S", 60)
+    monkeypatch.setattr(module, "_PATIENCE_S", 20)
+    first, second = (worker(tmp_path, 1000) for _ in range(2))
+    await first.take(first.account.requests, 500)
+    await first._tally.ask()
+    monkeypatch.setattr(module, "STALE_S", 0)  # whoever asks for too much is asked for, and so told of, first
+    with pytest.raises(RateLimited):
+        await first.take(first.account.requests, 900)
+    await asyncio.sleep(0.3)
+    await second.take(second.account.requests, 100)
+    for each in (first, second):
+        await each._tally.aclose()
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3, 4])
+async def test_a_loop_that_stands_still_leaves_no_worker_alone(tmp_path: Path, turns: int) -> None:
+    ticket = worker(tmp_path, 10, workers=4)
+    alone: list[bool] = []
+    ticket._tally.on_alone = lambda: alone.append(True)
+    await ticket.take(ticket.account.requests, 1)
+    asked = [asyncio.create_task(let_in(ticket, 1)) for _ in range(5)]
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    time.sleep(0.5)  # noqa: ASYNC251 (that is what is tested)
+
+    assert await asyncio.gather(*asked) == [1] * 5 and not alone
+    await ticket._tally.aclose()
 
 
 async def test_workers_that_open_a_new_file_together_all_count_in_it(tmp_path: Path) -> None:

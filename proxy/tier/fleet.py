@@ -86,8 +86,9 @@ class Fleet:
         proxies would run to the one that was idle then."""
         up = [at for at in self.addresses if at.up]
         fit = [at for at in up if at.hello is not None and at.hello.print == wanted] or up
-        first = min(((at in tried, at.last_resort) for at in fit), default=None)
-        best = [at for at in fit if (at in tried, at.last_resort) == first]
+        ranks = [(at in tried, at.last_resort) for at in fit]  # once: a rest may end at any moment
+        first = min(ranks, default=None)
+        best = [at for at, rank in zip(fit, ranks, strict=True) if rank == first]
         two = random.sample(best, min(2, len(best)))
         return min(two, key=lambda at: at.queued, default=None)
 

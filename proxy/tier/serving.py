@@ -34,7 +34,7 @@ T = TypeVar("T")
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
-TIMING = b"server-timing"
+TIMING, JSON = b"server-timing", b"application/json"
 _LONG_BYTES = 131_072
 """From here on a body is read, and an answer written, in a thread."""
 
@@ -105,7 +105,10 @@ class Tier:
                 case _:
                     raise _Said(404, "not_found")
         except _Said as said:
-            await _answer(send, said.status, orjson.dumps(said.body))
+            queued = (
+                (self._queued(),) if said.status == 429 else ()
+            )  # others would go on asking it until it is probed
+            await _answer(send, said.status, orjson.dumps(said.body), JSON, *queued)
         except _Gone:
             self.figures.note("gone")
 
@@ -145,9 +148,10 @@ class Tier:
             self._bytes -= len(body)
         self.figures.done(time.perf_counter() - began)
         timing = TIMING, f"compress;dur={took * 1000:.3f}".encode()
-        await _answer(
-            send, 200, answer, BINARY.encode(), timing, (QUEUED_HEADER.encode(), b"%d" % self.queued_tokens)
-        )
+        await _answer(send, 200, answer, BINARY.encode(), timing, self._queued())
+
+    def _queued(self) -> tuple[bytes, bytes]:
+        return QUEUED_HEADER.encode(), b"%d" % self.queued_tokens
 
     async def _fill(self, body: bytearray, receive: Receive) -> None:
         more = True
@@ -219,9 +223,7 @@ async def _unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
             task.cancel()
 
 
-async def _answer(
-    send: Send, status: int, body: bytes, kind: bytes = b"application/json", *more: tuple[bytes, bytes]
-) -> None:
+async def _answer(send: Send, status: int, body: bytes, kind: bytes = JSON, *more: tuple[bytes, bytes]) -> None:
     headers = [
         (b"content-type", kind),
         (b"content-length", b"%d" % len(body)),

@@ -19,7 +19,7 @@ from moosproxy.proxy.bodies import any_json
 
 PROTOCOL = 1
 QUEUED_HEADER = "x-moos-queued-tokens"
-"""What a replica holds for everybody, on each of its answers; also in the handshake."""
+"""What a replica holds for everybody, on each result and where it is full. Its handshake says it, too."""
 PROTOCOL_HEADER = "x-moos-tier"
 """On every answer of a tier: the version it speaks. What comes without it comes from something in between."""
 HELLO_PATH, COMPRESS_PATH = "/v1/tier", "/v1/tier/compress"

@@ -5,8 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import ExitStack
+from itertools import count
+from types import SimpleNamespace
+
+import pytest
 
 from moosproxy.compressor import CompressionSettings
+from moosproxy.proxy.scheduling.scheduler import Overloaded
+from moosproxy.proxy.tier import address
+from moosproxy.proxy.tier.address import Address, Hello
+from moosproxy.proxy.tier.fleet import Fleet
 from tests.proxy.fakes import FakeCompressor, prose
 from tests.proxy.tier.replicas import SHORT, TEXT, ask, live, remote
 
@@ -63,3 +71,32 @@ async def test_a_number_that_is_none_changes_nothing() -> None:
             at.hear({**told, "queued_tokens": 10**30})
             assert 0 < at.queued <= 2**40
             assert await ask(service) == SHORT
+
+
+async def test_one_that_is_full_tells_what_waits_there() -> None:
+    busy = FakeCompressor()
+    with live(busy, max_queued_tokens=10_000) as tier:
+        async with remote(tier.url) as other, remote(tier.url) as service:
+            (at,) = service.fleet.addresses
+            busy.gate.clear()
+            waiting = asyncio.create_task(ask(other, prose(2_000), 30))
+            until = time.monotonic() + 5
+            while not busy.scored:
+                assert time.monotonic() < until
+                await asyncio.sleep(0.02)
+            at.others = 0
+            with pytest.raises(Overloaded):
+                await ask(service, prose(6_000))
+            assert at.load == 0 and at.others > 1_000
+            busy.gate.set()
+            await waiting
+
+
+def test_one_whose_rest_ends_while_it_is_looked_at_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = count(1)
+    monkeypatch.setattr(address, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    fleet = Fleet([], None, str)
+    at = Address("http://127.0.0.1:1", "localhost", hello=Hello("fake-1", None), last_resort_until=1.5)
+    fleet._addresses["http://localhost:1", "127.0.0.1"] = at
+
+    assert fleet.choose("fake-1", ()) is at

@@ -22,6 +22,8 @@ from moosproxy.compressor.evaluation.speed.earlier import has_package, tree_of
 
 _START_S = 120.0
 _TRIES = 5
+_ALONE = {"MOOS_REDIS_URL": "", "MOOS_CACHE_DIR": ""}
+"""What an earlier run has left in a shared cache is never compressed again, and no measure of this one."""
 
 
 class SideError(RuntimeError):
@@ -141,7 +143,7 @@ def moosproxy(
         policies.write_text(
             f"defaults: {defaults}\nupstreams: {{bench: {{kind: openai, base_url: '{url}', api_key: sk-bench}}}}\n"
         )
-        environment = {**os.environ, "MOOS_COMPRESSOR": compressor, "MOOS_STATE_DIR": folder}
+        environment = {**os.environ, "MOOS_COMPRESSOR": compressor, "MOOS_STATE_DIR": folder, **_ALONE}
         command = serve_command(port, "--config", str(policies))
         if tree is not None:
             environment["PYTHONPATH"] = str(tree)
@@ -174,7 +176,7 @@ def edge_box(model: Path, window: int) -> Iterator[Side]:
         defaults = {"max_ratio": 100, "deadline_ms": 600_000, "min_tokens": 100, "break_even": False}
         policies.write_text(json.dumps({"defaults": defaults, "upstreams": {"local": upstream}}))
         command = serve_command(port, "--config", str(policies))
-        environment = {**os.environ, "MOOS_STATE_DIR": folder, "MOOS_REDIS_URL": "", "MOOS_CACHE_DIR": ""}
+        environment = {**os.environ, "MOOS_STATE_DIR": folder, **_ALONE}
         with running("moosproxy", command, port, "/readyz", environment) as pid:
             yield Side("moosproxy", port, pid)
 

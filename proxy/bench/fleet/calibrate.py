@@ -134,9 +134,12 @@ async def _together(session: aiohttp.ClientSession, port: int, texts: Texts, siz
 
 def _fit(alone: Sequence[tuple[float, float]], together: Sequence[tuple[float, float]]) -> dict[str, float]:
     """Seconds a text and a token: together they are the model's, which is never idle then; what a text takes more
-    alone are those of the other stage. Each: (tokens, seconds) of a text."""
+    alone are those of the other stage. Each: (tokens, seconds) of a text. Raises SideError where longer texts did
+    not take longer."""
     fixed, slope = _line(alone)
     model_s, model_token_s = _line(together)
+    if slope <= 0 or model_token_s <= 0:
+        raise SideError("longer texts did not take longer: measure again on a quiet machine")
     off = [math.log(seconds / (fixed + slope * tokens)) for tokens, seconds in alone]
     return {
         "text_s": max(0.0, fixed - model_s),

@@ -133,11 +133,15 @@ class Simulation:
             return min(live, key=lambda replica: replica.model_free)
         if self._fleet.dispatch == "told":
             since = proxy.since
-            return min(self._any_of(live, 2), key=lambda replica: replica.told + since.get(replica.number, 0.0))
+            return min(self._two_of(live), key=lambda replica: replica.told + since.get(replica.number, 0.0))
         if self._fleet.dispatch == "two":
-            return min(self._any_of(live, 2), key=lambda replica: replica.queued)
+            return min(self._two_of(live), key=lambda replica: replica.queued)
         few = live if len(live) <= _LOOKED_AT else self._any_of(live, _LOOKED_AT)
         return min(few, key=lambda replica: (proxy.asked.get(replica.number, 0.0), self._dice.random()))
+
+    def _two_of(self, live: list[Replica]) -> tuple[Replica, Replica]:
+        first, second = int(self._dice.random() * len(live)), int(self._dice.random() * (len(live) - 1))
+        return live[first], live[second + (second >= first)]
 
     def _any_of(self, live: list[Replica], number: int) -> list[Replica]:
         return [live[int(self._dice.random() * len(live))] for _ in range(number)]

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from moosproxy.proxy.bench import sides
 from moosproxy.proxy.bench.fleet.calibrate import _fit
 from moosproxy.proxy.bench.fleet.command import PUBLISHED, bench_fleet, faster
 from moosproxy.proxy.bench.fleet.costs import CostsError, read_costs
 from moosproxy.proxy.bench.fleet.sizing import WAIT_S, WHOLE, Sizer
 from moosproxy.proxy.bench.fleet.traffic import Traffic
+from moosproxy.proxy.bench.sides import SideError
 
 FEW = ["--requests-per-second", "20", "--history", "5000"]
 
@@ -89,6 +91,15 @@ def test_costs_are_read_back_from_what_they_made() -> None:
     assert found["text_token_s"] == pytest.approx(0.00005)
     slower = _fit(points, [(300, 0.3), (9_000, 9.0)])  # a busy box may be slower than what one text takes alone
     assert slower["text_token_s"] == 0 and slower["model_token_s"] == pytest.approx(0.001)
+    with pytest.raises(SideError, match="quiet machine"):
+        _fit(points, [(300, 0.3), (9_000, 0.2)])
+
+
+def test_what_is_measured_uses_no_cache_that_outlives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second calibration found every text of the first one there, and took that for a compressor's pace."""
+    monkeypatch.setenv("MOOS_CACHE_DIR", str(tmp_path))
+    with sides.upstream() as upstream, sides.moosproxy(upstream.port, "on"):
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -151,6 +151,15 @@ def test_who_knows_everybodys_queue_waits_less() -> None:
     assert waits["least"] < waits["two"] < waits["told"] < waits["own"]
 
 
+def test_the_better_of_two_is_the_better_where_there_are_two() -> None:
+    """A box of one proxy knows all that waits: no text of it queues behind another one while a replica is idle."""
+    pairs = iter(
+        [(0.0, 1.0), (0.1, 1.0), (10.0, 1.0), (10.1, 1.0), (20.0, 1.0), (20.1, 1.0), (30.0, 1.0), (30.1, 1.0)]
+    )
+
+    assert Simulation(Fleet(1, 2, "told"), PLAIN).run(pairs, 40.0).waited == pytest.approx([0.0] * 8)
+
+
 def test_traffic_is_as_its_own_figures_say() -> None:
     traffic = Traffic(known=0.25)
     arrivals = traffic.arrivals([(0.0, 100.0), (100.0, 300.0)], 9)

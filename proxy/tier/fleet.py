@@ -20,6 +20,8 @@ BARRED_S = 10.0
 """A replica that answered nonsense is not asked for so long, whatever it says of itself."""
 _STALLS = 2
 """Probes in a row without an answer, after which requests under way are given up: a busy replica may be late."""
+_AT_ONCE = 64
+"""Probes: of hundreds each would wait for all of them, and every replica would be called stalled."""
 _SILENT_S = 30.0
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -136,7 +138,13 @@ class Fleet:
     async def round(self) -> None:
         """Resolves names anew and asks each address once."""
         await asyncio.gather(*(self._resolve(url) for url in self._urls))
-        await asyncio.gather(*(self.probe(at) for at in list(self.addresses)))
+        some = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(at: Address) -> None:
+            async with some:
+                await self.probe(at)
+
+        await asyncio.gather(*(one(at) for at in list(self.addresses)))
         self._mark_lost()
 
     async def probe(self, at: Address) -> None:

@@ -13,8 +13,9 @@ import pytest
 from moosproxy.compressor import CompressionSettings
 from moosproxy.proxy.scheduling.scheduler import Overloaded
 from moosproxy.proxy.tier import address
-from moosproxy.proxy.tier.address import Address, Hello
+from moosproxy.proxy.tier.address import PROBE_PATIENCE_S, Address, Hello
 from moosproxy.proxy.tier.fleet import Fleet
+from moosproxy.proxy.tier.wire import PROTOCOL, PROTOCOL_HEADER
 from tests.proxy.fakes import FakeCompressor, prose
 from tests.proxy.tier.replicas import SHORT, TEXT, ask, live, remote
 
@@ -90,6 +91,28 @@ async def test_one_that_is_full_tells_what_waits_there() -> None:
             assert at.load == 0 and at.others > 1_000
             busy.gate.set()
             await waiting
+
+
+async def test_hundreds_that_are_asked_for_their_state_are_all_up() -> None:
+    """A probe's patience is for the replica, and not for the proxy's other probes."""
+    body = b'{"fingerprint": "fake-1", "calibration": null, "queued_tokens": 0}'
+    head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n{PROTOCOL_HEADER}: {PROTOCOL}\r\n\r\n".encode()
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        time.sleep(PROBE_PATIENCE_S / 200)  # noqa: ASYNC251 (what a busy machine takes of this very loop)
+        writer.write(head + body)
+        writer.close()
+
+    faults: list[str] = []
+    async with await asyncio.start_server(greet, "127.0.0.1", 0, backlog=1000) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        fleet = Fleet([], None, faults.append)
+        fleet._addresses = {(url, str(n)): Address(url, "localhost") for n in range(300)}
+        await fleet.open()
+        await fleet.aclose()
+
+    assert all(at.up for at in fleet.addresses) and not faults
 
 
 def test_one_whose_rest_ends_while_it_is_looked_at_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,19 +20,22 @@ PUBLISHED = Path(__file__).with_name("costs.json")
 _CALM = 1.0
 _OFF = 0.1
 _DISPATCHES: tuple[Dispatch, ...] = ("told", "own", "two", "least")
+_ABOVE_0 = click.FloatRange(min=0, min_open=True)
 _LOADS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 
 
 @click.command("fleet")
 @click.option("--calibrate", is_flag=True, help="Measure this box, write --costs, and hold the model to a run.")
 @click.option("--costs", "file", type=click.Path(dir_okay=False, path_type=Path), help="File of measured costs.")
-@click.option("--seconds", default=40.0, show_default=True, help="Length of each longer run that is measured.")
-@click.option("--requests-per-second", "rates", multiple=True, type=float, default=(1_000,), show_default=True)
+@click.option(
+    "--seconds", type=_ABOVE_0, default=40.0, show_default=True, help="Length of each longer run that is measured."
+)
+@click.option("--requests-per-second", "rates", multiple=True, type=_ABOVE_0, default=(1_000,), show_default=True)
 @click.option("--dispatch", type=click.Choice(_DISPATCHES), default="told", show_default=True)
 @click.option("--new-tokens", default="100:20000", show_default=True, help="Shortest and longest newest text.")
 @click.option("--history", default=50_000, show_default=True, help="Tokens of the older texts of a request.")
 @click.option("--known", default=0.0, show_default=True, help="Share of newest texts that were sent before.")
-@click.option("--tokens-per-second", type=float, help="Of one replica, such as one with a GPU.")
+@click.option("--tokens-per-second", type=_ABOVE_0, help="Of one replica, such as one with a GPU.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the first load as SVG.")
 def bench_fleet(

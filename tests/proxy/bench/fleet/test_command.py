@@ -82,6 +82,13 @@ def test_wrong_bounds_are_named(given: str) -> None:
     assert result.exit_code == 2 and "100:20000" in result.output
 
 
+@pytest.mark.parametrize("option", ["--seconds", "--requests-per-second", "--tokens-per-second"])
+def test_nothing_a_second_is_refused(option: str) -> None:
+    result = CliRunner().invoke(bench_fleet, [*FEW, option, "0"])
+
+    assert result.exit_code == 2 and "x>0" in result.output
+
+
 def test_costs_are_read_back_from_what_they_made() -> None:
     points = [(tokens, 0.03 + tokens * 0.0002) for tokens in (300, 1_000, 3_000, 9_000)]
     found = _fit(points, [(300, 0.02 + 300 * 0.00015), (9_000, 0.02 + 9_000 * 0.00015)])

@@ -20,7 +20,8 @@ class Costs:
     text_s: of a compressor for any text. text_token_s: before and after the model, which another text's model may
     overlap. model_token_s: in the model; model_s: there for any text, such as a last window that is not full.
     spread: standard deviation of the logarithm of a text's cost. hop_s: between a proxy and the tier, both ways; 0
-    in one process. redis_s: a look-up. start_s: until ready.
+    in one process. redis_s: a look-up. start_s: until ready. probe_s: of a proxy's event loop, for a replica's
+    state.
     """
 
     proxy_s: float
@@ -33,6 +34,7 @@ class Costs:
     hop_s: float = 0.002
     redis_s: float = 0.001
     start_s: float = 3.0
+    probe_s: float = 0.0005
     machine: str = ""
 
     @property

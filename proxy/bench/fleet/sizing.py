@@ -29,7 +29,7 @@ _FINER = 1.04
 ONE: dict[str, tuple[float, str]] = {
     "redis": (100_000, "commands a second of one Redis"),
     "ledger": (20_000, "rows a second into one PostgreSQL"),
-    "probes": (50_000, "probes a second, of every replica by every proxy"),
+    "watched": (500, "replicas that one proxy asks for their state each second"),
     "gbit": (100, "Gbit a second into one cluster"),
     "replicas": (5_000, "pods, with one for each replica, in one cluster"),
 }
@@ -49,6 +49,7 @@ class Size:
     redis: float
     ledger: float
     probes: float
+    watched: int
     gbit: float
     streams_a_proxy: int
 
@@ -78,16 +79,18 @@ class Sizer:
         replicas = self._search(low, proxies)
         if rate > low:
             replicas = math.ceil(replicas * rate / low)
-            proxies = self.proxies(rate)
+        proxies = self.proxies(rate, replicas)
         while not good(out := self.run(rate, proxies, replicas)):
             replicas = math.ceil(replicas * _FINER)
         return self._told(rate, proxies, replicas, out)
 
-    def proxies(self, rate: float) -> int:
-        """Whose event loops are busy for PROXY_BUSY of the time, and whose connections suffice."""
+    def proxies(self, rate: float, replicas: int = 0) -> int:
+        """Whose event loops are busy for PROXY_BUSY of the time, probes of all replicas included, and whose
+        connections suffice."""
         each = self.costs.proxy_s + self.traffic.history * self.costs.proxy_token_s
         open_at_once = rate * self.traffic.answer_s / CONNECTIONS
-        return math.ceil(max(rate * each / PROXY_BUSY, open_at_once)) + 1  # one may be lost
+        busy = PROXY_BUSY - min(replicas, ONE["watched"][0]) * self.costs.probe_s
+        return math.ceil(max(rate * each / busy, open_at_once)) + 1  # one may be lost
 
     def run(self, rate: float, proxies: int, replicas: int) -> Outcome:
         """This load on a fleet of this size."""
@@ -119,6 +122,7 @@ class Sizer:
             redis=rate * (1 + 2 * traffic.compressed_share),
             ledger=rate,
             probes=float(proxies * replicas),
+            watched=replicas,
             gbit=rate * (traffic.history + traffic.new_tokens) * traffic.bytes_per_token * 8 / 1e9,
             streams_a_proxy=round(rate * traffic.answer_s / proxies),
         )

@@ -27,7 +27,7 @@ async def test_health_is_a_word(proxy: LiveProxy) -> None:
 
 async def test_requests_wait_until_the_compressor_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     class Slow(FakeCompressor):
-        engine = SimpleNamespace(name="slow", kernels="none")
+        engine = SimpleNamespace(name="slow", kernels="none", calls=1, windows=16)
 
         @classmethod
         def load(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -13,9 +14,19 @@ import pytest
 
 from moosproxy.compressor import CompressionSettings, Compressor
 from moosproxy.proxy.bench.sides import free_port
-from moosproxy.proxy.opening.on_ray import APPLICATION, WATCHED, ByQueuedTokens, Scale, deploy, served, withdraw
+from moosproxy.proxy.opening.on_ray import (
+    APPLICATION,
+    WATCHED,
+    ByQueuedTokens,
+    Scale,
+    application,
+    deploy,
+    served,
+    withdraw,
+)
 from moosproxy.proxy.settings import Settings
 from moosproxy.proxy.tier.remote import RemoteService
+from tests.compressor.tiny import write_checkpoint
 from tests.proxy.fakes import report
 from tests.proxy.tier.replicas import remote
 
@@ -103,9 +114,65 @@ def replicas() -> list[psutil.Process]:
     return [child for child in children if f"ServeReplica:{APPLICATION}" in " ".join(child.cmdline())]
 
 
-def expected(first: int, count: int) -> list[str]:
-    with Compressor.load(threads=1) as compressor:
+def expected(first: int, count: int, checkpoint: Path | None = None) -> list[str]:
+    with Compressor.load(checkpoint, threads=1) as compressor:
         return [compressor.compress(report(30, first + number)).text for number in range(count)]
+
+
+async def deployed(scale: Scale, port: int, **more: str) -> None:
+    """In place of what is there, as another `moos serve-compressor --ray --address` would."""
+    from ray import serve
+
+    made = application(scale, Settings(port=port), {"MOOS_COMPRESSOR_THREADS": "1", **more})
+    await asyncio.to_thread(serve.run, made, name=APPLICATION, route_prefix="/")
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(90):
+        while not holds():  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_replicas_follow_the_tokens_that_wait(tier: str) -> None:
+    port = int(tier.rpartition(":")[2])
+    from ray import serve
+
+    await asyncio.to_thread(serve.delete, APPLICATION)  # a number that is there is kept for ten minutes
+    await deployed(Scale(least=1, most=2, tokens=1_000), port)
+    assert len(replicas()) == 1
+    wanted = expected(400, 40)
+    async with remote(tier) as service:
+        grown = asyncio.create_task(until(lambda: len(replicas()) == 2))  # Ray looks for half a minute first
+        while not grown.done():
+            assert await texts(service, 400, 40) == wanted
+        await grown
+        assert await texts(service, 400, 40) == wanted
+    await deployed(Scale(least=2, most=2), port)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_another_checkpoint_is_rolled_out_and_no_text_is_of_both(tier: str, tmp_path: Path) -> None:
+    port = int(tier.rpartition(":")[2])
+    other = write_checkpoint(tmp_path)
+    old, new = expected(600, 12), expected(600, 12, other)
+    async with remote(tier) as service:
+        assert await texts(service, 600, 12) == old
+        first = service.fingerprint
+        rollout = asyncio.create_task(deployed(Scale(least=2, most=2), port, MOOS_CHECKPOINT=str(other)))
+        seen = []
+        while not rollout.done() or (await texts(service, 600, 12)) != new:
+            seen.append(await texts(service, 600, 12))
+        await rollout
+        assert service.fingerprint == first  # answers are kept under the fleet's first print
+        assert all(
+            text in pair for found in seen for text, pair in zip(found, zip(old, new, strict=True), strict=True)
+        )
+        for _ in range(3):
+            assert await texts(service, 600, 12) == new
+    await deployed(Scale(least=2, most=2), port)
 
 
 @pytest.mark.slow

@@ -49,9 +49,13 @@ class Size:
     redis: float
     ledger: float
     probes: float
-    watched: int
     gbit: float
     streams_a_proxy: int
+
+    @property
+    def watched(self) -> int:
+        """Replicas that each proxy asks for their state."""
+        return self.replicas
 
     def line(self) -> dict[str, Any]:
         """For programs."""
@@ -122,7 +126,6 @@ class Sizer:
             redis=rate * (1 + 2 * traffic.compressed_share),
             ledger=rate,
             probes=float(proxies * replicas),
-            watched=replicas,
             gbit=rate * (traffic.history + traffic.new_tokens) * traffic.bytes_per_token * 8 / 1e9,
             streams_a_proxy=round(rate * traffic.answer_s / proxies),
         )

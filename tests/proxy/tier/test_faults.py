@@ -130,14 +130,15 @@ async def test_nonsense_alone_never_shapes_a_text(odd: ScriptedUpstream) -> None
     assert check.state == "missing" and "an answer that is none" in check.detail
 
 
-async def test_a_replica_that_stalls_misses_the_deadline_and_is_counted(odd: ScriptedUpstream) -> None:
-    async def stall(exchange: Exchange) -> None:
-        if exchange.request.target == "/v1/tier":
-            await exchange.reply(200, HELLO, VERSION)
-        else:
-            await exchange.gone(30)
+async def _greets_and_stalls(exchange: Exchange) -> None:
+    if exchange.request.target == "/v1/tier":
+        await exchange.reply(200, HELLO, VERSION)
+    else:
+        await exchange.gone(30)
 
-    odd.scripts["tier"] = stall
+
+async def test_a_replica_that_stalls_misses_the_deadline_and_is_counted(odd: ScriptedUpstream) -> None:
+    odd.scripts["tier"] = _greets_and_stalls
     async with remote(url(odd)) as service:
         began = time.monotonic()
         with pytest.raises(DeadlineMissed):
@@ -149,13 +150,7 @@ async def test_a_replica_that_stalls_misses_the_deadline_and_is_counted(odd: Scr
 
 
 async def test_one_that_greets_and_stalls_is_left_for_another(tier: LiveProxy, odd: ScriptedUpstream) -> None:
-    async def stall(exchange: Exchange) -> None:
-        if exchange.request.target == "/v1/tier":
-            await exchange.reply(200, HELLO, VERSION)
-        else:
-            await exchange.gone(30)
-
-    odd.scripts["tier"] = stall
+    odd.scripts["tier"] = _greets_and_stalls
     late = 0
     async with remote(url(odd), tier.url) as service:
         for _ in range(24):

@@ -121,6 +121,13 @@ def base_command(out: Path, data: Path | None, threads: int | None, batch: int, 
 @click.option(
     "--muon", type=float, help="Rate of Muon for matrices; 0: AdamW alone. Default 0.007 with pooled starts."
 )
+@click.option(
+    "--distil",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of the loss that is how far the model goes from what it says behind the whole text.",
+)
 @click.option("--every", type=click.IntRange(1), default=50, show_default=True, help="Steps between two records.")
 @click.option(
     "--templates/--no-templates", default=True, show_default=True, help="Without: real text alone, from --data."

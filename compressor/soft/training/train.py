@@ -33,6 +33,7 @@ class SoftTraining:
     questions a context. lr: peak rate of AdamW; muon: that of Muon for the matrices, 0 for AdamW alone. Both rise
     over `warmup` steps and fall over the last third. repeat: share of the steps on text that are autoencoding,
     None for what was published of the method. every: steps between two lines of steps.jsonl, and two states kept.
+    distil: share of the loss on questions that is the divergence from what the model does behind the text.
     """
 
     steps: int = 500
@@ -47,6 +48,7 @@ class SoftTraining:
     clip: float = 2.0
     seed: int = 0
     every: int = 50
+    distil: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def train(
         batch, ratio, task = _draw(base, sources, config, training, step)
         # Positions that move have arrived when half of the run is over.
         compressor.moved = min(1.0, 2 * step / total)
-        loss, right = loss_of(compressor, batch, ratio, task)
+        asks = step >= training.text_steps
+        loss, right = loss_of(compressor, batch, ratio, task, training.distil if asks else 0.0)
         loss.backward()  # type: ignore[no-untyped-call]
         utils.clip_grad_norm_(compressor.parameters(), training.clip)
         scale = min(1.0, (step + 1) / training.warmup, 3 * (total - step) / total)

@@ -17,9 +17,9 @@ from moosproxy.compressor.soft.models.checkpoint import build
 from moosproxy.compressor.soft.models.methods import SoftCompressor
 from moosproxy.compressor.soft.models.reading import Reading
 from moosproxy.compressor.soft.training import train as training
-from moosproxy.compressor.soft.training.batches import Batch, WorldSource
+from moosproxy.compressor.soft.training.batches import IGNORED, Batch, WorldSource
 from moosproxy.compressor.soft.training.journal import curve
-from moosproxy.compressor.soft.training.learning import autoencoding, loss_behind, loss_of
+from moosproxy.compressor.soft.training.learning import autoencoding, divergence, loss_behind, loss_of
 from moosproxy.compressor.soft.training.small_lm import SmallConfig
 from moosproxy.compressor.soft.training.small_lm import train as train_base
 from moosproxy.compressor.soft.training.train import SoftStep, SoftTraining, train
@@ -196,3 +196,44 @@ def test_behind_no_text_the_first_token_of_a_tail_is_not_asked() -> None:
     )
 
     assert torch.allclose(expected, loss_behind(base, batch, [])[0], atol=1e-5)
+
+
+def test_what_memory_loses_of_the_text_is_none_behind_the_text_itself() -> None:
+    base = tiny()
+    tail = ids(2, 5)
+    batch = Batch(ids(2, 12), tail, tail)
+    whole, other = (Reading(base).read([context, tail])[:, -6:-1] for context in (batch.context, ids(2, 12, 9)))
+
+    assert divergence(base, whole, whole, batch).item() == pytest.approx(0.0, abs=1e-6)
+    assert divergence(base, other, whole, batch).item() > 0
+
+
+def test_what_stands_behind_the_last_answer_is_padding_and_teaches_nothing() -> None:
+    base = tiny()
+    labels = torch.tensor([[IGNORED, 5, IGNORED, IGNORED], [IGNORED, IGNORED, IGNORED, 7]])
+    batch = Batch(ids(2, 12), ids(2, 4), labels)
+    states, whole = (Reading(base).read([ids(2, 16, seed)])[:, -5:-1] for seed in (3, 4))
+    loss = divergence(base, states, whole, batch)
+    changed = states.clone()
+    changed[0, 2:] += 1
+
+    assert torch.equal(loss, divergence(base, changed, whole, batch))
+    changed[1, 3] += 1
+    assert not torch.equal(loss, divergence(base, changed, whole, batch))
+
+
+def test_memory_that_is_distilled_comes_nearer_to_the_text() -> None:
+    base = tiny()
+    torch.manual_seed(0)
+    compressor = build(base, SoftConfig("sac", (2,), chunk=16, rank=8, alpha=16))
+    batch = Batch(ids(3, 12), ids(3, 6, 5), ids(3, 6, 5))
+    optimizer = torch.optim.AdamW(compressor.parameters(), lr=1e-2)
+    losses = []
+    for _ in range(15):
+        loss, _ = loss_of(compressor, batch, 2, "go_on", 1.0)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+
+    assert losses[-1] < 0.8 * losses[0]

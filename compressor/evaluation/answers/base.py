@@ -19,7 +19,8 @@ class Question:
     block: questions that are asked and reported together or not at all. group: the record it comes from, the unit
     of the bootstrap. text: what is shortened. question: what the question-aware mode gets, None for none.
     order: what the model is told to do, before the text. ask: what stands behind the text. golds: right answers.
-    tokens: the most of an answer. line: whether the answer ends with its first line.
+    tokens: the most of an answer. line: whether the answer ends with its first line. behind: what is asked about
+    the answer itself, such as a summary; then these are scored, and their own texts are not used.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Question:
     order: str = SHORT
     tokens: int = 24
     line: bool = True
+    behind: tuple[Question, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -95,12 +95,19 @@ class Asking:
         result.blocks += 1
         with Lines(self._folder, self._answerer, one.name) as lines:
             cases = [case for question in questions for case in self._cases(one, question)]
-            missing = list(dict.fromkeys(case.prompt for case in cases if lines.get(case.prompt) is None))
-            if missing and self._ends is not None and time.monotonic() >= self._ends:
-                result.left += 1
-                return
-            result.refused += self._ask(one, missing, lines)
-            self._collect(one, cases, lines, result)
+            if self._asked(one, [case.prompt for case in cases], lines, result) and self._asked(
+                one, [prompt for case in cases for prompt in _behind(case, lines)], lines, result
+            ):
+                self._collect(one, cases, lines, result)
+
+    def _asked(self, one: QuestionSet, prompts: list[Prompt], lines: Lines, result: SetResult) -> bool:
+        """Asks what was not asked yet; False where the time is up."""
+        missing = [each for each in dict.fromkeys(prompts) if lines.get(each) is None]
+        if missing and self._ends is not None and time.monotonic() >= self._ends:
+            result.left += 1
+            return False
+        result.refused += self._ask(one, missing, lines)
+        return True
 
     def _cases(self, one: QuestionSet, question: Question) -> Iterator[Case]:
         whole = self._answerer.count(question.text)
@@ -135,10 +142,32 @@ class Asking:
 
     def _collect(self, one: QuestionSet, cases: list[Case], lines: Lines, result: SetResult) -> None:
         """A question counts only where every one of its cases was answered."""
-        for _, mine in groupby(cases, key=lambda case: case.question.id):
-            pairs = [(case, lines.get(case.prompt)) for case in mine]
+        every = [pair for case in cases for pair in _scored(case, lines)]
+        every.sort(key=lambda pair: pair[0].question.id)
+        for _, mine in groupby(every, key=lambda pair: pair[0].question.id):
+            pairs = list(mine)
             found = [(case, reply) for case, reply in pairs if reply is not None]
             if len(found) == len(pairs):
                 result.answered += [
                     Answered(case, reply, one.score(reply.answer, case.question)) for case, reply in found
                 ]
+
+
+def _behind(case: Case, lines: Lines) -> list[Prompt]:
+    """What is asked about the case's own answer, once that is there."""
+    reply = lines.get(case.prompt)
+    return [prompt(each, reply.answer) for each in case.question.behind] if reply else []
+
+
+def _scored(case: Case, lines: Lines) -> list[tuple[Case, Reply | None]]:
+    """The case and its reply; or those of the questions behind it, at the cost of the text that was read first."""
+    reply = lines.get(case.prompt)
+    if not case.question.behind:
+        return [(case, reply)]
+    if reply is None:
+        return [(replace(case, question=each), None) for each in case.question.behind]
+    asked = [
+        (replace(case, question=each, sent=reply.answer), lines.get(prompt(each, reply.answer)))
+        for each in case.question.behind
+    ]
+    return [(each, last and replace(last, tokens=reply.tokens, seconds=reply.seconds)) for each, last in asked]

@@ -50,7 +50,8 @@ def plan(data: Path, *names: str, minutes: float | None = None) -> Plan:
 
 def test_every_set_has_questions_whose_full_text_holds_the_answer(answer_data: Path) -> None:
     for one in sets.every().values():
-        questions = one.load(answer_data, one.size)
+        loaded = one.load(answer_data, one.size)
+        questions = [each for question in loaded for each in question.behind or (question,)]
 
         assert questions, one.name
         assert len({question.id for question in questions}) == len(questions)
@@ -136,6 +137,38 @@ def test_results_tell_what_was_kept_lost_and_sent(
     assert share("halves", "4", outcome.SAME) == 0  # the fact stands in the middle
     assert share("halves", "2", "ratio") == pytest.approx(2, rel=0.03)
     assert share("halves", "2", outcome.SENT) < share(FULL, "1", outcome.SENT)
+
+
+def test_questions_are_answered_from_the_summary_and_not_from_the_text(
+    answer_data: Path, answerer: RuleAnswerer, tmp_path: Path
+) -> None:
+    (found,) = run(plan(answer_data, "digests"), answerer, tmp_path)
+    texts = {prompt.user.partition("\n\nQuestion:")[0] for prompt in answerer.asked if "Question:" in prompt.user}
+    told = {
+        (answered.case.method, answered.case.ratio): (answered.scores["f1"], answered.reply.tokens)
+        for answered in found.answered
+    }
+
+    assert texts == {"4711", "not mentioned"}
+    assert {answered.case.question.question for answered in found.answered} == {None}
+    assert told[FULL, 1.0] == (1.0, answerer.count(TEXT) + 1)  # the text was read once, for the summary
+    assert told["halves", 4.0][0] == told[NOTHING, 0.0][0] == 0.0
+
+
+def test_summaries_without_their_questions_are_gone_on_with(
+    answer_data: Path, answerer: RuleAnswerer, tmp_path: Path
+) -> None:
+    answerer.stops_after = 4  # in the middle of the questions about the first summaries
+    with pytest.raises(KeyboardInterrupt):
+        run(plan(answer_data, "digests"), answerer, tmp_path)
+    (cut,) = run(plan(answer_data, "digests", minutes=0), answerer, tmp_path)
+    answerer.stops_after = None
+    (found,) = run(plan(answer_data, "digests"), answerer, tmp_path)
+
+    assert not cut.answered
+    assert cut.left == cut.blocks
+    assert len(answerer.asked) == len(set(answerer.asked))
+    assert len({answered.case.question.id for answered in found.answered}) == 6
 
 
 QUESTION = Question("q", 0, "q", TEXT, "Which boat?", "Question: Which boat?", ("4711",))

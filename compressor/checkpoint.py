@@ -18,7 +18,7 @@ from moosproxy.compressor.errors import CheckpointError
 from moosproxy.compressor.text.encoding import TextEncoder
 
 # Raised whenever the same text, settings and weights may give other bytes than before.
-ALGORITHM_VERSION = 8
+ALGORITHM_VERSION = 9
 
 BUNDLED = Path(__file__).parent / "checkpoints" / "moos-minilm"
 WEIGHT_FILES = ("model.onnx", "model.safetensors", "pytorch_model.bin")

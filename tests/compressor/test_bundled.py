@@ -46,6 +46,29 @@ def test_the_answer_to_the_question_survives_where_most_is_dropped(compressor: C
     assert result.text.endswith("Question: Who finished the bridge at Elvet?")
 
 
+LONG_ANSWER = (
+    "Among the visitors was the engineer Maria Lindqvist, who told everybody at length how in the winter of 1987 her "
+    "grandfather, the harbour master of Visby, had pulled eleven fishermen out of the freezing water with nothing "
+    "but a rowing boat, a rope and a lantern."
+)
+
+
+@pytest.mark.parametrize("ratio", [3.0, 6.0, 12.0])
+def test_the_sentence_that_answers_stays_though_only_others_would_fit(
+    compressor: Compressor, ratio: float
+) -> None:
+    text = (
+        f"The committee looked at the plans for a bridge. Lunch was served at one. {LONG_ANSWER} Coffee followed at "
+        "three. The harbour was busy all day long. Some of the guests took the late ferry. Nobody stayed the night."
+    )
+    question = "Whom did the harbour master of Visby pull out of the water?"
+    result = compressor.compress(text, CompressionSettings(ratio=ratio, question=question))
+
+    assert LONG_ANSWER in result.text
+    assert "Coffee" not in result.text
+    assert result.eased or ratio == 3
+
+
 def test_stop_words_go_before_names(compressor: Compressor) -> None:
     result = compressor.compress(PASSAGES["bridge"], CompressionSettings(ratio=2, protect=frozenset()))
 

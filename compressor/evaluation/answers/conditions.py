@@ -18,9 +18,8 @@ _GRIDS = (
     (0.99, 0.995, 1.005, 1.01),
 )
 """Shares of the ratio that is meant which are asked for, then finer ones around the best."""
-_NEAR = 0.99
-_OVER = 1.01
-"""A text may be so much longer than its budget: no method hits a number of tokens exactly."""
+_NEAR = 0.01
+"""Of the budget: no method hits a number of tokens exactly."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class Fitter:
         self._count = count
 
     def fit(self, method: Method, text: str, question: str | None, ratio: float) -> Fitted:
-        """The longest text within budget, or the shortest where the method cannot reach it: it says how long."""
+        """The text nearest to the budget. What stays or goes whole is a little above it as often as below; where a
+        method cannot reach it, the tokens say so."""
         before = self._count(text)
-        budget = before / ratio * _OVER
+        budget = before / ratio
         best: Fitted | None = None
         asked = ratio
         for grid in _GRIDS:
@@ -50,18 +50,13 @@ class Fitter:
                 Fitted(short.text, self._count(short.text), before)
                 for short in method.shorten(text, question, ratios)
             ]
-            at = min(range(len(found)), key=lambda place: _badness(found[place].tokens, budget))
-            if best is None or _badness(found[at].tokens, budget) < _badness(best.tokens, budget):
+            at = min(range(len(found)), key=lambda place: abs(found[place].tokens - budget))
+            if best is None or abs(found[at].tokens - budget) < abs(best.tokens - budget):
                 best, asked = found[at], ratios[at]
-            if _NEAR * budget <= best.tokens <= budget:
+            if abs(best.tokens - budget) <= _NEAR * budget:
                 break
         assert best is not None
         return best
-
-
-def _badness(tokens: int, budget: float) -> tuple[bool, float]:
-    """Within budget is better than above it, then the nearer is."""
-    return tokens > budget, abs(tokens - budget)
 
 
 class Adjusted(methods.Ours):

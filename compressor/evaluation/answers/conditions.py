@@ -18,8 +18,9 @@ _GRIDS = (
     (0.99, 0.995, 1.005, 1.01),
 )
 """Shares of the ratio that is meant which are asked for, then finer ones around the best."""
-_NEAR = 0.01
-"""Of the budget: no method hits a number of tokens exactly."""
+_NEAR = 0.99
+_OVER = 1.01
+"""A text may be so much longer than its budget: no method hits a number of tokens exactly."""
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,28 @@ class Fitter:
         self._count = count
 
     def fit(self, method: Method, text: str, question: str | None, ratio: float) -> Fitted:
-        """The text nearest to the budget. What stays or goes whole is a little above it as often as below; where a
-        method cannot reach it, the tokens say so."""
+        """A text of the budget, as exactly as loose words allow. Of what stays or goes whole the nearest, a little
+        above as often as below; where a method cannot reach the budget, the tokens say so."""
         before = self._count(text)
-        budget = before / ratio
-        best: Fitted | None = None
+        budget = before / ratio * _OVER
+        tried: list[tuple[Fitted, float]] = []
         asked = ratio
         for grid in _GRIDS:
             ratios = [max(1.0001, asked * share) for share in grid]
-            found = [
-                Fitted(short.text, self._count(short.text), before)
-                for short in method.shorten(text, question, ratios)
+            shorts = method.shorten(text, question, ratios)
+            tried += [
+                (Fitted(short.text, self._count(short.text), before), ratio)
+                for short, ratio in zip(shorts, ratios, strict=True)
             ]
-            at = min(range(len(found)), key=lambda place: abs(found[place].tokens - budget))
-            if best is None or abs(found[at].tokens - budget) < abs(best.tokens - budget):
-                best, asked = found[at], ratios[at]
-            if abs(best.tokens - budget) <= _NEAR * budget:
-                break
-        assert best is not None
-        return best
+            within, asked = min(tried, key=lambda one: _badness(one[0].tokens, budget))
+            if _NEAR * budget <= within.tokens <= budget:
+                return within
+        return min((one for one, _ in tried), key=lambda one: abs(one.tokens - budget))
+
+
+def _badness(tokens: int, budget: float) -> tuple[bool, float]:
+    """Within budget is better than above it, then the nearer is."""
+    return tokens > budget, abs(tokens - budget)
 
 
 class Adjusted(methods.Ours):

@@ -110,7 +110,7 @@ class PromptEmbedsClient(TransformersClient):
         met = choice.get("stop_reason")
         yield Ending(
             "length" if choice["finish_reason"] == "length" else "stop",
-            int(usage.get("prompt_tokens") or prompt.text + prompt.vectors),
+            prompt.text + prompt.vectors,  # a server counts the markers between them, too
             int(usage.get("completion_tokens") or 0),
             timings=prompt.timings(),
             prompt_details=prompt.details(),

@@ -85,6 +85,7 @@ def test_the_answer_is_that_of_the_model_here(client: openai.OpenAI, site: Simpl
     assert near.choices[0].message.content == far.choices[0].message.content != ""
     assert near.usage.completion_tokens == far.usage.completion_tokens == 8
     counts = far.usage.prompt_tokens_details.model_dump()
+    assert near.usage.prompt_tokens == far.usage.prompt_tokens == counts["text_tokens"] + counts["soft_tokens"]
     assert near.usage.prompt_tokens_details.model_dump()["soft_tokens"] == counts["soft_tokens"] > 20
     assert "big/model" == site.server.seen[-1]["model"]
     assert "Bearer sk-there" == site.server.keys[-1]

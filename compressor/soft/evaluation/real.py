@@ -71,17 +71,16 @@ def _run(results: Results, method: str) -> str:
     run = results.facts["training"][method]
     ratios = ", ".join(f"{each}x" for each in run["config"]["ratios"])
     muon = f", Muon {run['muon']:g} for matrices" if run["muon"] else ""
+    distil = f", {run['distil']:.0%} of the loss distilled" if run.get("distil") else ""
     return (
-        f"- {_name(method)} at {ratios}: {run['steps']} steps of {run['tokens']} context tokens, up to "
-        f"{run['asked']} questions a context, AdamW {run['lr']:g}{muon}; its weights take "
+        f"- {_name(method)}, {ratios}: {run['steps']} steps of {run['tokens']} context tokens, up to "
+        f"{run['asked']} questions a context, AdamW {run['lr']:g}{muon}{distil}; its weights take "
         f"{run['bytes'] / _MB:.0f} MB."
     )
 
 
 def _name(method: str) -> str:
-    return label(method.removesuffix(FOREIGN).partition(" at ")[0]) + (
-        ", memory of another text" if method.endswith(FOREIGN) else ""
-    )
+    return label(method.removesuffix(FOREIGN)) + (", memory of another text" if method.endswith(FOREIGN) else "")
 
 
 def _targets(results: Results, part: str) -> Iterator[str]:
@@ -122,7 +121,7 @@ def _verdict(results: Results, part: str, method: str, ratio: int) -> Iterator[s
         return
     apart = "apart" if mean(own).low > mean(none).high else "not apart"
     yield (
-        f"- {_name(method)} at {ratio}x has {percent(share(own, full))} of the full context's F1 (target: at "
+        f"- {_name(method)}, {ratio}x, has {percent(share(own, full))} of the full context's F1 (target: at "
         f"least {_WANTED}); its interval and that of no context are {apart} (target: apart)."
     )
     rivals = (
@@ -136,7 +135,8 @@ def _verdict(results: Results, part: str, method: str, ratio: int) -> Iterator[s
             for rival, what in rivals
             if (gain := _gain(results, part, (method, ratio), (rival, ratio), measure)) is not None
         ]
-        yield f"  Lead in points of {name} over {', '.join(told)}."
+        if told:
+            yield f"  Lead in points of {name} over {', '.join(told)}."
 
 
 def _read(results: Results, part: str) -> Iterator[str]:

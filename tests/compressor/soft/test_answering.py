@@ -130,10 +130,10 @@ def test_the_section_about_a_real_model_is_put_into_the_page(measured: Results, 
     assert "A remark." in text
     assert "| full context | 1.0 | 100.0 [100.0, 100.0] | 100.0 [100.0, 100.0] |" in text
     assert "| hard compression, question known | 4.2 | 66.7" in text
-    assert "| SAC, memory of another text | 4.0 |" in text
+    assert "| SAC, at 4x alone, memory of another text | 4.0 |" in text
     assert "points of F1 over hard compression with the question -83.3 [" in text
     assert "- hard compression, question known, at 4x, over no context: F1 83.3 [" in text
-    assert "- SAC at 4x has 0.0 [0.0, 0.0] of the full context's F1 (target: at least 60)" in text
+    assert "- SAC, at 4x alone, 4x, has 0.0 [0.0, 0.0] of the full context's F1 (target: at least 60)" in text
     assert "| 20 | 3.00 / 25% |" in text
     assert "fell by 0.50 a doubling" in text
     assert "after 4.0 doublings more, 320 steps" in text

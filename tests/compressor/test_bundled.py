@@ -47,9 +47,9 @@ def test_the_answer_to_the_question_survives_where_most_is_dropped(compressor: C
 
 
 LONG_ANSWER = (
-    "Among the visitors was the engineer Maria Lindqvist, who told everybody at length how in the winter of 1987 her "
-    "grandfather, the harbour master of Visby, had pulled eleven fishermen out of the freezing water with nothing "
-    "but a rowing boat, a rope and a lantern."
+    "Among the visitors was the engineer Maria Lindqvist, who told everybody at length how in the winter of 1987 "
+    "her grandfather, the harbour master of Visby, had pulled eleven fishermen out of the freezing water with "
+    "nothing but a rowing boat, a rope and a lantern."
 )
 
 
@@ -58,8 +58,8 @@ def test_the_sentence_that_answers_stays_though_only_others_would_fit(
     compressor: Compressor, ratio: float
 ) -> None:
     text = (
-        f"The committee looked at the plans for a bridge. Lunch was served at one. {LONG_ANSWER} Coffee followed at "
-        "three. The harbour was busy all day long. Some of the guests took the late ferry. Nobody stayed the night."
+        f"The committee looked at the plans for a bridge. Lunch was served at one. {LONG_ANSWER} Coffee followed "
+        "at three. The harbour was busy all day. Some of the guests took the late ferry. Nobody stayed the night."
     )
     question = "Whom did the harbour master of Visby pull out of the water?"
     result = compressor.compress(text, CompressionSettings(ratio=ratio, question=question))

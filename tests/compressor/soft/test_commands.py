@@ -112,7 +112,11 @@ def test_real_text_alone_is_trained_on_and_asked_about(trained: Path, tmp_path: 
     assert (0, 0, 0) == (made.exit_code, run.exit_code, report.exit_code), made.output + run.output
     page = (tmp_path / "results-soft.md").read_text()
     rows = [line.split(" |")[0] for line in page.splitlines() if line.startswith("| ")]
-    assert 2 == rows.count("| hard compression, question unknown") == rows.count("| SAC, at 4x alone, memory of another text")
+    assert (
+        2
+        == rows.count("| hard compression, question unknown")
+        == rows.count("| SAC, at 4x alone, memory of another text")
+    )
     assert "**other**" in page
     assert ["| 0", "| 1", "| 2"] == rows[-3:]
 

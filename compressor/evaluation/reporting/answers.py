@@ -22,8 +22,8 @@ _ABOVE = """## Answers of real models
 
 Written by `moos eval answers` and `moos eval report`. A language model answers from the full text and from what is
 left of it, greedily, with its own template. Every method is asked for the same number of **the model's own
-tokens**: loose words give it, whole sentences come near it, and where the ratio that was reached is another one, it
-stands in brackets. Figures are percentages of the full text's score with 95% intervals (paired bootstrap over
+tokens**: loose words give it, whole sentences come near it, and where the ratio that was reached is another one,
+it stands in brackets. Figures are percentages of the full text's score with 95% intervals (paired bootstrap over
 texts). Nothing was tuned on these sets."""
 
 

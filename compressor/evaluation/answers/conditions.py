@@ -49,8 +49,8 @@ class Fitter:
             ratios = [max(1.0001, asked * share) for share in grid]
             shorts = method.shorten(text, question, ratios)
             tried += [
-                (Fitted(short.text, self._count(short.text), before), ratio)
-                for short, ratio in zip(shorts, ratios, strict=True)
+                (Fitted(short.text, self._count(short.text), before), share)
+                for short, share in zip(shorts, ratios, strict=True)
             ]
             within, asked = min(tried, key=lambda one: _badness(one[0].tokens, budget))
             if _NEAR * budget <= within.tokens <= budget:

@@ -123,10 +123,11 @@ def _choose(units: Units, worth: ScoreArray, ratio: float, *, asked: bool) -> Bo
     """
     kept = units.fixed()
     for group in members(units.group):
+        order = group[ranking.ranked(worth[group])].tolist()
         if asked and units.group[group[0]] == 0:
-            _keep_best(units, worth, group, kept)
+            _keep_best(units, order, kept)
         budget = units.whole[group].sum() / ratio - units.cost[group[kept[group]]].sum()
-        _fill(units, worth, group, kept, float(budget))
+        _fill(units, order, kept, float(budget))
     if len(kept) and not kept.any():
         kept[int(np.argmax(worth))] = True
     return kept
@@ -139,10 +140,10 @@ def members(group: IntArray) -> list[npt.NDArray[np.intp]]:
     return np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if len(order) else []
 
 
-def _fill(units: Units, worth: ScoreArray, group: npt.NDArray[np.intp], kept: BoolArray, budget: float) -> None:
+def _fill(units: Units, order: list[int], kept: BoolArray, budget: float) -> None:
+    """order: the units of one group, the best first."""
     misses = 0
-    order = group[ranking.ranked(worth[group])]
-    for index in order.tolist():
+    for index in order:
         if kept[index] or units.units[index].heads:
             continue
         heads = units.heads(index, kept)
@@ -160,13 +161,14 @@ def _fill(units: Units, worth: ScoreArray, group: npt.NDArray[np.intp], kept: Bo
             break
 
 
-def _keep_best(units: Units, worth: ScoreArray, group: npt.NDArray[np.intp], kept: BoolArray) -> None:
-    """Tuned on training questions: their answers stay in 92.7% of paragraphs at a true 3.3 and 91.7% at 3.6, where
-    smaller units in the place of the best kept 82.7%."""
-    for index in group[ranking.ranked(worth[group])].tolist():
-        if not units.units[index].heads:
-            kept[[index, *units.heads(index, kept)]] = True
-            return
+def _keep_best(units: Units, order: list[int], kept: BoolArray) -> None:
+    """Keeps the first that is no head of others, with its heads.
+
+    Training questions: 91.7% of the answers stay at a true 3.6, where smaller units in its place kept 82.7%.
+    """
+    best = next((index for index in order if not units.units[index].heads), None)
+    if best is not None:
+        kept[[best, *units.heads(best, kept)]] = True
 
 
 def by_kind(units: Units, kept: BoolArray) -> dict[str, tuple[int, int]]:
